@@ -1,0 +1,86 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// each runs f as a subtest on every database, each time with an empty one.
+func each(t *testing.T, f func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		f(t, openSQLite(t), sqlstore.SQLite)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		f(t, openPostgreSQL(t), sqlstore.PostgreSQL)
+	})
+}
+
+// openSQLite opens a new database file with no flag in its DSN but for the
+// journal, so that nothing in the library comes to rest on one.
+func openSQLite(t testing.TB) *sql.DB {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "test.db")
+	return open(t, "sqlite", "file:"+file+"?_pragma=journal_mode(WAL)")
+}
+
+// openPostgreSQL opens a new schema on the server of HOOKONCE_POSTGRES.
+func openPostgreSQL(t testing.TB) *sql.DB {
+	t.Helper()
+	dsn := os.Getenv("HOOKONCE_POSTGRES")
+	if dsn == "" {
+		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
+	}
+	schema := newSchema(t, open(t, "pgx", dsn))
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("HOOKONCE_POSTGRES is not a URL")
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return open(t, "pgx", u.String())
+}
+
+// newSchema creates a schema that is dropped at the end of the test.
+func newSchema(t testing.TB, db *sql.DB) string {
+	t.Helper()
+	var id string
+	if err := db.QueryRowContext(t.Context(), "SELECT replace(gen_random_uuid()::text, '-', '')").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	schema := "t_" + strings.ToLower(id)
+	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if _, err := db.ExecContext(ctx, fmt.Sprintf("DROP SCHEMA %s CASCADE", schema)); err != nil {
+			t.Error(err)
+		}
+	})
+	return schema
+}
+
+func open(t testing.TB, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}

@@ -1,0 +1,8 @@
+// Package sqltest holds the tests of sqlstore and sqlstep that need a driver and
+// a real database. It has no API.
+//
+// Each test runs against every database that the library supports. SQLite needs
+// nothing. PostgreSQL is the server that the environment variable
+// HOOKONCE_POSTGRES names by its URL; without it the tests fail, they never
+// skip. The tests create schemas of their own and drop them at the end.
+package sqltest
