@@ -1,0 +1,138 @@
+package memstore_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/memstore"
+)
+
+// newBenchStore returns a store that is full most of the time and whose records
+// expire at once, so that a benchmark measures a store at work and not the growth
+// of an empty one.
+func newBenchStore(b *testing.B) *memstore.Store {
+	b.Helper()
+	s, err := memstore.New(&memstore.Options{
+		MaxRecords:            200_000,
+		Retention:             time.Nanosecond,
+		ForgetBeforeSendersDo: true,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// benchKeys returns n keys that look like those of a sender of UUIDs.
+func benchKeys(n int) []idempotency.Key {
+	keys := make([]idempotency.Key, n)
+	for i := range keys {
+		keys[i] = idempotency.Key{
+			Scope: "ai-verification",
+			ID:    fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i),
+		}
+	}
+	return keys
+}
+
+func claimAndComplete(b *testing.B, s idempotency.Store, key idempotency.Key, owner idempotency.Owner, result *idempotency.Result) {
+	ctx := context.Background()
+	rec, won, err := s.Claim(ctx, key, idempotency.Terms{Owner: owner, Lease: time.Minute})
+	if err != nil || !won {
+		b.Fatalf("Claim: %+v, %t, %v", rec, won, err)
+	}
+	if err := s.Complete(ctx, idempotency.Claim{Key: key, Owner: owner, Token: rec.Token}, result); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkClaimComplete(b *testing.B) {
+	owner := idempotency.NewOwner()
+	for _, bb := range []struct {
+		name   string
+		result *idempotency.Result
+	}{
+		{"no result", nil},
+		{"small result", &idempotency.Result{Status: 200, ContentType: "application/json", Body: make([]byte, 64)}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			s := newBenchStore(b)
+			keys := benchKeys(1 << 18)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				claimAndComplete(b, s, keys[i%len(keys)], owner, bb.result)
+				i++
+			}
+		})
+	}
+}
+
+// Run with -cpu 1,2 to see how the store uses a second core.
+func BenchmarkClaimCompleteParallel(b *testing.B) {
+	owner := idempotency.NewOwner()
+	s := newBenchStore(b)
+	keys := benchKeys(1 << 18)
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		// Each goroutine takes keys in blocks, as the counter would be what is
+		// measured otherwise.
+		const block = 1024
+		for i := 0; pb.Next(); i++ {
+			if i%block == 0 {
+				i = int(next.Add(block))
+			}
+			claimAndComplete(b, s, keys[i%len(keys)], owner, nil)
+		}
+	})
+}
+
+func BenchmarkDuplicate(b *testing.B) {
+	ctx := context.Background()
+	s := new(memstore.Store)
+	keys := benchKeys(1 << 16)
+	owner := idempotency.NewOwner()
+	for _, k := range keys {
+		claimAndComplete(b, s, k, owner, nil)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		_, won, err := s.Claim(ctx, keys[i%len(keys)], idempotency.Terms{Owner: owner, Lease: time.Minute})
+		if won || err != nil {
+			b.Fatal(won, err)
+		}
+		i++
+	}
+}
+
+// BenchmarkRecordMemory reports what a million done records with IDs of 36 bytes
+// take of the heap, their names included.
+func BenchmarkRecordMemory(b *testing.B) {
+	const n = 1_000_000
+	owner := idempotency.NewOwner()
+	keys := benchKeys(n)
+	for b.Loop() {
+		before := heap()
+		s := new(memstore.Store)
+		for _, k := range keys {
+			claimAndComplete(b, s, k, owner, nil)
+		}
+		b.ReportMetric(float64(heap()-before)/n, "B/record")
+		runtime.KeepAlive(s)
+	}
+	runtime.KeepAlive(keys)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

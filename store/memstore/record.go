@@ -1,0 +1,148 @@
+package memstore
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// A record is what is kept of a key. It is small because most records have been
+// done without an incident: what few of them have is in details.
+type record struct {
+	name         string // its key in shard.records
+	older, newer *record
+	touched      time.Duration // when something last happened
+	leaseEnd     time.Duration // of a Claimed record
+	claims       int64         // so far; at once the token and the attempts
+	owner        idempotency.Owner
+	state        idempotency.State
+	details      *details
+}
+
+type details struct {
+	fingerprint idempotency.Fingerprint
+	result      *idempotency.Result // never changed, so it can be copied unlocked
+	lastError   string
+}
+
+// detail returns r's details to be written.
+func (r *record) detail() *details {
+	if r.details == nil {
+		r.details = new(details)
+	}
+	return r.details
+}
+
+// reset makes r the record of a key that was never seen.
+func (r *record) reset() {
+	r.state, r.claims, r.details = 0, 0, nil
+}
+
+// claim makes terms.Owner the owner of r if r is free, and reports whether it was.
+func (r *record) claim(terms idempotency.Terms, now time.Duration) bool {
+	switch {
+	case r.details != nil && !r.details.fingerprint.Matches(terms.Fingerprint):
+		return false
+	case r.state == idempotency.Done || r.state == idempotency.Dead:
+		return false
+	case r.state == idempotency.Claimed && now < r.leaseEnd:
+		return false
+	case terms.MaxAttempts > 0 && r.claims >= int64(terms.MaxAttempts):
+		r.state = idempotency.Dead
+		return false
+	}
+	r.state = idempotency.Claimed
+	r.owner = terms.Owner
+	r.claims++
+	r.leaseEnd = end(now, terms.Lease)
+	if none := (idempotency.Fingerprint{}); terms.Fingerprint != none {
+		r.detail().fingerprint = terms.Fingerprint // the same, or the first
+	}
+	return true
+}
+
+// renew, complete and release are for the owner of the latest claim. They report
+// whether r was still Claimed, and change nothing if not.
+
+func (r *record) renew(end time.Duration) bool {
+	if r.state != idempotency.Claimed {
+		return false
+	}
+	r.leaseEnd = end
+	return true
+}
+
+func (r *record) complete(result *idempotency.Result) bool {
+	if r.state != idempotency.Claimed {
+		return r.state == idempotency.Done // the owner has lost our answer
+	}
+	r.state = idempotency.Done
+	if result != nil {
+		r.detail().result = result
+	}
+	return true
+}
+
+func (r *record) release(f idempotency.Failure) bool {
+	if r.state != idempotency.Claimed {
+		return false
+	}
+	r.state = idempotency.Released
+	if f.Dead {
+		r.state = idempotency.Dead
+	}
+	if f.Reason != "" || r.details != nil {
+		r.detail().lastError = strings.Clone(f.Reason)
+	}
+	return true
+}
+
+// export returns r as the callers see it, but for the copy of the result.
+func (r *record) export(now time.Duration) idempotency.Record {
+	rec := idempotency.Record{
+		State:    r.state,
+		Owner:    r.owner,
+		Token:    r.claims,
+		Attempts: int(r.claims),
+	}
+	if r.state == idempotency.Claimed {
+		rec.LeaseLeft = r.leaseEnd - now
+	}
+	if d := r.details; d != nil {
+		rec.Fingerprint, rec.Result, rec.LastError = d.fingerprint, d.result, d.lastError
+	}
+	return rec
+}
+
+// expired reports whether nothing has happened to r for the retention. A claim
+// happens until its lease ends.
+func (r *record) expired(now, retention time.Duration) bool {
+	since := r.touched
+	if r.state == idempotency.Claimed {
+		since = r.leaseEnd
+	}
+	return now-since >= retention
+}
+
+// end returns the end of a lease that starts now. An absurd lease lasts for ever
+// rather than being over before it has begun.
+func end(now, lease time.Duration) time.Duration {
+	if lease > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + lease
+}
+
+func clone(r *idempotency.Result) *idempotency.Result {
+	if r == nil {
+		return nil
+	}
+	return &idempotency.Result{
+		Status:      r.Status,
+		ContentType: strings.Clone(r.ContentType),
+		Body:        bytes.Clone(r.Body),
+	}
+}
