@@ -1,0 +1,208 @@
+package hmacverify
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// The event's ID is often in the body, and the body is up to a megabyte of
+// JSON of which we want one string. This scanner walks to it and stops there:
+// no tree, no copy, no recursion. It is not a validator, and need not be one:
+// it reads only bytes whose signature was checked.
+
+// jsonValue returns the token at path, still quoted if it is a string, or nil
+// if there is no string or number at that place. Of members with the same
+// name the first counts.
+func jsonValue(doc []byte, path []string) []byte {
+	at := skipSpace(doc, 0)
+	for _, name := range path {
+		if at = child(doc, at, name); at < 0 {
+			return nil
+		}
+	}
+	end := skipValue(doc, at)
+	if end <= at || !isScalar(doc[at]) {
+		return nil
+	}
+	return doc[at:end]
+}
+
+// jsonText appends to dst what the token says: a string without quotes and
+// escapes, or a number as it is written.
+func jsonText(dst, token []byte) ([]byte, bool) {
+	switch {
+	case len(token) == 0:
+		return dst, false
+	case token[0] != '"':
+		return append(dst, token...), true
+	case bytes.IndexByte(token, '\\') < 0:
+		return append(dst, token[1:len(token)-1]...), true
+	}
+	var s string
+	if json.Unmarshal(token, &s) != nil {
+		return dst, false
+	}
+	return append(dst, s...), true
+}
+
+// child returns where the member or element of the value at i starts, or -1.
+func child(doc []byte, i int, name string) int {
+	if i >= len(doc) {
+		return -1
+	}
+	switch doc[i] {
+	case '{':
+		return member(doc, i+1, name)
+	case '[':
+		return element(doc, i+1, name)
+	}
+	return -1
+}
+
+func member(doc []byte, i int, name string) int {
+	for {
+		i = skipSpace(doc, i)
+		if i >= len(doc) || doc[i] != '"' {
+			return -1 // the object's end, or not JSON
+		}
+		end := skipString(doc, i)
+		if end < 0 {
+			return -1
+		}
+		key := doc[i:end]
+		i = skipSpace(doc, end)
+		if i >= len(doc) || doc[i] != ':' {
+			return -1
+		}
+		i = skipSpace(doc, i+1)
+		if keyIs(key, name) {
+			return i
+		}
+		if i = next(doc, skipValue(doc, i)); i < 0 {
+			return -1
+		}
+	}
+}
+
+func element(doc []byte, i int, name string) int {
+	n, err := strconv.Atoi(name)
+	if err != nil || n < 0 {
+		return -1
+	}
+	for i = skipSpace(doc, i); n > 0; n-- {
+		if i = next(doc, skipValue(doc, i)); i < 0 {
+			return -1
+		}
+		i = skipSpace(doc, i)
+	}
+	return i
+}
+
+// keyIs compares a quoted key, escapes and all.
+func keyIs(quoted []byte, name string) bool {
+	raw := quoted[1 : len(quoted)-1]
+	if string(raw) == name {
+		return true
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return false
+	}
+	var s string
+	return json.Unmarshal(quoted, &s) == nil && s == name
+}
+
+// next returns the index after the comma that follows i, or -1.
+func next(doc []byte, i int) int {
+	if i < 0 {
+		return -1
+	}
+	i = skipSpace(doc, i)
+	if i >= len(doc) || doc[i] != ',' {
+		return -1
+	}
+	return i + 1
+}
+
+func skipSpace(doc []byte, i int) int {
+	for i < len(doc) && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\t' || doc[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipValue returns the index after the value at i, or -1.
+func skipValue(doc []byte, i int) int {
+	if i >= len(doc) {
+		return -1
+	}
+	switch doc[i] {
+	case '"':
+		return skipString(doc, i)
+	case '{', '[':
+		return skipNested(doc, i)
+	}
+	start := i
+	for i < len(doc) && isLiteral(doc[i]) {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
+}
+
+// skipNested counts brackets with a counter, not with the stack: how deep a
+// body nests must not cost memory.
+func skipNested(doc []byte, i int) int {
+	for depth := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '"':
+			end := skipString(doc, i)
+			if end < 0 {
+				return -1
+			}
+			i = end - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
+// skipString returns the index after the string that starts at i, or -1. It
+// looks for quotes with IndexByte, which goes through 32 bytes at a time.
+func skipString(doc []byte, i int) int {
+	for end := i + 1; ; end++ {
+		n := bytes.IndexByte(doc[end:], '"')
+		if n < 0 {
+			return -1
+		}
+		end += n
+		if !escaped(doc, i+1, end) {
+			return end + 1
+		}
+	}
+}
+
+// escaped reports whether the quote at i has an odd number of backslashes
+// before it.
+func escaped(doc []byte, start, i int) bool {
+	odd := false
+	for i--; i >= start && doc[i] == '\\'; i-- {
+		odd = !odd
+	}
+	return odd
+}
+
+func isLiteral(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
+}
+
+// isScalar reports whether a value that starts with c can be an identity: a
+// string or a number, not null, true, an object or an array.
+func isScalar(c byte) bool { return c == '"' || c == '-' || '0' <= c && c <= '9' }

@@ -1,0 +1,65 @@
+package hmacverify
+
+// The presets are one file for each field of business. Each says what a
+// receiver has to know, and what that knowledge rests on. Unless it says
+// otherwise it rests on the sender's own pages or source:
+//
+//   - "Registry": a public registry of webhook schemes, not the sender's page.
+//   - "Unconfirmed": general knowledge; check it before you rely on it.
+//
+// "Vector" means that a published signature is checked in our tests.
+
+// XSignature256 is this project's own scheme, and that of many senders that
+// wrote theirs by hand: X-Signature-256 carries the HMAC-SHA256 of the body in
+// hex, with or without "sha256=" before it.
+//
+// The ID is the member eventId of the body, so it is signed. There is no
+// timestamp: a captured delivery can be replayed for ever, and only its ID
+// stops it.
+func XSignature256() Scheme {
+	return Scheme{
+		Name:           "x-signature-256",
+		Signature:      []string{"X-Signature-256"},
+		Prefix:         "sha256=",
+		PrefixOptional: true,
+		ID:             Field{JSON: "eventId"},
+		Identity:       SignedID,
+	}
+}
+
+// XSignature256Timestamp is XSignature256 as newer senders have it: the Unix
+// time of sending is in X-Timestamp, and "<timestamp>.<body>" is signed.
+// Tolerance 5 minutes.
+func XSignature256Timestamp() Scheme {
+	s := XSignature256()
+	s.Signed = "{timestamp}.{body}"
+	s.Timestamp = Timestamp{Header: "X-Timestamp"}
+	return s
+}
+
+// StandardWebhooks is https://www.standardwebhooks.com, which a growing number
+// of senders use. webhook-id, webhook-timestamp and the body are signed; the
+// secret is base64 after "whsec_"; several signatures while keys rotate.
+// Tolerance 5 minutes.
+//
+// The ID is the header webhook-id, and is signed; it is the same for each
+// retry. The type is the member type of the body. Anything but 2xx is retried;
+// 410 asks the sender to stop. Vector.
+func StandardWebhooks() Scheme { return standard("standard-webhooks", "webhook", "whsec_") }
+
+// standard returns Standard Webhooks under a name, with the headers' prefix.
+func standard(name, prefix, keyPrefix string) Scheme {
+	return Scheme{
+		Name:        name,
+		Signature:   []string{prefix + "-signature"},
+		List:        List{Sep: " ", KV: ",", Keys: []string{"v1"}},
+		Encoding:    Base64,
+		Signed:      "{id}.{timestamp}.{body}",
+		Timestamp:   Timestamp{Header: prefix + "-timestamp"},
+		KeyEncoding: Base64Key,
+		KeyPrefix:   keyPrefix,
+		ID:          Field{Header: prefix + "-id"},
+		Type:        Field{JSON: "type"},
+		Identity:    SignedID,
+	}
+}

@@ -1,0 +1,280 @@
+package hmacverify
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Verifier verifies the deliveries of one scheme. Make one with [New] and keep
+// it; it is safe for concurrent use. The zero Verifier refuses everything.
+type Verifier struct {
+	plan *plan
+	keys *keyring // nil if the key function chooses them
+	opts options
+}
+
+// Options are what [New] can be told beside scheme and keys. nil and the zero
+// value are the defaults.
+type Options struct {
+	// URL is this endpoint's address as it was given to the sender, for
+	// schemes that sign it. Required for those, unused for others. It is never
+	// put together from a request, whose Host and X-Forwarded headers are
+	// whatever the client wrote.
+	URL string
+
+	// Method is the only method that is accepted, default POST.
+	Method string
+
+	// MaxBody is the largest body in bytes, default 1 MiB.
+	MaxBody int64
+
+	// Tolerance replaces the scheme's, if it is not zero.
+	Tolerance time.Duration
+
+	// Now is the clock, default time.Now. It must be safe for concurrent use.
+	Now func() time.Time
+
+	// Keys finds the keys for a request, for endpoints that many senders
+	// share; New then takes none. See [Tenant]. It is called for requests
+	// whose headers have a signature, before the body is read, and must not
+	// read the body. An error that is ErrNoKey is answered with 401; any other
+	// is taken for a failure of ours and answered with 503.
+	Keys func(*http.Request) (Tenant, error)
+
+	// OnError sees each refused request and why, for logs and metrics. The
+	// client is answered by Handler and is told nothing.
+	OnError func(*http.Request, error)
+}
+
+// Tenant is one of the senders that share an endpoint.
+type Tenant struct {
+	// Name is the tenant's name, for [Delivery.Scope]. Take it from where the
+	// keys are kept, not from the request: if "/hooks/acme" and "/hooks/ACME"
+	// find the same keys, they must give the same name. Required, at most 128
+	// bytes. No two tenants may have a key in common.
+	Name string
+
+	// Keys are the tenant's keys, newest first, written as the scheme says.
+	Keys []string
+
+	// URL replaces Options.URL if it is not empty.
+	URL string
+}
+
+// String returns the name, so that no log shows the keys.
+func (t Tenant) String() string { return t.Name }
+
+// GoString is String.
+func (t Tenant) GoString() string { return t.Name }
+
+// options are Options with the defaults filled in.
+type options struct {
+	url     string
+	maxBody int64
+	now     func() time.Time
+	keys    func(*http.Request) (Tenant, error)
+	onError func(*http.Request, error)
+}
+
+// New returns a Verifier for scheme s. Several keys can be valid at once while
+// they rotate; the newest comes first. There must be at least one, unless
+// o.Keys finds them. o may be nil.
+//
+// All that can be wrong with scheme, options and keys is found here. The
+// error is ErrConfig and says what it is, without any key.
+func New(s Scheme, o *Options, keys ...string) (*Verifier, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	if err := o.check(len(keys)); err != nil {
+		return nil, err
+	}
+	p, err := newPlan(s, o)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{plan: p, opts: o.withDefaults()}
+	if o.Keys != nil {
+		return v, nil
+	}
+	if v.keys, err = newVerifyKeys(p, keys); err != nil {
+		return nil, err
+	}
+	v.keys.url = o.URL
+	return v, nil
+}
+
+// Verify checks a delivery that was received just now: that one of the keys
+// signed it, and when. It does no I/O and allocates nothing, apart from what
+// {params}, an ExtractFunc or Ed25519 need.
+//
+// The errors are [ErrMissing], [ErrMalformed], [ErrTimestamp] and
+// [ErrMismatch]. A body without the expected ID is no error here: the delivery
+// is authentic, and [Delivery.IdempotencyID] says what it lacks.
+//
+// With Options.Keys there is no key without a request: use Check.
+func (v *Verifier) Verify(h http.Header, body []byte) (Delivery, error) {
+	return v.VerifyAt(time.Time{}, h, body)
+}
+
+// VerifyAt is Verify for a delivery that was received earlier, and waited in a
+// queue since: the timestamp is compared with received. The zero time is now.
+func (v *Verifier) VerifyAt(received time.Time, h http.Header, body []byte) (Delivery, error) {
+	if v == nil || v.keys == nil {
+		return Delivery{}, ErrNoKey
+	}
+	w := v.keys.get(v.plan)
+	defer v.keys.put(w)
+	if err := v.checkHeaders(v.keys, w, h, received); err != nil {
+		return Delivery{}, err
+	}
+	return v.checkBody(v.keys, w, h, body, received)
+}
+
+// checkHeaders is the half of verifying that needs no body.
+func (v *Verifier) checkHeaders(r *keyring, w *work, h http.Header, received time.Time) error {
+	if err := w.readHeaders(v.plan, h); err != nil {
+		return err
+	}
+	if w.timestamp != "" {
+		if err := v.checkTime(w, w.timestamp, received); err != nil {
+			return err
+		}
+	}
+	return w.render(v.plan, r, h)
+}
+
+// checkBody is the other half. Nothing in the body is looked at before its
+// signature was found good, unless that is where the signature is.
+func (v *Verifier) checkBody(r *keyring, w *work, h http.Header, body []byte, received time.Time) (Delivery, error) {
+	p := v.plan
+	signed, id, err := v.signedBytes(r, w, h, body, received)
+	if err != nil {
+		return Delivery{}, err
+	}
+	key, ok := r.match(p, w, signed)
+	if !ok {
+		return Delivery{}, ErrMismatch
+	}
+	if p.timePath != nil {
+		if err := v.checkTime(w, w.bodyText(body, p.timePath), received); err != nil {
+			return Delivery{}, err
+		}
+	}
+	d := Delivery{
+		Scheme: p.scheme.Name, Tenant: r.tenant, Key: key, Time: w.sent, Body: body,
+		ID: id, IDSigned: p.idSigned || id != "", Identity: p.scheme.Identity, typePath: p.typePath,
+	}
+	if d.ID == "" {
+		d.ID = w.id(p, h, body)
+	}
+	d.Type = optional(h, p.typeHeader)
+	return d, nil
+}
+
+// signedBytes returns what stands between the two texts of the template: the
+// body, its form fields, or what the scheme's ExtractFunc took from it.
+func (v *Verifier) signedBytes(r *keyring, w *work, h http.Header, body []byte, received time.Time) (signed []byte, id string, err error) {
+	switch {
+	case v.plan.template.params:
+		signed, err = formFields(body)
+		return signed, "", err
+	case v.plan.scheme.Extract == nil:
+		return body, "", nil
+	}
+	x, err := v.plan.extract(w, r.url, h, body)
+	if err == nil && x.Timestamp != "" {
+		err = v.checkTime(w, x.Timestamp, received)
+	}
+	return x.Signed, x.ID, err
+}
+
+func (v *Verifier) checkTime(w *work, timestamp string, received time.Time) (err error) {
+	if received.IsZero() {
+		received = v.opts.now()
+	}
+	w.sent, err = v.plan.within(timestamp, received)
+	return err
+}
+
+// render writes the texts before and after the body.
+func (w *work) render(p *plan, r *keyring, h http.Header) (err error) {
+	t := &p.template
+	if w.text, err = render(w.text[:0], t.before, h, w.timestamp, r.url, p.method); err != nil {
+		return err
+	}
+	w.split = len(w.text)
+	w.text, err = render(w.text, t.after, h, w.timestamp, r.url, p.method)
+	return err
+}
+
+// id returns the event's ID, or nothing if it is not there or too long for a
+// key. An ID that is not signed may be missing too.
+func (w *work) id(p *plan, h http.Header, body []byte) string {
+	if p.idPath == nil {
+		return optional(h, p.idHeader)
+	}
+	return w.bodyText(body, p.idPath)
+}
+
+// bodyText returns the string or number at path, or nothing.
+func (w *work) bodyText(body []byte, path []string) string {
+	token := jsonValue(body, path)
+	if len(token) > 6*maxID+2 { // \u0041 is the longest way to write one byte
+		return ""
+	}
+	var short [2 * maxID]byte
+	text, ok := jsonText(short[:0], token)
+	if !ok || len(text) > maxID {
+		return ""
+	}
+	return w.strings.add(text)
+}
+
+// optional returns the value of a header that may be absent, and nothing if it
+// is ambiguous.
+func optional(h http.Header, name string) string {
+	if name == "" {
+		return ""
+	}
+	if values := h[name]; len(values) == 1 && len(values[0]) <= maxID {
+		return values[0]
+	}
+	return ""
+}
+
+func (o *Options) check(keys int) error {
+	u, err := url.Parse(o.URL)
+	switch {
+	case o.Keys != nil && keys > 0:
+		return fmt.Errorf("%w: both keys and Options.Keys", ErrConfig)
+	case o.URL != "" && (err != nil || u.Scheme == "" || u.Host == ""):
+		return fmt.Errorf("%w: Options.URL is not an absolute URL", ErrConfig)
+	case o.MaxBody < 0:
+		return fmt.Errorf("%w: negative Options.MaxBody", ErrConfig)
+	case o.Method != "" && (validHeader(o.Method) != nil || o.Method != strings.ToUpper(o.Method)):
+		return fmt.Errorf("%w: Options.Method %q", ErrConfig, o.Method)
+	}
+	return nil
+}
+
+func (o *Options) withDefaults() options {
+	d := options{url: o.URL, maxBody: o.MaxBody, now: o.Now, keys: o.Keys, onError: o.OnError}
+	if d.maxBody == 0 {
+		d.maxBody = defaultMaxBody
+	}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	return d
+}
+
+func (o *Options) method() string {
+	if o.Method == "" {
+		return http.MethodPost
+	}
+	return o.Method
+}
