@@ -46,7 +46,9 @@ type Store interface {
 
 	// Complete makes the record Done and keeps result, which may be nil. It
 	// must report [ErrLeaseLost], and change nothing, if the record is not
-	// Claimed by c's Owner with c's Token.
+	// Claimed by c's Owner with c's Token. Only if it is Done by that very
+	// owner and token already, Complete changes nothing and reports no error,
+	// so that a caller that lost the answer can ask again.
 	Complete(ctx context.Context, c Claim, result *Result) error
 
 	// Release makes the record Released, or Dead if f.Dead, and keeps f.Reason.
@@ -86,6 +88,10 @@ type Record struct {
 	Owner    Owner // of the latest claim
 	Token    int64 // of the latest claim, from 1
 	Attempts int   // claims so far, from 1
+
+	// Stolen reports, of a claim that won, that it took over an earlier claim
+	// whose lease had ended. Stores need not keep it.
+	Stolen bool
 
 	// LeaseLeft is for how long a Claimed record stays so if it is not renewed;
 	// zero or less if its lease has ended.

@@ -37,8 +37,9 @@ func openSQLite(t testing.TB) *sql.DB {
 	return open(t, "sqlite", "file:"+file+"?_pragma=journal_mode(WAL)")
 }
 
-// openPostgreSQL opens a new schema on the server of HOOKONCE_POSTGRES.
-func openPostgreSQL(t testing.TB) *sql.DB {
+// openPostgreSQL opens a new schema on the server of HOOKONCE_POSTGRES, with
+// connections that have the settings, which are names and values in turn.
+func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 	t.Helper()
 	dsn := os.Getenv("HOOKONCE_POSTGRES")
 	if dsn == "" {
@@ -51,7 +52,10 @@ func openPostgreSQL(t testing.TB) *sql.DB {
 	}
 	q := u.Query()
 	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
+	for i := 0; i < len(settings); i += 2 {
+		q.Set(settings[i], settings[i+1])
+	}
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
 	return open(t, "pgx", u.String())
 }
 

@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// failTimeout bounds the recording of a failure, which goes ahead when the
+// work's context has ended.
+const failTimeout = 10 * time.Second
+
+// A workError is an error of the work, as opposed to one of the store.
+type workError struct{ error }
+
+func (e *workError) Unwrap() error { return e.error }
+
+// fail records that the work has failed because of err, if that is to be
+// recorded, and returns the error to report. The work has been rolled back.
+func (r *run) fail(ctx context.Context, err error) error {
+	dead := idempotency.IsPermanent(err)
+	if !dead && !r.o.RecordFailures {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
+	defer cancel()
+	if writeErr := r.recordFailure(ctx, err, dead); writeErr != nil {
+		if dead {
+			// Nobody may be told that the event is Dead before it is.
+			return idempotency.Unavailable("record failure", writeErr)
+		}
+		r.notify(ctx, idempotency.EventStoreError, writeErr)
+	}
+	return err
+}
+
+func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
+	maxAttempts := r.o.MaxAttempts
+	switch {
+	case dead:
+		maxAttempts = 1
+	case maxAttempts == 0:
+		maxAttempts = math.MaxInt32
+	}
+	pauses := backoff{until: time.Now().Add(r.o.Wait)}
+	for {
+		_, err := r.db.ExecContext(ctx, r.sql.fail,
+			[]byte(r.key.Scope), []byte(r.key.ID), idempotency.Reason(cause), maxAttempts)
+		if err == nil || !conflict(r.dialect, err) || !pauses.wait(ctx) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// Transactional returns the runner whose record and work are one commit:
+//
+//	BEGIN; insert the record as done; the work, on the same transaction; COMMIT
+//
+// so the work takes effect exactly once, whatever crashes when. The work gets the
+// transaction by [Tx]; what it does elsewhere is not part of it, and is repeated
+// when a conflict makes the runner begin again.
+//
+// A delivery of an event that another process has in flight waits, at most
+// Options.Wait, for that one's commit. Deadlocks, serialization failures and busy
+// databases are tried again from BEGIN, for as long and at least twice more.
+func (s *Store) Transactional() *Transactional { return &Transactional{s} }
+
+// Transactional is the [idempotency.Runner] of [Store.Transactional].
+type Transactional struct{ store *Store }
+
+var _ idempotency.Runner = (*Transactional)(nil)
+
+// Run implements [idempotency.Runner].
+func (t *Transactional) Run(ctx context.Context, key idempotency.Key, fp idempotency.Fingerprint, work idempotency.Work) (*idempotency.Result, error) {
+	if err := key.Validate(); err != nil {
+		return nil, err
+	}
+	r := &run{Store: t.store, key: key, fp: fp, work: work, start: time.Now()}
+	return r.untilSettled(ctx)
+}
+
+// RunTx calls work in a transaction that also records key as done, and commits
+// it. It returns nil only if that is durable; if work returns an error, nothing
+// of the transaction is left and RunTx returns that error. The other errors are
+// those of [idempotency.Runner].
+//
+// After a conflict in the database work may be called again, from the start.
+func (s *Store) RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx *sql.Tx) error) error {
+	_, err := s.Transactional().Run(ctx, key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
+		tx, _ := Tx(ctx)
+		return nil, work(ctx, tx)
+	})
+	return err
+}
+
+// A run is one delivery on its way through a transaction, or through several if
+// there are conflicts.
+type run struct {
+	*Store
+	key     idempotency.Key
+	fp      idempotency.Fingerprint
+	work    idempotency.Work
+	start   time.Time
+	attempt int
+}
+
+// untilSettled begins again while the database says that it should.
+func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
+	pauses := backoff{until: r.start.Add(r.o.Wait)}
+	for {
+		result, err := r.once(ctx)
+		if conflict(r.dialect, err) {
+			if pauses.wait(ctx) {
+				continue
+			}
+			err = idempotency.Unavailable("conflicts", err)
+		}
+		if failed, ok := errors.AsType[*workError](err); ok {
+			err = r.fail(ctx, failed.error)
+		}
+		r.notifyEnd(ctx, err)
+		return result, err
+	}
+}
+
+// once is one transaction from BEGIN to COMMIT.
+func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
+	tx, err := r.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, idempotency.Unavailable("begin", err)
+	}
+	defer tx.Rollback() // nothing after Commit; else also when the work panics
+
+	rec, won, err := r.claim(ctx, tx, r.key, r.fp)
+	if err != nil {
+		return nil, err
+	}
+	r.attempt = rec.Attempts
+	if !won {
+		return rec.Result, rec.Refuse(r.fp)
+	}
+	r.notify(ctx, idempotency.EventClaimed, nil)
+	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: rec.Attempts})
+	result, err := r.work(withTx(ctx, tx))
+	if err != nil {
+		return nil, &workError{err}
+	}
+	if result != nil {
+		if err := r.keep(ctx, tx, result); err != nil {
+			return nil, idempotency.Unavailable("keep result", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, idempotency.Unavailable("commit", err)
+	}
+	return result, nil
+}
+
+func (r *run) keep(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {
+	_, err := tx.ExecContext(ctx, r.sql.keepResult,
+		[]byte(r.key.Scope), []byte(r.key.ID), result.Status, result.ContentType, result.Body)
+	return err
+}

@@ -1,0 +1,452 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+var key = idempotency.Key{Scope: "test", ID: "evt_1"}
+
+// newEvents returns a store with its table, and a table of effects beside it.
+func newEvents(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	events, err := sqlstore.New(db, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := events.CreateTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "CREATE TABLE effects (name text NOT NULL)")
+	return events
+}
+
+func mustExec(t testing.TB, db *sql.DB, query string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func count(t testing.TB, db *sql.DB, table string) int {
+	t.Helper()
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// effect is work that leaves one row.
+func effect(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO effects (name) VALUES ('once')")
+	return err
+}
+
+func checkCounts(t *testing.T, db *sql.DB, wantRecords, wantEffects int) {
+	t.Helper()
+	if got := count(t, db, sqlstore.DefaultTable); got != wantRecords {
+		t.Errorf("%d records, want %d", got, wantRecords)
+	}
+	if got := count(t, db, "effects"); got != wantEffects {
+		t.Errorf("%d effects, want %d", got, wantEffects)
+	}
+}
+
+func TestRunTxCommitsRecordAndWorkTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		if err := events.RunTx(t.Context(), key, effect); err != nil {
+			t.Fatal(err)
+		}
+		checkCounts(t, db, 1, 1)
+		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDuplicate) {
+			t.Errorf("second run: got %v, want ErrDuplicate", err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+func TestRunTxLeavesNothingWhenTheWorkFails(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			return errors.Join(effect(ctx, tx), boom)
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		checkCounts(t, db, 0, 0)
+		if err := events.RunTx(t.Context(), key, effect); err != nil {
+			t.Errorf("next delivery: %v", err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+func TestRunTxRollsBackAndGoesOnPanicking(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		func() {
+			defer func() {
+				if got := recover(); got != "boom" {
+					t.Errorf("recovered %v, want the work's panic", got)
+				}
+			}()
+			events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+				if err := effect(ctx, tx); err != nil {
+					t.Error(err)
+				}
+				panic("boom")
+			})
+		}()
+		checkCounts(t, db, 0, 0)
+		if err := events.RunTx(t.Context(), key, effect); err != nil {
+			t.Errorf("next delivery: %v", err)
+		}
+	})
+}
+
+// A statement that fails inside the transaction and whose error the work
+// swallows must not lead to an acknowledgement of work that was rolled back.
+func TestRunTxDoesNotAcknowledgeASwallowedError(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			_ = effect(ctx, tx)
+			tx.ExecContext(ctx, "INSERT INTO no_such_table VALUES (1)")
+			return nil
+		})
+		records, effects := count(t, db, sqlstore.DefaultTable), count(t, db, "effects")
+		if acknowledged := err == nil; acknowledged != (records == 1) || records != effects {
+			t.Errorf("error %v with %d records and %d effects: they must agree", err, records, effects)
+		}
+	})
+}
+
+func TestOfConcurrentRunsOneWinsAndTheOthersAreDuplicates(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(16)
+		events := newEvents(t, db, d, nil)
+		for round := range 10 {
+			key := idempotency.Key{Scope: "test", ID: fmt.Sprint("evt_", round)}
+			var won, duplicate atomic.Int64
+			var g errgroup.Group
+			for range 32 {
+				g.Go(func() error {
+					err := events.RunTx(t.Context(), key, effect)
+					switch {
+					case err == nil:
+						won.Add(1)
+					case errors.Is(err, idempotency.ErrDuplicate):
+						duplicate.Add(1)
+					default:
+						return err
+					}
+					return nil
+				})
+			}
+			if err := g.Wait(); err != nil {
+				t.Errorf("a run failed: %v", err)
+			}
+			if won.Load() != 1 || duplicate.Load() != 31 {
+				t.Errorf("%d won, %d duplicates, want 1 and 31", won.Load(), duplicate.Load())
+			}
+		}
+		checkCounts(t, db, 10, 10)
+	})
+}
+
+// The waiters of a winner that rolls back are no duplicates: one of them does
+// the work.
+func TestWhenTheWinnerRollsBackAWaiterDoesTheWork(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(20)
+		events := newEvents(t, db, d, nil)
+		var failed atomic.Bool
+		var won atomic.Int64
+		boom := errors.New("boom")
+		var g errgroup.Group
+		for range 16 {
+			g.Go(func() error {
+				err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+					err := effect(ctx, tx)
+					if failed.CompareAndSwap(false, true) {
+						time.Sleep(100 * time.Millisecond)
+						return boom
+					}
+					return err
+				})
+				switch {
+				case err == nil:
+					won.Add(1)
+				case errors.Is(err, boom) || errors.Is(err, idempotency.ErrDuplicate):
+				default:
+					return err
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Errorf("a run failed: %v", err)
+		}
+		if got := won.Load(); got != 1 {
+			t.Errorf("%d runs won, want 1", got)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+// A duplicate of work that another transaction has in flight waits for a bounded
+// time, and is then told to come again. SQLite cannot tell whose writer it is.
+func TestAWaitForAnEventInFlightIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 200 * time.Millisecond})
+		started, finish := make(chan struct{}), make(chan struct{})
+		var g errgroup.Group
+		g.Go(func() error {
+			return events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+				close(started)
+				<-finish
+				return effect(ctx, tx)
+			})
+		})
+		<-started
+		err := events.RunTx(t.Context(), key, effect)
+		want := idempotency.ErrInFlight
+		if d == sqlstore.SQLite {
+			want = idempotency.ErrUnavailable
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+		close(finish)
+		if err := g.Wait(); err != nil {
+			t.Errorf("the run in flight: %v", err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+// The bound on the wait for the key is not a bound on the locks of the work.
+func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{"0", "7s"} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			db := openPostgreSQL(t, "lock_timeout", want)
+			events := newEvents(t, db, sqlstore.PostgreSQL, nil)
+			var got string
+			err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+				return tx.QueryRowContext(ctx, "SHOW lock_timeout").Scan(&got)
+			})
+			if err != nil || got != want {
+				t.Errorf("lock_timeout %q, %v; want %q", got, err, want)
+			}
+		})
+	}
+}
+
+func TestEveryIsolationLevelWorks(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			db := openPostgreSQL(t, "default_transaction_isolation", level)
+			db.SetMaxOpenConns(16)
+			events := newEvents(t, db, sqlstore.PostgreSQL, nil)
+			var won atomic.Int64
+			var g errgroup.Group
+			for range 32 {
+				g.Go(func() error {
+					err := events.RunTx(t.Context(), key, effect)
+					if err == nil {
+						won.Add(1)
+					} else if !errors.Is(err, idempotency.ErrDuplicate) {
+						return err
+					}
+					return nil
+				})
+			}
+			if err := g.Wait(); err != nil {
+				t.Errorf("a run failed: %v", err)
+			}
+			if got := won.Load(); got != 1 {
+				t.Errorf("%d runs won, want 1", got)
+			}
+			checkCounts(t, db, 1, 1)
+		})
+	}
+}
+
+func TestAPermanentFailureIsRecordedAsDead(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		boom := errors.New("boom")
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			return errors.Join(effect(ctx, tx), idempotency.Permanent(boom))
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		checkCounts(t, db, 1, 0)
+		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("next delivery: got %v, want ErrDead", err)
+		}
+		checkCounts(t, db, 1, 0)
+	})
+}
+
+func TestAttemptsAreCountedUpToMaxAttempts(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 3})
+		boom := errors.New("boom")
+		var numbers []int
+		fail := func(ctx context.Context, tx *sql.Tx) error {
+			a, _ := idempotency.AttemptFrom(ctx)
+			numbers = append(numbers, a.Number)
+			return boom
+		}
+		for range 3 {
+			if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, boom) {
+				t.Errorf("got %v, want the work's error", err)
+			}
+		}
+		if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("after three attempts: got %v, want ErrDead", err)
+		}
+		if got, want := fmt.Sprint(numbers), "[1 2 3]"; got != want {
+			t.Errorf("attempts %s, want %s", got, want)
+		}
+	})
+}
+
+func TestAReleasedEventIsTakenOver(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(16)
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		boom := errors.New("boom")
+		if err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error { return boom }); !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		checkCounts(t, db, 1, 0)
+		var won atomic.Int64
+		var g errgroup.Group
+		for range 16 {
+			g.Go(func() error {
+				err := events.RunTx(t.Context(), key, effect)
+				if err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, idempotency.ErrDuplicate) {
+					return err
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Errorf("a run failed: %v", err)
+		}
+		if got := won.Load(); got != 1 {
+			t.Errorf("%d runs won, want 1", got)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+func TestTheResultIsKeptForReplay(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil).Transactional()
+		want := &idempotency.Result{Status: 201, ContentType: "text/plain", Body: []byte("a\x00b\xff")}
+		run := func() (*idempotency.Result, error) {
+			return events.Run(t.Context(), key, idempotency.FingerprintOf([]byte("body")), func(context.Context) (*idempotency.Result, error) {
+				return want, nil
+			})
+		}
+		if _, err := run(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := run()
+		if !errors.Is(err, idempotency.ErrDuplicate) {
+			t.Fatalf("got %v, want ErrDuplicate", err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("result (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTheSameKeyWithOtherContentIsAMismatch(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil).Transactional()
+		run := func(body string) error {
+			_, err := events.Run(t.Context(), key, idempotency.FingerprintOf([]byte(body)), func(context.Context) (*idempotency.Result, error) {
+				return nil, nil
+			})
+			return err
+		}
+		if err := run("a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := run("a"); !errors.Is(err, idempotency.ErrDuplicate) {
+			t.Errorf("same content: got %v, want ErrDuplicate", err)
+		}
+		if err := run("b"); !errors.Is(err, idempotency.ErrMismatch) {
+			t.Errorf("other content: got %v, want ErrMismatch", err)
+		}
+	})
+}
+
+func TestKeysAreKeptApartByteForByte(t *testing.T) {
+	t.Parallel()
+	keys := []string{"a", "A", "a ", " a", "a\x00", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0", "ss", "\u00df"}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for _, id := range keys {
+			if err := events.RunTx(t.Context(), idempotency.Key{Scope: "test", ID: id}, effect); err != nil {
+				t.Errorf("ID %q: %v", id, err)
+			}
+			if err := events.RunTx(t.Context(), idempotency.Key{Scope: id, ID: "test"}, effect); err != nil {
+				t.Errorf("scope %q: %v", id, err)
+			}
+		}
+		checkCounts(t, db, 2*len(keys), 2*len(keys))
+	})
+}
+
+func TestMakingTheTableTwiceDoesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		if err := events.RunTx(t.Context(), key, effect); err != nil {
+			t.Fatal(err)
+		}
+		if err := events.CreateTable(t.Context()); err != nil {
+			t.Error(err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
