@@ -1,0 +1,170 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+func failureChecks() []check {
+	return []check{
+		{
+			"release frees the key at once",
+			"A delivery that failed would have to wait for the end of a lease that nobody uses.",
+			func(t *trial) {
+				c, _ := t.win(t.key, terms(long))
+				t.release(c, idempotency.Failure{Reason: "tried"})
+				t.win(t.key, terms(long))
+			},
+		},
+		{
+			"release keeps token, attempts and reason",
+			"A release that deletes forgets how often an event has failed, and reuses fencing tokens.",
+			releaseKeeps,
+		},
+		{
+			"the reason of the latest failure is kept through claims and completion",
+			"People who look for the cause of a late event would not find it.",
+			reasonKept,
+		},
+		{
+			"reasons are kept exactly, up to MaxReasonBytes",
+			"A reason in another script, or a long one, would fail the release and hold the key.",
+			reasonsExact,
+		},
+		{
+			"release for good makes the event dead, and no claim wins",
+			"An event that can never succeed would be tried for ever.",
+			deadRelease,
+		},
+		{
+			"exactly MaxAttempts claims win, then the released event is dead",
+			"A poisonous event would be tried for ever, or a healthy one given up too early.",
+			func(t *trial) {
+				maxAttempts(t, func(terms idempotency.Terms) {
+					c, _ := t.win(t.key, terms)
+					t.release(c, idempotency.Failure{Reason: "tried"})
+				})
+			},
+		},
+		{
+			"attempts that ended in a crash count towards MaxAttempts",
+			"An event that kills its process would kill one process after another.",
+			func(t *trial) {
+				maxAttempts(t, func(terms idempotency.Terms) {
+					terms.Lease = short
+					t.steal(t.key, terms)
+					time.Sleep(short + 2*precision)
+				})
+			},
+		},
+		{
+			"a live claim is not dead, however few attempts a later one allows",
+			"A delivery would be answered as dead though its work is about to succeed.",
+			func(t *trial) {
+				c, rec := t.win(t.key, terms(long))
+				once := terms(long)
+				once.MaxAttempts = 1
+				t.wantRecord("record", t.lose(t.key, once), rec)
+				t.complete(c, nil)
+			},
+		},
+		{
+			"a done event is not dead, however few attempts a later claim allows",
+			"A duplicate would be answered as dead though its event is done.",
+			func(t *trial) {
+				c, rec := t.win(t.key, terms(long))
+				t.complete(c, nil)
+				once := terms(long)
+				once.MaxAttempts = 1
+				rec.State = idempotency.Done
+				t.wantRecord("record", t.lose(t.key, once), rec)
+				t.wantRecord("record of a second look", t.lose(t.key, terms(long)), rec)
+			},
+		},
+		{
+			"without MaxAttempts an event may fail any number of times",
+			"Events would be given up though their sender has not.",
+			func(t *trial) {
+				for range 40 {
+					c, _ := t.win(t.key, terms(long))
+					t.release(c, idempotency.Failure{Reason: "tried"})
+				}
+			},
+		},
+	}
+}
+
+func releaseKeeps(t *trial) {
+	c, rec := t.win(t.key, marked(long))
+	t.release(c, idempotency.Failure{Reason: "tried"})
+	rec.State, rec.LastError = idempotency.Released, "tried"
+	t.wantRecord("record after the release", t.peek(t.key), rec)
+	again := marked(long)
+	_, got := t.win(t.key, again)
+	rec.State, rec.Owner, rec.Token, rec.Attempts = idempotency.Claimed, again.Owner, 2, 2
+	t.wantRecord("record of the next claim", got, rec)
+}
+
+func reasonKept(t *trial) {
+	c, _ := t.win(t.key, terms(long))
+	t.release(c, idempotency.Failure{Reason: "first"})
+	c, _ = t.win(t.key, terms(long))
+	t.release(c, idempotency.Failure{Reason: "second"})
+	c, rec := t.win(t.key, terms(long))
+	if rec.LastError != "second" {
+		t.Errorf("claim: LastError = %q, want %q", rec.LastError, "second")
+	}
+	t.complete(c, nil)
+	if rec := t.lose(t.key, terms(long)); rec.LastError != "second" {
+		t.Errorf("done: LastError = %q, want %q", rec.LastError, "second")
+	}
+}
+
+func reasonsExact(t *trial) {
+	for i, reason := range []string{
+		"",
+		"it's \"quoted\" \\ and 100% _odd_ ; -- \r\n\t",
+		"état, 失敗, \U0001F4A5",
+		" space around ",
+		strings.Repeat("x", idempotency.MaxReasonBytes),
+		strings.Repeat("\U0001F4A5", idempotency.MaxReasonBytes/4),
+	} {
+		key := t.sibling(fmt.Sprint("reason ", i))
+		c, _ := t.win(key, terms(long))
+		t.release(c, idempotency.Failure{Reason: reason, Dead: true})
+		if got := t.lose(key, terms(long)).LastError; got != reason {
+			t.Errorf("LastError = %q, want %q", got, reason)
+		}
+	}
+}
+
+func deadRelease(t *trial) {
+	c, rec := t.win(t.key, terms(long))
+	t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
+	rec.State, rec.LastError = idempotency.Dead, "hopeless"
+	many := terms(long)
+	many.MaxAttempts = 100
+	t.wantRecord("record that a claim finds", t.lose(t.key, terms(long)), rec)
+	t.wantRecord("record that a claim with many attempts finds", t.lose(t.key, many), rec)
+}
+
+// maxAttempts lets attempt fail as often as three attempts allow.
+func maxAttempts(t *trial, attempt func(idempotency.Terms)) {
+	thrice := func() idempotency.Terms {
+		terms := terms(long)
+		terms.MaxAttempts = 3
+		return terms
+	}
+	for range 3 {
+		attempt(thrice())
+	}
+	rec := t.lose(t.key, thrice())
+	if rec.State != idempotency.Dead || rec.Token != 3 || rec.Attempts != 3 {
+		t.Errorf("after three attempts of three the record is %+v, want Dead with token 3 and 3 attempts", rec)
+	}
+	// Dead is final: nothing that a later claim asks for brings it back.
+	t.wantRecord("record of a second look", t.lose(t.key, terms(long)), rec)
+}

@@ -1,0 +1,56 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// A purger is a store that can delete the records that it need not keep any
+// longer. No record of a check is that old: retention is 72 hours or more.
+type purger interface {
+	Purge(ctx context.Context) (n int, err error)
+}
+
+func purgeChecks() []check {
+	return []check{{
+		"a purge deletes no record within its retention, whatever its state",
+		"A repeated event would be applied again, or one that is being worked on be started a second time.",
+		purgeSpares,
+	}}
+}
+
+func purgeSpares(t *trial) {
+	p, ok := t.store.(purger)
+	if !ok {
+		t.Skip("the store has no Purge(context.Context) (int, error)")
+	}
+	want := map[idempotency.Key]idempotency.Record{}
+	make := func(state string) (idempotency.Claim, idempotency.Key) {
+		key := t.sibling(state)
+		c, _ := t.win(key, marked(short))
+		return c, key
+	}
+	c, key := make("claimed")
+	t.must("Renew", t.store.Renew(t.Context(), c, long))
+	want[key] = t.peek(key)
+	c, key = make("released")
+	t.release(c, idempotency.Failure{Reason: "tried"})
+	want[key] = t.peek(key)
+	c, key = make("dead")
+	t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
+	want[key] = t.peek(key)
+	c, key = make("done")
+	t.complete(c, &idempotency.Result{Status: 200})
+	want[key] = t.peek(key)
+	_, key = make("claimed with an ended lease")
+	want[key] = t.peek(key)
+
+	t.Helper()
+	for key, rec := range want {
+		if _, err := p.Purge(t.Context()); err != nil {
+			t.Fatalf("Purge: %v", err)
+		}
+		t.wantRecord("record "+key.ID+" after a purge", t.peek(key), rec)
+	}
+}
