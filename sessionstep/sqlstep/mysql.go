@@ -1,0 +1,100 @@
+package sqlstep
+
+// VARBINARY compares bytes; every collation merges some keys, if only by padding.
+// What is stored as binary is also out of reach of the connection's character
+// set. Times are UTC, whatever the session's time zone.
+//
+// Every read on the way of a submission is a locking one: at REPEATABLE READ a
+// plain SELECT answers from the snapshot, which may be older than the lock. The
+// submission is inserted before it is looked for, as a locking read of a key that
+// is not there locks the gap, and two of them deadlock when they insert.
+var mySQL = statements{
+	createSessions: `
+CREATE TABLE IF NOT EXISTS {sessions} (
+    id          VARBINARY(255) NOT NULL,
+    state       VARBINARY(32)  NOT NULL,
+    submissions BIGINT         NOT NULL,
+    created_at  DATETIME(6)    NOT NULL,
+    updated_at  DATETIME(6)    NOT NULL,
+    PRIMARY KEY (id)
+) ENGINE=InnoDB`,
+
+	createSteps: `
+CREATE TABLE IF NOT EXISTS {steps} (
+    session_id   VARBINARY(255) NOT NULL,
+    name         VARBINARY(255) NOT NULL,
+    position     INT            NOT NULL,
+    state        VARBINARY(32)  NOT NULL,
+    required     BOOLEAN        NOT NULL,
+    needs_review BOOLEAN        NOT NULL,
+    PRIMARY KEY (session_id, name)
+) ENGINE=InnoDB`,
+
+	createSubmissions: `
+CREATE TABLE IF NOT EXISTS {submissions} (
+    session_id     VARBINARY(255) NOT NULL,
+    step           VARBINARY(255) NOT NULL,
+    submission_key VARBINARY(255) NOT NULL,
+    seq            BIGINT         NOT NULL, -- counts from 1 in the session
+    status         VARBINARY(32)  NOT NULL,
+    details        LONGBLOB,                -- JSON as it was sent
+    submitted_at   DATETIME(6)    NOT NULL,
+    PRIMARY KEY (session_id, step, submission_key)
+) ENGINE=InnoDB`,
+
+	insertSession: `
+INSERT INTO {sessions} (id, state, submissions, created_at, updated_at)
+VALUES (?, ?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE submissions = submissions`,
+
+	insertStep: `
+INSERT INTO {steps} (session_id, name, position, state, required, needs_review)
+VALUES (?, ?, ?, ?, ?, ?)`,
+
+	lockSession: `
+SELECT state, submissions
+FROM {sessions}
+WHERE id = ?
+FOR UPDATE`,
+
+	moveSession: `
+UPDATE {sessions}
+SET state = ?, submissions = ?, updated_at = UTC_TIMESTAMP(6)
+WHERE id = ?`,
+
+	findSteps: `
+SELECT name, state, required
+FROM {steps}
+WHERE session_id = ?
+ORDER BY position
+FOR UPDATE`,
+
+	moveStep: `
+UPDATE {steps}
+SET state = ?, needs_review = ?
+WHERE session_id = ? AND name = ?`,
+
+	insertSubmission: `
+INSERT INTO {submissions} (session_id, step, submission_key, seq, status, details, submitted_at)
+VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE seq = seq`,
+
+	findSubmission: `
+SELECT seq
+FROM {submissions}
+WHERE session_id = ? AND step = ? AND submission_key = ?
+FOR UPDATE`,
+
+	findSession: `
+SELECT s.state,
+       TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', s.created_at) DIV 1000,
+       TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', s.updated_at) DIV 1000,
+       t.name, t.state, t.required, t.needs_review,
+       u.submission_key, u.status, u.details,
+       TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', u.submitted_at) DIV 1000
+FROM {sessions} AS s
+LEFT JOIN {steps} AS t ON t.session_id = s.id
+LEFT JOIN {submissions} AS u ON u.session_id = t.session_id AND u.step = t.name
+WHERE s.id = ?
+ORDER BY t.position, t.name, u.seq`,
+}

@@ -1,0 +1,99 @@
+package sqlstep
+
+// STRICT refuses a key that is bound as a blob instead of as text, which SQLite
+// would take for a different one. Times are milliseconds since 1970; julianday's
+// 'now' has them in every version that we support.
+//
+// SQLite has one writer and no row locks. lockSession writes nothing new, but as
+// a write, and the first statement of ours, it takes the database's lock before
+// anything was read: a transaction that has read first fails at once when
+// somebody else has written since, and no busy timeout helps.
+var sqlite = statements{
+	createSessions: `
+CREATE TABLE IF NOT EXISTS {sessions} (
+    id          TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    submissions INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID`,
+
+	createSteps: `
+CREATE TABLE IF NOT EXISTS {steps} (
+    session_id   TEXT    NOT NULL,
+    name         TEXT    NOT NULL,
+    position     INTEGER NOT NULL,
+    state        TEXT    NOT NULL,
+    required     INTEGER NOT NULL,
+    needs_review INTEGER NOT NULL,
+    PRIMARY KEY (session_id, name)
+) STRICT, WITHOUT ROWID`,
+
+	// With a rowid, as details may be long, and WITHOUT ROWID is slow for rows
+	// of more than a twentieth of a page (https://www.sqlite.org/withoutrowid.html).
+	createSubmissions: `
+CREATE TABLE IF NOT EXISTS {submissions} (
+    session_id     TEXT    NOT NULL,
+    step           TEXT    NOT NULL,
+    submission_key TEXT    NOT NULL,
+    seq            INTEGER NOT NULL, -- counts from 1 in the session
+    status         TEXT    NOT NULL,
+    details        TEXT,             -- JSON as it was sent
+    submitted_at   INTEGER NOT NULL,
+    PRIMARY KEY (session_id, step, submission_key)
+) STRICT`,
+
+	insertSession: `
+INSERT INTO {sessions} (id, state, submissions, created_at, updated_at)
+VALUES (?1, ?2, ?3,
+        CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER),
+        CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER))
+ON CONFLICT (id) DO NOTHING`,
+
+	insertStep: `
+INSERT INTO {steps} (session_id, name, position, state, required, needs_review)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+
+	lockSession: `
+UPDATE {sessions}
+SET submissions = submissions
+WHERE id = ?1
+RETURNING state, submissions`,
+
+	moveSession: `
+UPDATE {sessions}
+SET state = ?1, submissions = ?2, updated_at = CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)
+WHERE id = ?3`,
+
+	findSteps: `
+SELECT name, state, required
+FROM {steps}
+WHERE session_id = ?1
+ORDER BY position`,
+
+	moveStep: `
+UPDATE {steps}
+SET state = ?1, needs_review = ?2
+WHERE session_id = ?3 AND name = ?4`,
+
+	insertSubmission: `
+INSERT INTO {submissions} (session_id, step, submission_key, seq, status, details, submitted_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER))
+ON CONFLICT (session_id, step, submission_key) DO NOTHING`,
+
+	findSubmission: `
+SELECT seq
+FROM {submissions}
+WHERE session_id = ?1 AND step = ?2 AND submission_key = ?3`,
+
+	findSession: `
+SELECT s.state, s.created_at, s.updated_at,
+       t.name, t.state, t.required, t.needs_review,
+       u.submission_key, u.status, u.details, u.submitted_at
+FROM {sessions} AS s
+LEFT JOIN {steps} AS t ON t.session_id = s.id
+LEFT JOIN {submissions} AS u ON u.session_id = t.session_id AND u.step = t.name
+WHERE s.id = ?1
+ORDER BY t.position, t.name, u.seq`,
+}

@@ -1,0 +1,147 @@
+package sqlstep
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/hookonce/hookonce/sessionstep"
+)
+
+// Submit implements [sessionstep.Submitter] in the transaction that ctx carries,
+// or in one of its own if there is none.
+func (s *Store) Submit(ctx context.Context, sub sessionstep.Submission) error {
+	return s.transact(ctx, func(tx *sql.Tx) error { return s.SubmitTx(ctx, tx, sub) })
+}
+
+// SubmitTx is [Store.Submit] in tx, which stays the caller's. If it returns an
+// error, the caller must roll tx back.
+func (s *Store) SubmitTx(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
+	if err := sub.Validate(); err != nil {
+		return err
+	}
+	state, count, err := s.lock(ctx, tx, sub.Session)
+	if err != nil {
+		return err
+	}
+	steps, err := s.steps(ctx, tx, sub.Session)
+	if err != nil {
+		return err
+	}
+	if refusal := refuse(state, steps, sub.Step); refusal != nil {
+		seq, err := s.recorded(ctx, tx, sub)
+		if err != nil || seq != 0 {
+			return err // seq: accepted earlier, and step or session have moved on
+		}
+		return refusal
+	}
+	seq := count + 1
+	first, err := s.record(ctx, tx, sub, seq)
+	if err != nil || !first {
+		return err
+	}
+	if err := s.moveStep(ctx, tx, sub); err != nil {
+		return err
+	}
+	if completes(steps, sub) {
+		state = SessionApproved
+	}
+	return s.moveSession(ctx, tx, sub.Session, state, seq)
+}
+
+// refuse says why the step takes no submissions; nil if it does.
+func refuse(state SessionState, steps []Step, name string) error {
+	if state != SessionPending {
+		return sessionstep.ErrSessionNotOpen
+	}
+	for _, step := range steps {
+		switch {
+		case step.Name != name:
+		case step.State != StepInProgress:
+			return sessionstep.ErrStepNotInProgress
+		default:
+			return nil
+		}
+	}
+	return sessionstep.ErrStepNotFound
+}
+
+// completes reports whether sub completes the last required step that was not
+// completed yet.
+func completes(steps []Step, sub sessionstep.Submission) bool {
+	if sub.Status != sessionstep.Verified {
+		return false
+	}
+	var required bool
+	for _, step := range steps {
+		switch {
+		case step.Name == sub.Step:
+			required = step.Required
+		case step.Required && step.State != StepCompleted:
+			return false
+		}
+	}
+	return required
+}
+
+// steps returns the steps of a session that is locked.
+func (s *Store) steps(ctx context.Context, tx *sql.Tx, session string) (steps []Step, err error) {
+	rows, err := tx.QueryContext(ctx, s.sql.findSteps, session)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstep: read steps: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var step Step
+		if err := rows.Scan(&step.Name, (*string)(&step.State), &step.Required); err != nil {
+			return nil, fmt.Errorf("sqlstep: read steps: %w", err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sqlstep: read steps: %w", err)
+	}
+	return steps, nil
+}
+
+// record inserts sub as number seq of its session unless its key is there, and
+// then looks which number the key has: seq is nobody else's, as the session is
+// locked. See create for why it does not ask for affected rows.
+func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission, seq int64) (first bool, err error) {
+	details := sql.NullString{String: string(sub.Details), Valid: sub.Details != nil}
+	if _, err := tx.ExecContext(ctx, s.sql.insertSubmission,
+		sub.Session, sub.Step, sub.Key, seq, string(sub.Status), details); err != nil {
+		return false, fmt.Errorf("sqlstep: insert submission: %w", err)
+	}
+	got, err := s.recorded(ctx, tx, sub)
+	return got == seq, err
+}
+
+// recorded returns the number under which the key of sub is recorded, 0 if it is
+// not.
+func (s *Store) recorded(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) (seq int64, err error) {
+	err = tx.QueryRowContext(ctx, s.sql.findSubmission, sub.Session, sub.Step, sub.Key).Scan(&seq)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("sqlstep: read submission: %w", err)
+	}
+	return seq, nil
+}
+
+// moveStep does to the step what the submission's status says. A verdict ends the
+// need for a review.
+func (s *Store) moveStep(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
+	state, needsReview := StepInProgress, false
+	switch sub.Status {
+	case sessionstep.Verified:
+		state = StepCompleted
+	case sessionstep.Rejected:
+		state = StepFailed
+	case sessionstep.NeedsReview:
+		needsReview = true
+	}
+	if _, err := tx.ExecContext(ctx, s.sql.moveStep, string(state), needsReview, sub.Session, sub.Step); err != nil {
+		return fmt.Errorf("sqlstep: update step: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// atOnce calls f n times, as much at once as can be, and returns what it
+// returned.
+func atOnce(n int, f func(i int) error) []error {
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
+
+// untilSettled calls f until it has a verdict, as a sender does that comes again
+// when the database was busy or found a conflict.
+func untilSettled(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if err == nil || verdict(err) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func verdict(err error) bool {
+	for _, v := range []error{
+		sessionstep.ErrSessionNotFound, sessionstep.ErrSessionNotOpen,
+		sessionstep.ErrStepNotFound, sessionstep.ErrStepNotInProgress,
+		sessionstep.ErrNotAcceptable, sqlstep.ErrSessionExists,
+	} {
+		if errors.Is(err, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachLevel runs f with a way to submit for every isolation level that a caller's
+// transaction may have, and for Submit without one.
+func eachLevel(t *testing.T, f func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error)) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(20)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		t.Cleanup(cancel)
+		sessions := newSessions(t, db, d)
+		t.Run("a transaction of its own", func(t *testing.T) {
+			f(t, sessions, func(s sessionstep.Submission) error {
+				return untilSettled(ctx, func() error { return sessions.Submit(ctx, s) })
+			})
+		})
+		levels := []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}
+		if d == sqlstore.SQLite {
+			levels = levels[2:] // it has no other
+		}
+		for _, level := range levels {
+			t.Run(level.String(), func(t *testing.T) {
+				f(t, sessions, func(s sessionstep.Submission) error {
+					return untilSettled(ctx, func() error { return submitAt(ctx, db, level, sessions, s) })
+				})
+			})
+		}
+	})
+}
+
+// submitAt submits in a transaction that has read before, so that it has its
+// snapshot if it is going to have one.
+func submitAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, sessions *sqlstep.Store, s sessionstep.Submission) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM step_sessions").Scan(&n); err != nil {
+		return err
+	}
+	if err := sessions.SubmitTx(ctx, tx, s); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func TestManySubmissionsOfOneKeyAreOne(t *testing.T) {
+	t.Parallel()
+	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+		create(t, sessions, t.Name(), "identity")
+		for i, err := range atOnce(32, func(int) error {
+			return submit(submission(t.Name(), "identity", "evt_1", sessionstep.NeedsReview))
+		}) {
+			if err != nil {
+				t.Errorf("submission %d: %v", i, err)
+			}
+		}
+		checkSession(t, sessions, sqlstep.Session{ID: t.Name(), State: sqlstep.SessionPending, Steps: []sqlstep.Step{{
+			Name: "identity", State: sqlstep.StepInProgress, Required: true, NeedsReview: true,
+			Submissions: []sqlstep.Submission{{Key: "evt_1", Status: sessionstep.NeedsReview}},
+		}}})
+	})
+}
+
+func TestDifferentEventsOfOneSessionAllCount(t *testing.T) {
+	t.Parallel()
+	const events = 24
+	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+		create(t, sessions, t.Name(), "identity")
+		for i, err := range atOnce(events, func(i int) error {
+			return submit(submission(t.Name(), "identity", strconv.Itoa(i), sessionstep.NeedsReview))
+		}) {
+			if err != nil {
+				t.Errorf("event %d: %v", i, err)
+			}
+		}
+		v, err := sessions.Session(t.Context(), t.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(v.Steps[0].Submissions); got != events {
+			t.Errorf("got %d submissions, want %d", got, events)
+		}
+	})
+}
+
+func TestOneOfManyVerdictsWins(t *testing.T) {
+	t.Parallel()
+	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+		create(t, sessions, t.Name(), "identity")
+		var won int
+		for i, err := range atOnce(16, func(i int) error {
+			return submit(submission(t.Name(), "identity", strconv.Itoa(i), sessionstep.Verified))
+		}) {
+			switch {
+			case err == nil:
+				won++
+			case !errors.Is(err, sessionstep.ErrSessionNotOpen):
+				t.Errorf("verdict %d: %v", i, err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d verdicts were accepted, want 1", won)
+		}
+	})
+}
+
+func TestStepsCompletedAtOnceApproveTheSession(t *testing.T) {
+	t.Parallel()
+	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+		steps := []string{"identity", "address", "income"}
+		for round := range 12 {
+			id := fmt.Sprint(t.Name(), round)
+			create(t, sessions, id, steps...)
+			for i, err := range atOnce(len(steps), func(i int) error {
+				return submit(submission(id, steps[i], "evt", sessionstep.Verified))
+			}) {
+				if err != nil {
+					t.Errorf("step %q: %v", steps[i], err)
+				}
+			}
+			v, err := sessions.Session(t.Context(), id)
+			if err != nil || v.State != sqlstep.SessionApproved {
+				t.Errorf("round %d: session is %q, error %v, want approved; steps %+v", round, v.State, err, v.Steps)
+			}
+		}
+	})
+}
+
+func TestOneOfManyCreatesWins(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(20)
+		sessions := newSessions(t, db, d)
+		var won int
+		for i, err := range atOnce(16, func(i int) error {
+			return untilSettled(t.Context(), func() error {
+				return sessions.Create(t.Context(), sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: strconv.Itoa(i)}}})
+			})
+		}) {
+			switch {
+			case err == nil:
+				won++
+			case !errors.Is(err, sqlstep.ErrSessionExists):
+				t.Errorf("create %d: %v", i, err)
+			}
+		}
+		v, err := sessions.Session(t.Context(), "s")
+		if won != 1 || err != nil || len(v.Steps) != 1 {
+			t.Errorf("%d creates won, want 1; session %+v, error %v", won, v, err)
+		}
+	})
+}

@@ -1,0 +1,404 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// newSessions returns a store of sessions with its tables made.
+func newSessions(t testing.TB, db *sql.DB, d sqlstore.Dialect) *sqlstep.Store {
+	t.Helper()
+	sessions, err := sqlstep.New(db, d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sessions.CreateTables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
+// create makes a session whose steps are required and in progress.
+func create(t testing.TB, sessions *sqlstep.Store, id string, steps ...string) {
+	t.Helper()
+	v := sqlstep.Session{ID: id}
+	for _, name := range steps {
+		v.Steps = append(v.Steps, sqlstep.Step{Name: name, State: sqlstep.StepInProgress, Required: true})
+	}
+	if err := sessions.Create(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func submission(session, step, key string, status sessionstep.Status) sessionstep.Submission {
+	return sessionstep.Submission{Session: session, Step: step, Key: key, Status: status}
+}
+
+func submit(t testing.TB, sessions *sqlstep.Store, s sessionstep.Submission) {
+	t.Helper()
+	if err := sessions.Submit(t.Context(), s); err != nil {
+		t.Fatalf("Submit(%+v): %v", s, err)
+	}
+}
+
+// checkSession compares a session with want, but for the times.
+func checkSession(t testing.TB, sessions *sqlstep.Store, want sqlstep.Session) {
+	t.Helper()
+	got, err := sessions.Session(t.Context(), want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignored := cmpopts.IgnoreTypes(time.Time{})
+	if diff := cmp.Diff(want, got, ignored, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("session %q (-want +got):\n%s", want.ID, diff)
+	}
+}
+
+func TestSubmissionMovesItsStep(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		status  sessionstep.Status
+		session sqlstep.SessionState
+		step    sqlstep.StepState
+		review  bool
+	}{
+		{sessionstep.Verified, sqlstep.SessionApproved, sqlstep.StepCompleted, false},
+		{sessionstep.Rejected, sqlstep.SessionPending, sqlstep.StepFailed, false},
+		{sessionstep.NeedsReview, sqlstep.SessionPending, sqlstep.StepInProgress, true},
+	}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		for _, test := range tests {
+			t.Run(string(test.status), func(t *testing.T) {
+				id := string(test.status)
+				create(t, sessions, id, "identity")
+				sub := submission(id, "identity", "evt_1", test.status)
+				sub.Details = json.RawMessage(`{ "score": 0.98, "note": "a\u0000b\ud800", "é": [1,2] }`)
+				submit(t, sessions, sub)
+				checkSession(t, sessions, sqlstep.Session{ID: id, State: test.session, Steps: []sqlstep.Step{{
+					Name: "identity", State: test.step, Required: true, NeedsReview: test.review,
+					Submissions: []sqlstep.Submission{{Key: "evt_1", Status: test.status, Details: sub.Details}},
+				}}})
+			})
+		}
+	})
+}
+
+func TestVerdictEndsTheNeedForReview(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		submit(t, sessions, submission("s", "identity", "1", sessionstep.NeedsReview))
+		submit(t, sessions, submission("s", "identity", "2", sessionstep.Verified))
+		checkSession(t, sessions, sqlstep.Session{ID: "s", State: sqlstep.SessionApproved, Steps: []sqlstep.Step{{
+			Name: "identity", State: sqlstep.StepCompleted, Required: true,
+			Submissions: []sqlstep.Submission{{Key: "1", Status: "needs_review"}, {Key: "2", Status: "verified"}},
+		}}})
+	})
+}
+
+func TestLastRequiredStepApprovesTheSession(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		err := sessions.Create(t.Context(), sqlstep.Session{ID: "s", Steps: []sqlstep.Step{
+			{Name: "b", State: sqlstep.StepInProgress, Required: true},
+			{Name: "a", State: sqlstep.StepInProgress, Required: true},
+			{Name: "optional", State: sqlstep.StepInProgress},
+			{Name: "never begun"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			step string
+			want sqlstep.SessionState
+		}{
+			{"b", sqlstep.SessionPending},
+			{"optional", sqlstep.SessionPending},
+			{"a", sqlstep.SessionApproved},
+		} {
+			submit(t, sessions, submission("s", test.step, "evt", sessionstep.Verified))
+			v, err := sessions.Session(t.Context(), "s")
+			if err != nil || v.State != test.want {
+				t.Errorf("after step %q the session is %q, want %q; error %v", test.step, v.State, test.want, err)
+			}
+		}
+	})
+}
+
+func TestRepeatedSubmissionChangesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity", "address")
+		submit(t, sessions, submission("s", "identity", "1", sessionstep.NeedsReview))
+		before, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := func(t *testing.T) {
+			t.Helper()
+			before, err := sessions.Session(t.Context(), "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified))
+			after, err := sessions.Session(t.Context(), "s")
+			if diff := cmp.Diff(before, after); diff != "" || err != nil {
+				t.Errorf("error %v (-before +after):\n%s", err, diff)
+			}
+		}
+		t.Run("while the step is in progress", again)
+		submit(t, sessions, submission("s", "identity", "2", sessionstep.Verified))
+		t.Run("when the step has moved on", again)
+		submit(t, sessions, submission("s", "address", "1", sessionstep.Verified))
+		t.Run("when the session has moved on", again)
+
+		after, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after.State != sqlstep.SessionApproved || len(after.Steps[1].Submissions) != 1 {
+			t.Errorf("the same key did not count for another step: %+v", after)
+		}
+		if !after.CreatedAt.Equal(before.CreatedAt) || time.Since(after.UpdatedAt).Abs() > time.Hour {
+			t.Errorf("created %v, then %v; updated %v", before.CreatedAt, after.CreatedAt, after.UpdatedAt)
+		}
+	})
+}
+
+func TestRefusedSubmissionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		sub  sessionstep.Submission
+		want error
+	}{
+		"unknown session":       {submission("none", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
+		"session that is over":  {submission("over", "identity", "1", "verified"), sessionstep.ErrSessionNotOpen},
+		"unknown step":          {submission("open", "none", "1", "verified"), sessionstep.ErrStepNotFound},
+		"step not begun":        {submission("open", "pending", "1", "verified"), sessionstep.ErrStepNotInProgress},
+		"step that is over":     {submission("open", "completed", "1", "verified"), sessionstep.ErrStepNotInProgress},
+		"step that has failed":  {submission("open", "failed", "1", "verified"), sessionstep.ErrStepNotInProgress},
+		"step of other case":    {submission("open", "Identity", "1", "verified"), sessionstep.ErrStepNotFound},
+		"session of other case": {submission("Open", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
+		"trailing space":        {submission("open ", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
+		"no key":                {submission("open", "identity", "", "verified"), sessionstep.ErrMissingField},
+		"NUL in the key":        {submission("open", "identity", "a\x00", "verified"), sessionstep.ErrMalformed},
+		"long key":              {submission("open", "identity", strings.Repeat("k", 256), "verified"), sessionstep.ErrMalformed},
+		"unknown status":        {submission("open", "identity", "1", "Verified"), sessionstep.ErrUnknownStatus},
+		"details not JSON": {sessionstep.Submission{
+			Session: "open", Step: "identity", Key: "1", Status: "verified", Details: json.RawMessage("{"),
+		}, sessionstep.ErrNotAcceptable},
+	}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		open := sqlstep.Session{ID: "open", State: sqlstep.SessionPending, Steps: []sqlstep.Step{
+			{Name: "identity", State: sqlstep.StepInProgress, Required: true},
+			{Name: "pending", State: sqlstep.StepPending},
+			{Name: "completed", State: sqlstep.StepCompleted},
+			{Name: "failed", State: sqlstep.StepFailed},
+		}}
+		over := sqlstep.Session{ID: "over", State: sqlstep.SessionCancelled, Steps: open.Steps}
+		for _, v := range []sqlstep.Session{open, over} {
+			if err := sessions.Create(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				if err := sessions.Submit(t.Context(), test.sub); !errors.Is(err, test.want) {
+					t.Errorf("got %v, want %v", err, test.want)
+				}
+				checkSession(t, sessions, open)
+				checkSession(t, sessions, over)
+			})
+		}
+	})
+}
+
+func TestIDsAreKeptApartByteForByte(t *testing.T) {
+	t.Parallel()
+	ids := []string{"a", "A", "a ", " a", "\u00e9", "e\u0301", "ß", "ss", "1", "01", "1.0", strings.Repeat("€", 85)}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		var steps []sqlstep.Step
+		for _, id := range ids {
+			steps = append(steps, sqlstep.Step{Name: id, State: sqlstep.StepInProgress})
+		}
+		for _, id := range ids {
+			if err := sessions.Create(t.Context(), sqlstep.Session{ID: id, Steps: steps}); err != nil {
+				t.Fatalf("session %q: %v", id, err)
+			}
+		}
+		want := sqlstep.Session{ID: "a", State: sqlstep.SessionPending, Steps: steps}
+		want.Steps[1].NeedsReview = true
+		for _, id := range ids {
+			submit(t, sessions, submission("a", "A", id, sessionstep.NeedsReview))
+			want.Steps[1].Submissions = append(want.Steps[1].Submissions, sqlstep.Submission{Key: id, Status: "needs_review"})
+		}
+		checkSession(t, sessions, want)
+	})
+}
+
+func TestCreateSession(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified))
+		want, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run("of an ID that is taken leaves the session alone", func(t *testing.T) {
+			v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "other"}}}
+			if err := sessions.Create(t.Context(), v); !errors.Is(err, sqlstep.ErrSessionExists) {
+				t.Errorf("got %v, want ErrSessionExists", err)
+			}
+			checkSession(t, sessions, want)
+		})
+		t.Run("of the tables twice is a no-op", func(t *testing.T) {
+			if err := sessions.CreateTables(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			checkSession(t, sessions, want)
+		})
+		t.Run("of what is no session is refused", func(t *testing.T) {
+			step := []sqlstep.Step{{Name: "identity"}}
+			for name, v := range map[string]sqlstep.Session{
+				"no ID":         {Steps: step},
+				"NUL in ID":     {ID: "a\x00", Steps: step},
+				"no steps":      {ID: "x"},
+				"unknown state": {ID: "x", State: "open", Steps: step},
+				"unnamed step":  {ID: "x", Steps: []sqlstep.Step{{}}},
+				"step's state":  {ID: "x", Steps: []sqlstep.Step{{Name: "identity", State: "done"}}},
+				"twice a step":  {ID: "x", Steps: append(step, step...)},
+			} {
+				if err := sessions.Create(t.Context(), v); !errors.Is(err, sqlstep.ErrInvalidSession) {
+					t.Errorf("%s: got %v, want ErrInvalidSession", name, err)
+				}
+			}
+			if _, err := sessions.Session(t.Context(), "x"); !errors.Is(err, sessionstep.ErrSessionNotFound) {
+				t.Errorf("got %v, want ErrSessionNotFound", err)
+			}
+		})
+	})
+}
+
+func TestSubmitTxStaysTheCallers(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		want, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sessions.SubmitTx(t.Context(), tx, submission("s", "identity", "1", sessionstep.Verified)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatalf("Rollback after SubmitTx: %v", err)
+		}
+		checkSession(t, sessions, want)
+	})
+}
+
+// The pool has one connection, so what does not join the transaction hangs.
+func TestMethodsJoinTheRunnersTransaction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		sessions := newSessions(t, db, d)
+		events, err := sqlstore.New(db, d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := events.CreateTable(ctx); err != nil {
+			t.Fatal(err)
+		}
+		key := idempotency.Key{Scope: "test", ID: "evt_1"}
+		work := func(ctx context.Context) error {
+			v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "identity", State: sqlstep.StepInProgress, Required: true}}}
+			if err := sessions.Create(ctx, v); err != nil {
+				return err
+			}
+			if err := sessions.Submit(ctx, submission("s", "identity", "evt_1", sessionstep.Verified)); err != nil {
+				return err
+			}
+			got, err := sessions.Session(ctx, "s")
+			if err == nil && got.State != sqlstep.SessionApproved {
+				t.Errorf("inside the transaction: %+v", got)
+			}
+			return err
+		}
+
+		failure := errors.New("after the submission")
+		err = events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error {
+			return errors.Join(work(ctx), failure)
+		})
+		if !errors.Is(err, failure) {
+			t.Errorf("got %v, want %v", err, failure)
+		}
+		if _, err := sessions.Session(ctx, "s"); !errors.Is(err, sessionstep.ErrSessionNotFound) {
+			t.Errorf("a failed run left something: error %v", err)
+		}
+
+		for i, want := range []error{nil, idempotency.ErrDuplicate} {
+			err := events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error { return work(ctx) })
+			if !errors.Is(err, want) {
+				t.Errorf("run %d: got %v, want %v", i, err, want)
+			}
+		}
+		checkSession(t, sessions, sqlstep.Session{ID: "s", State: sqlstep.SessionApproved, Steps: []sqlstep.Step{{
+			Name: "identity", State: sqlstep.StepCompleted, Required: true,
+			Submissions: []sqlstep.Submission{{Key: "evt_1", Status: sessionstep.Verified}},
+		}}})
+	})
+}
+
+func TestPrefixNamesTheTables(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		schema := map[sqlstore.Dialect]string{sqlstore.SQLite: "main", sqlstore.PostgreSQL: "pg_temp", sqlstore.MySQL: ""}[d]
+		if d == sqlstore.PostgreSQL {
+			db.SetMaxOpenConns(1) // pg_temp belongs to a connection
+		}
+		for _, prefix := range []string{"kyc_", schema + ".kyc2_"} {
+			sessions, err := sqlstep.New(db, d, &sqlstep.Options{Prefix: strings.TrimPrefix(prefix, ".")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sessions.CreateTables(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			create(t, sessions, "s", "identity")
+			submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified))
+			var n int
+			if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+strings.TrimPrefix(prefix, ".")+"submissions").Scan(&n); err != nil || n != 1 {
+				t.Errorf("%s: got %d submissions, error %v, want 1", prefix, n, err)
+			}
+		}
+	})
+}
