@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 )
@@ -26,27 +27,26 @@ func purgeSpares(t *trial) {
 		t.Skip("the store has no Purge(context.Context) (int, error)")
 	}
 	want := map[idempotency.Key]idempotency.Record{}
-	make := func(state string) (idempotency.Claim, idempotency.Key) {
+	claimed := func(state string) (idempotency.Claim, idempotency.Key) {
 		key := t.sibling(state)
 		c, _ := t.win(key, marked(short))
 		return c, key
 	}
-	c, key := make("claimed")
+	c, key := claimed("claimed")
 	t.must("Renew", t.store.Renew(t.Context(), c, long))
 	want[key] = t.peek(key)
-	c, key = make("released")
+	c, key = claimed("released")
 	t.release(c, idempotency.Failure{Reason: "tried"})
 	want[key] = t.peek(key)
-	c, key = make("dead")
+	c, key = claimed("dead")
 	t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
 	want[key] = t.peek(key)
-	c, key = make("done")
+	c, key = claimed("done")
 	t.complete(c, &idempotency.Result{Status: 200})
 	want[key] = t.peek(key)
-	_, key = make("claimed with an ended lease")
+	_, key = claimed("claimed with an ended lease")
 	want[key] = t.peek(key)
-
-	t.Helper()
+	time.Sleep(short + 2*precision)
 	for key, rec := range want {
 		if _, err := p.Purge(t.Context()); err != nil {
 			t.Fatalf("Purge: %v", err)

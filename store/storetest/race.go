@@ -37,17 +37,17 @@ func raceChecks() []check {
 // lateAct lets an owner whose lease has ended act while others claim the key. A
 // release makes the key free, so there both may succeed, one after the other.
 func lateAct(t *trial, a act) {
-	const rounds = 12
+	const rounds, callers = 12, 4
 	claims := make([]idempotency.Claim, rounds)
 	for i := range claims {
 		claims[i], _ = t.win(t.sibling(fmt.Sprint(a.name, " ", i)), marked(time.Millisecond))
 	}
 	time.Sleep(2 * precision)
-	for _, c := range claims {
+	for round, c := range claims {
 		var acted error
 		var won atomic.Int32
-		t.together(4, func(i int) error {
-			if i == 0 {
+		t.together(callers, func(i int) error {
+			if i == round%callers { // so that it is not always the first, or the last
 				acted = a.do(t.Context(), t.store, c)
 				return nil
 			}

@@ -1,0 +1,428 @@
+package storetest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// A flawed store keeps the contract, except for one flaw. It is written for
+// flaws to be put in, and is otherwise as simple as can be: one map, one lock.
+type flawed struct {
+	flaw  flaw
+	start time.Time
+	busy  atomic.Int32
+	mu    sync.Mutex
+	rows  map[string]row
+}
+
+// A row is a record with what the store knows besides.
+type row struct {
+	idempotency.Record
+	leaseEnd time.Time
+}
+
+var _ idempotency.Store = (*flawed)(nil)
+
+func newFlawed(f flaw) *flawed {
+	return &flawed{flaw: f, start: time.Now(), rows: map[string]row{}}
+}
+
+// gap lets others in if the store has one of the flaws.
+func (s *flawed) gap(flaws ...flaw) {
+	if s.has(flaws...) {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+}
+
+func (s *flawed) has(flaws ...flaw) bool {
+	for _, f := range flaws {
+		if s.flaw == f {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *flawed) now() time.Time {
+	if s.has(clockFrozen) {
+		return s.start
+	}
+	return time.Now()
+}
+
+// name is the key that a row is found by.
+func (s *flawed) name(k idempotency.Key) string {
+	id, scope := k.ID, k.Scope
+	switch s.flaw {
+	case keyCaseFolded:
+		id, scope = strings.ToLower(id), strings.ToLower(scope)
+	case keyTruncated:
+		id = id[:min(len(id), 128)]
+	case keyTrimmed:
+		id = strings.TrimRight(id, " ")
+	case keyEndsAtNUL:
+		id, _, _ = strings.Cut(id, "\x00")
+	case keyNormalized:
+		id = strings.ReplaceAll(id, "e\u0301", "\u00e9")
+	case keyValidUTF8:
+		id = strings.ToValidUTF8(id, "\uFFFD")
+	case keyNumeric:
+		if n, err := strconv.ParseFloat(id, 64); err == nil {
+			id = strconv.FormatFloat(n, 'g', -1, 64)
+		}
+	case keyUnescaped:
+		id = strings.ReplaceAll(id, "''", "'")
+	case keyWithoutScope:
+		scope = ""
+	case keyWithoutID:
+		id = ""
+	case keyJoined:
+		return scope + id
+	case keyJoinedByColon:
+		return scope + ":" + id
+	}
+	return strconv.Quote(scope) + strconv.Quote(id)
+}
+
+func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+	if err := ctx.Err(); err != nil && !s.has(claimsThoughCancelled) {
+		return idempotency.Record{}, false, err
+	}
+	if s.has(busyIsError) && s.busy.Add(1) > 1 {
+		s.busy.Add(-1)
+		return idempotency.Record{}, false, errors.New("deadlock detected")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.has(busyIsError) {
+		s.gap(busyIsError)
+		defer s.busy.Add(-1)
+	}
+	name := s.name(key)
+	r, found := s.rows[name]
+	s.gap(claimChecksThenActs)
+	if found && r.State == idempotency.Released {
+		s.gap(reclaimChecksThenActs)
+	}
+	if found && r.State == idempotency.Claimed && s.ended(r) {
+		s.gap(stealChecksThenActs)
+	}
+	if found && !s.free(&r, terms) {
+		s.rows[name] = r
+		return s.refusal(name, r, terms), false, nil
+	}
+	r = s.won(r, terms)
+	s.rows[name] = r
+	if err := ctx.Err(); err != nil {
+		return idempotency.Record{}, false, err
+	}
+	if s.has(claimCutOff) {
+		bare := r
+		bare.leaseEnd = s.start.AddDate(1, 0, 0)
+		s.rows[name] = bare
+		s.gap(claimCutOff)
+		if err := ctx.Err(); err != nil {
+			return idempotency.Record{}, false, err
+		}
+		s.rows[name] = r
+	}
+	return s.export(r), true, nil
+}
+
+func (s *flawed) ended(r row) bool {
+	end := r.leaseEnd
+	if s.has(leaseEndsEarly) {
+		end = end.Add(-20 * time.Millisecond)
+	}
+	return !s.has(leaseNeverEnds) && !s.now().Before(end)
+}
+
+// free reports whether r may be claimed, and makes it dead if it is used up.
+func (s *flawed) free(r *row, terms idempotency.Terms) bool {
+	spent := terms.MaxAttempts > 0 && r.Attempts >= terms.MaxAttempts
+	switch s.flaw {
+	case attemptsUnlimited:
+		spent = false
+	case attemptsOffByOne:
+		spent = terms.MaxAttempts > 0 && r.Attempts > terms.MaxAttempts
+	case attemptsOfCrashes:
+		spent = spent && r.State != idempotency.Claimed
+	case mismatchKills, liveKilled, doneKilled:
+		if spent && (s.has(mismatchKills) && r.State == idempotency.Released ||
+			s.has(liveKilled) && r.State == idempotency.Claimed ||
+			s.has(doneKilled) && r.State == idempotency.Done) {
+			r.State = idempotency.Dead
+		}
+	case capByDefault:
+		spent = r.Attempts >= 25
+	}
+	if !s.matches(*r, terms.Fingerprint) {
+		return false
+	}
+	switch r.State {
+	case idempotency.Done:
+		return s.has(stealsDone) && s.ended(*r)
+	case idempotency.Dead:
+		return s.has(deadRises) && !spent
+	case idempotency.Claimed:
+		if !s.ended(*r) {
+			return false
+		}
+	case idempotency.Released:
+		if s.has(releaseWaits) && !s.ended(*r) {
+			return false
+		}
+	}
+	if spent {
+		r.State = idempotency.Dead
+		if s.has(deadForgetsAttempts) {
+			r.Attempts = 0
+		}
+	}
+	return !spent
+}
+
+func (s *flawed) matches(r row, fp idempotency.Fingerprint) bool {
+	switch {
+	case s.has(fingerprintIgnored),
+		s.has(fingerprintOnlyWhenDone) && r.State != idempotency.Done,
+		s.has(fingerprintNotWhenReleased) && r.State == idempotency.Released,
+		s.has(fingerprintNotWhenEnded) && r.State == idempotency.Claimed && s.ended(r):
+		return true
+	case s.has(fingerprintZeroDiffers):
+		return r.Fingerprint == fp
+	case s.has(fingerprintNeverEqual):
+		return r.Fingerprint == idempotency.Fingerprint{} || fp == idempotency.Fingerprint{}
+	}
+	return r.Fingerprint.Matches(fp)
+}
+
+// won returns r as the claim has made it.
+func (s *flawed) won(r row, terms idempotency.Terms) row {
+	stolen := r.State == idempotency.Claimed
+	r.State = idempotency.Claimed
+	r.Owner = terms.Owner
+	if !s.has(tokenStands) || r.Token == 0 {
+		r.Token++
+	}
+	if !s.has(attemptsFromZero) || r.Token > 1 {
+		r.Attempts++
+	}
+	r.Stolen = stolen && !s.has(neverStolen)
+	none := idempotency.Fingerprint{}
+	if r.Fingerprint == none && !s.has(fingerprintOfFirstOnly) || terms.Fingerprint == none && s.has(fingerprintWiped) || r.Token == 1 {
+		r.Fingerprint = terms.Fingerprint
+	}
+	if s.has(reasonGoneByClaim) {
+		r.LastError = ""
+	}
+	r.leaseEnd = s.end(terms.Lease)
+	return r
+}
+
+func (s *flawed) end(lease time.Duration) time.Time {
+	end := s.now().Add(lease)
+	switch s.flaw {
+	case leaseCutToSeconds:
+		end = s.now().Add(lease.Truncate(time.Second))
+	case leaseRoundedToSeconds:
+		end = s.now().Add((lease + time.Second - 1).Truncate(time.Second))
+	case clockInZone:
+		end = end.Add(time.Hour)
+	}
+	return end
+}
+
+// refusal is the record that a claim gets that has lost.
+func (s *flawed) refusal(name string, r row, terms idempotency.Terms) idempotency.Record {
+	switch s.flaw {
+	case loserSeesNothing:
+		return idempotency.Record{}
+	case loserSeesItself:
+		r.Owner = terms.Owner
+	case loserRenews:
+		r.leaseEnd = s.end(terms.Lease)
+		s.rows[name] = r
+	case loserFrees:
+		freed := r
+		freed.State = idempotency.Released
+		s.rows[name] = freed
+	case loserFingerprint:
+		if r.Fingerprint == (idempotency.Fingerprint{}) {
+			r.Fingerprint = terms.Fingerprint
+			s.rows[name] = r
+		}
+	}
+	rec := s.export(r)
+	rec.Stolen = rec.Stolen && s.has(alwaysStolen)
+	return rec
+}
+
+func (s *flawed) export(r row) idempotency.Record {
+	rec := r.Record
+	if rec.State == idempotency.Claimed {
+		rec.LeaseLeft = r.leaseEnd.Sub(s.now())
+	}
+	if !s.has(resultSharedOut) {
+		rec.Result = cloneResult(rec.Result)
+	}
+	switch {
+	case s.has(leaseLeftUnknown):
+		rec.LeaseLeft = 0
+	case s.has(resultAlways) && rec.Result == nil && rec.State != idempotency.Done:
+		rec.Result = new(idempotency.Result)
+	}
+	return rec
+}
+
+func (s *flawed) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+	return s.act(ctx, c, "renew", func(r *row) {
+		switch end := s.end(lease); {
+		case s.has(renewDoesNothing):
+		case s.has(renewAdds):
+			r.leaseEnd = r.leaseEnd.Add(lease)
+		case s.has(renewNeverShortens) && end.Before(r.leaseEnd):
+		default:
+			r.leaseEnd = end
+		}
+		if s.has(renewCounts) {
+			r.Attempts++
+		}
+	})
+}
+
+func (s *flawed) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
+	return s.act(ctx, c, "complete", func(r *row) {
+		if s.has(resultOverwritten) || r.State != idempotency.Done {
+			r.Result = s.keep(result)
+		}
+		r.State = idempotency.Done
+		switch s.flaw {
+		case fingerprintDropped:
+			r.Fingerprint = idempotency.Fingerprint{}
+		case reasonGoneByCompletion:
+			r.LastError = ""
+		}
+	})
+}
+
+func (s *flawed) keep(result *idempotency.Result) *idempotency.Result {
+	if s.has(resultSharedIn) {
+		return result
+	}
+	kept := cloneResult(result)
+	switch {
+	case s.has(resultNeverNil) && kept == nil:
+		kept = new(idempotency.Result)
+	case kept == nil:
+	case s.has(resultAsText):
+		kept.Body = bytes.ToValidUTF8(kept.Body, []byte("?"))
+	case s.has(resultCut):
+		kept.Body = kept.Body[:min(len(kept.Body), 1<<16-1)]
+	}
+	return kept
+}
+
+func (s *flawed) Release(ctx context.Context, c idempotency.Claim, f idempotency.Failure) error {
+	return s.act(ctx, c, "release", func(r *row) {
+		r.State = idempotency.Released
+		if f.Dead && !s.has(deadIgnored) {
+			r.State = idempotency.Dead
+		}
+		if !s.has(reasonFirst) || r.LastError == "" {
+			r.LastError = f.Reason
+		}
+		if s.has(reasonCut) {
+			r.LastError = r.LastError[:min(len(r.LastError), 255)]
+		}
+	})
+}
+
+// act changes the row of c if c is its current claim.
+func (s *flawed) act(ctx context.Context, c idempotency.Claim, what string, change func(r *row)) error {
+	if err := ctx.Err(); err != nil {
+		if s.has(cancelledIsLost) {
+			return idempotency.ErrLeaseLost
+		}
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := s.name(c.Key)
+	r, found := s.rows[name]
+	if !found && s.has(actMakesRecord) {
+		r = row{Record: idempotency.Record{State: idempotency.Claimed, Owner: c.Owner, Token: c.Token, Attempts: 1}, leaseEnd: s.end(time.Hour)}
+		found = true
+	}
+	if !found || !s.current(r, c, what) {
+		return idempotency.ErrLeaseLost
+	}
+	s.gap(flaw(what + " checks, then acts"))
+	change(&r)
+	s.rows[name] = r
+	if s.has(forgetsOnRelease) && r.State == idempotency.Released {
+		delete(s.rows, name)
+	}
+	return nil
+}
+
+// current reports whether c holds r, so that it may do what it wants to.
+func (s *flawed) current(r row, c idempotency.Claim, what string) bool {
+	owner, token := r.Owner == c.Owner, r.Token == c.Token
+	state := r.State == idempotency.Claimed
+	if what == "complete" && r.State == idempotency.Done && owner && token {
+		return !s.has(completeOnlyOnce)
+	}
+	switch s.flaw {
+	case flaw("unfenced " + what):
+		return true
+	case flaw(what + " in any state"):
+		state = true
+	case flaw(what + " needs a live lease"):
+		state = state && !s.ended(r)
+	case fencedByOwnerOnly:
+		token = true
+	case fencedByTokenOnly:
+		owner = true
+	case fencedByOlderToken:
+		token = c.Token <= r.Token
+	case fencedForFirstOnly:
+		token = token && c.Token == 1
+	}
+	return owner && token && state
+}
+
+// Purge deletes nothing, as no record of a test is old enough.
+func (s *flawed) Purge(context.Context) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, r := range s.rows {
+		if s.has(purgesClaimed) && r.State == idempotency.Claimed ||
+			s.has(purgesEnded) && r.State == idempotency.Claimed && s.ended(r) ||
+			s.has(purgesDone) && r.State == idempotency.Done ||
+			s.has(purgesFailed) && (r.State == idempotency.Released || r.State == idempotency.Dead) {
+			delete(s.rows, name)
+			n++
+		}
+	}
+	return n, nil
+}
+
+func cloneResult(r *idempotency.Result) *idempotency.Result {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	c.Body = bytes.Clone(r.Body)
+	return &c
+}
