@@ -113,7 +113,7 @@ func tokenGrows(t *trial) {
 	want("first claim", rec)
 	for range 3 {
 		t.release(c, idempotency.Failure{Reason: "tried"})
-		c, rec = t.win(t.key, terms(short))
+		_, rec = t.win(t.key, terms(short))
 		want("claim after a release", rec)
 		c, rec = t.steal(t.key, terms(long))
 		want("claim after the end of a lease", rec)
@@ -134,7 +134,7 @@ func oneWinner(t *trial, before func(idempotency.Key), token int64) {
 			terms := terms(long)
 			rec, won, err := t.store.Claim(t.Context(), key, terms)
 			if err != nil {
-				return fmt.Errorf("Claim: %w", err)
+				return fmt.Errorf("claim: %w", err)
 			}
 			if rec.State != idempotency.Claimed || rec.Token != token {
 				return fmt.Errorf("won is %t, and the record is %+v, want Claimed with token %d", won, rec, token)
@@ -163,14 +163,14 @@ func otherKeysWin(t *trial) {
 			terms := terms(long)
 			rec, won, err := t.store.Claim(t.Context(), key, terms)
 			if err != nil {
-				return fmt.Errorf("Claim: %w", err)
+				return fmt.Errorf("claim: %w", err)
 			}
 			if !won {
-				return fmt.Errorf("Claim of a new key lost to the record %+v", rec)
+				return fmt.Errorf("the claim of a new key lost to the record %+v", rec)
 			}
 			c := idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}
 			if err := t.store.Complete(t.Context(), c, nil); err != nil {
-				return fmt.Errorf("Complete: %w", err)
+				return fmt.Errorf("complete: %w", err)
 			}
 		}
 		return nil

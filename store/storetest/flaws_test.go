@@ -1,6 +1,5 @@
 package storetest_test
 
-
 // A flaw is what is wrong with a store, in words.
 type flaw string
 

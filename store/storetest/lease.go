@@ -94,13 +94,13 @@ func (t *trial) measure() []time.Duration {
 		start := time.Now()
 		rec, won, err := t.store.Claim(t.Context(), key, terms(leases[i]))
 		if err != nil || !won {
-			return fmt.Errorf("Claim of a new key: %+v, %t, %w", rec, won, err)
+			return fmt.Errorf("the claim of a new key: %+v, %t, %w", rec, won, err)
 		}
 		for stolen := false; !stolen && took[i] < leases[i]+patience; took[i] = time.Since(start) {
 			time.Sleep(pause)
 			_, stolen, err = t.store.Claim(t.Context(), key, terms(long))
 			if err != nil {
-				return fmt.Errorf("Claim: %w", err)
+				return fmt.Errorf("claim: %w", err)
 			}
 		}
 		return nil

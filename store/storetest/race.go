@@ -91,7 +91,7 @@ func turns(t *trial) {
 			terms := terms(long)
 			rec, won, err := t.store.Claim(t.Context(), t.key, terms)
 			if err != nil {
-				return fmt.Errorf("Claim: %w", err)
+				return fmt.Errorf("claim: %w", err)
 			}
 			if !won {
 				continue
@@ -103,7 +103,7 @@ func turns(t *trial) {
 			working.Add(-1)
 			c := idempotency.Claim{Key: t.key, Owner: terms.Owner, Token: rec.Token}
 			if err := t.store.Release(t.Context(), c, idempotency.Failure{Reason: "again"}); err != nil {
-				return fmt.Errorf("Release: %w", err)
+				return fmt.Errorf("release: %w", err)
 			}
 			return nil
 		}
@@ -155,7 +155,7 @@ func (t *trial) step(random *rand.Rand, key idempotency.Key, l *ledger) error {
 	terms := terms(lease)
 	rec, won, err := t.store.Claim(t.Context(), key, terms)
 	if err != nil {
-		return fmt.Errorf("Claim: %w", err)
+		return fmt.Errorf("claim: %w", err)
 	}
 	if !won {
 		time.Sleep(time.Millisecond)
@@ -184,16 +184,16 @@ func (t *trial) finish(random *rand.Rand, c idempotency.Claim, crash bool, l *le
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("Renew of claim %d: %w", c.Token, err)
+		return fmt.Errorf("renewal of claim %d: %w", c.Token, err)
 	}
 	if random.IntN(20) > 0 {
 		if err := t.store.Release(t.Context(), c, idempotency.Failure{Reason: "at random"}); err != nil {
-			return fmt.Errorf("Release of claim %d, which has been renewed: %w", c.Token, err)
+			return fmt.Errorf("release of claim %d, which has been renewed: %w", c.Token, err)
 		}
 		return nil
 	}
 	if err := t.store.Complete(t.Context(), c, nil); err != nil {
-		return fmt.Errorf("Complete of claim %d, which has been renewed: %w", c.Token, err)
+		return fmt.Errorf("completion of claim %d, which has been renewed: %w", c.Token, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
