@@ -1,0 +1,428 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/hookonce/hookonce/sessionstep"
+)
+
+// eachDatabase runs f with the URL of an empty database of each kind.
+func eachDatabase(t *testing.T, f func(t *testing.T, dbURL string)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		f(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		f(t, newPostgreSQL(t))
+	})
+}
+
+// newPostgreSQL makes a schema on the server of HOOKONCE_POSTGRES.
+func newPostgreSQL(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv("HOOKONCE_POSTGRES")
+	if server == "" {
+		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
+	}
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	var id string
+	if err := db.QueryRowContext(t.Context(), "SELECT 'e_' || replace(gen_random_uuid()::text, '-', '')").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+id); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+id+" CASCADE"); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("HOOKONCE_POSTGRES is not a URL")
+	}
+	q := u.Query()
+	q.Set("search_path", id)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// newServer serves the database in this process. wrap, which may be nil, is put
+// around the submitter.
+func newServer(t *testing.T, dbURL string, wrap func(sessionstep.Submitter) sessionstep.Submitter) (*app, *sender) {
+	t.Helper()
+	a, err := newApp(t.Context(), dbURL, secret, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.close)
+	if wrap != nil {
+		a.submitter = wrap(a.submitter)
+	}
+	server := httptest.NewServer(a.routes())
+	t.Cleanup(server.Close)
+	return a, &sender{url: server.URL, secret: secret}
+}
+
+func body(event, session, status string) string {
+	return fmt.Sprintf(`{"eventId":%q,"sessionId":%q,"status":%q}`, event, session, status)
+}
+
+// mustCreate makes a session over HTTP.
+func mustCreate(t *testing.T, s *sender, id string) {
+	t.Helper()
+	if err := s.createSession(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkSend sends d and checks the status of the answer.
+func checkSend(t *testing.T, s *sender, d delivery, want int) {
+	t.Helper()
+	resp, err := s.send(t.Context(), d)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if resp.StatusCode != want {
+		t.Errorf("answered %d, want %d", resp.StatusCode, want)
+	}
+}
+
+func checkStands(t *testing.T, a *app, event, session string, want standing) {
+	t.Helper()
+	got, err := a.stands(t.Context(), event, session)
+	if err != nil {
+		t.Error(err)
+	}
+	if got != want {
+		t.Errorf("records, submissions, step: %v; want %v", got, want)
+	}
+}
+
+func TestTheDemoShowsAllAsPromised(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-demo"}, &out); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	for _, act := range acts {
+		if !strings.Contains(out.String(), act.title) {
+			t.Errorf("nothing is said of %q", act.title)
+		}
+	}
+}
+
+func TestTheDemoFailsIfSomethingIsNotAsPromised(t *testing.T) {
+	t.Parallel()
+	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), func(next sessionstep.Submitter) sessionstep.Submitter {
+		return submitterFunc(func(context.Context, sessionstep.Submission) error { return nil }) // submits nothing
+	})
+	rows, err := playAll(t.Context(), a, s)
+	if err == nil {
+		err = report(io.Discard, rows)
+	}
+	if err == nil {
+		t.Error("a server that submits nothing passes the demo")
+	}
+}
+
+func TestWithoutASecretItSaysSo(t *testing.T) {
+	t.Setenv("AI_WEBHOOK_SECRET", "")
+	err := run(t.Context(), []string{"-db", "sqlite:" + filepath.Join(t.TempDir(), "test.db")}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "AI_WEBHOOK_SECRET") {
+		t.Errorf("got %v, want an error that names AI_WEBHOOK_SECRET", err)
+	}
+}
+
+func TestTheFirstDeliveryIsAnsweredSuccess(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		_, s := newServer(t, dbURL, nil)
+		mustCreate(t, s, "sess_1")
+		resp, got := sendAndRead(t, s, delivery{body: body("evt_1", "sess_1", "verified")})
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("answered %d, want 200", resp.StatusCode)
+		}
+		want := `{"status":"success","eventId":"evt_1"}`
+		if strings.TrimSpace(got) != want {
+			t.Errorf("body %s, want %s", got, want)
+		}
+	})
+}
+
+// sendAndRead sends d and returns the answer with its body.
+func sendAndRead(t *testing.T, s *sender, d delivery) (*http.Response, string) {
+	t.Helper()
+	req, err := s.request(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(got)
+}
+
+func TestWhatIsNotAsItShouldBeHasItsStatus(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		delivery
+		status int
+		code   string
+	}{
+		{"an altered body", delivery{body: body("evt_2", "sess_1", "rejected"), sent: body("evt_2", "sess_1", "verified")}, 401, "invalid_signature"},
+		{"the same JSON in other bytes", delivery{body: body("evt_2", "sess_1", "rejected"), sent: body("evt_2", "sess_1", "rejected") + " "}, 401, "invalid_signature"},
+		{"a wrong secret", delivery{body: body("evt_2", "sess_1", "verified"), secret: "another"}, 401, "invalid_signature"},
+		{"an event that it has had", delivery{body: body("evt_1", "sess_1", "verified")}, 409, "duplicate"},
+		{"an event that it has had, with other content", delivery{body: body("evt_1", "sess_2", "rejected")}, 409, "duplicate"},
+		{"an unknown session", delivery{body: body("evt_2", "sess_0", "verified")}, 404, "session_not_found"},
+		{"a session that is not open", delivery{body: body("evt_2", "sess_1", "verified")}, 404, "session_not_open"},
+		{"a step that is not in progress", delivery{body: body("evt_3", "sess_2", "verified")}, 404, "step_not_in_progress"},
+		{"malformed JSON", delivery{body: `{"eventId":"evt_2"`}, 400, "malformed_callback"},
+		{"trailing garbage", delivery{body: body("evt_2", "sess_2", "verified") + "{}"}, 400, ""},
+		{"no event ID", delivery{body: `{"sessionId":"sess_1","status":"verified"}`}, 400, "invalid_key"},
+		{"no session ID", delivery{body: `{"eventId":"evt_2","status":"verified"}`}, 400, "missing_field"},
+		{"an unknown status", delivery{body: body("evt_2", "sess_2", "perhaps")}, 422, "unknown_status"},
+		{"a body over the limit", delivery{body: body("evt_2", "sess_2", padding)}, 413, "body_too_large"},
+	}
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		_, s := newServer(t, dbURL, nil)
+		mustCreate(t, s, "sess_1")
+		mustCreate(t, s, "sess_2")
+		checkSend(t, s, delivery{body: body("evt_1", "sess_1", "verified")}, 200)
+		checkSend(t, s, delivery{body: body("evt_0", "sess_2", "rejected")}, 200)
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				resp, got := sendAndRead(t, s, tt.delivery)
+				var problem struct{ Code string }
+				if err := json.Unmarshal([]byte(got), &problem); err != nil {
+					t.Errorf("body %q: %v", got, err)
+				}
+				if resp.StatusCode != tt.status || tt.code != "" && problem.Code != tt.code {
+					t.Errorf("answered %d %q, want %d %q", resp.StatusCode, problem.Code, tt.status, tt.code)
+				}
+				if got := resp.Header.Get("Content-Type"); got != "application/problem+json" {
+					t.Errorf("Content-Type %q, want a problem document", got)
+				}
+			})
+		}
+	})
+}
+
+func TestOfFiftyCopiesAtOnceToTwoProcessesOneIsApplied(t *testing.T) {
+	t.Parallel()
+	dbURL := newPostgreSQL(t)
+	a, s := newServer(t, dbURL, nil) // to look at the database with
+	mustCreate(t, s, "sess_1")
+	checkFiftyCopies(t, a, startServer(t, dbURL).sender, startServer(t, dbURL).sender)
+}
+
+func TestOfFiftyCopiesAtOnceToOneProcessOnSQLiteOneIsApplied(t *testing.T) {
+	t.Parallel()
+	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), nil)
+	mustCreate(t, s, "sess_1")
+	checkFiftyCopies(t, a, s)
+}
+
+// checkFiftyCopies sends 50 copies of an event to the servers in turn, all at
+// once.
+func checkFiftyCopies(t *testing.T, a *app, servers ...*sender) {
+	t.Helper()
+	d := delivery{body: body("evt_1", "sess_1", "verified")}
+	type answer struct {
+		*http.Response
+		err error
+	}
+	answers := make(chan answer, 50)
+	start := make(chan struct{})
+	for i := range cap(answers) {
+		go func() {
+			<-start
+			resp, err := servers[i%len(servers)].send(context.WithoutCancel(t.Context()), d)
+			answers <- answer{resp, err}
+		}()
+	}
+	close(start)
+	succeeded := 0
+	for range cap(answers) {
+		got := <-answers
+		switch {
+		case got.err != nil:
+			t.Error(got.err)
+		case got.StatusCode == http.StatusOK:
+			succeeded++
+		case got.StatusCode == http.StatusConflict:
+		case got.StatusCode == http.StatusServiceUnavailable && got.Header.Get("Retry-After") != "":
+		default:
+			t.Errorf("a copy was answered %d", got.StatusCode)
+		}
+	}
+	if succeeded != 1 {
+		t.Errorf("%d copies were answered 200, want 1", succeeded)
+	}
+	checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+}
+
+func TestAnEventForAnUnknownSessionIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		a, s := newServer(t, dbURL, nil)
+		d := delivery{body: body("evt_1", "sess_1", "verified")}
+		checkSend(t, s, d, 404)
+		checkStands(t, a, "evt_1", "sess_1", standing{step: "no session"})
+		mustCreate(t, s, "sess_1")
+		checkSend(t, s, d, 200)
+		checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+	})
+}
+
+type submitterFunc func(context.Context, sessionstep.Submission) error
+
+func (f submitterFunc) Submit(ctx context.Context, s sessionstep.Submission) error { return f(ctx, s) }
+
+func TestNothingIsLeftWhenTheSubmitterFailsAfterItHasWritten(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		var failed atomic.Bool
+		a, s := newServer(t, dbURL, func(next sessionstep.Submitter) sessionstep.Submitter {
+			return submitterFunc(func(ctx context.Context, sub sessionstep.Submission) error {
+				err := next.Submit(ctx, sub)
+				if err == nil && failed.CompareAndSwap(false, true) {
+					return errors.New("failed after it has written")
+				}
+				return err
+			})
+		})
+		mustCreate(t, s, "sess_1")
+		d := delivery{body: body("evt_1", "sess_1", "verified")}
+		checkSend(t, s, d, 500)
+		checkStands(t, a, "evt_1", "sess_1", standing{step: "in_progress"})
+		checkSend(t, s, d, 200)
+		checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+	})
+}
+
+func TestNothingIsLeftWhenTheProcessIsKilledBeforeCommit(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		p := startServer(t, dbURL, "AIVERIFICATION_STALL=1")
+		mustCreate(t, p.sender, "sess_1")
+		d := delivery{body: body("evt_1", "sess_1", "verified")}
+		answered := make(chan error, 1)
+		go func() {
+			_, err := p.send(context.WithoutCancel(t.Context()), d)
+			answered <- err
+		}()
+		if got := p.line(t); got != "written" {
+			t.Fatalf("the server said %q, want \"written\"", got)
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answered; err == nil {
+			t.Error("the delivery was answered by a killed process")
+		}
+		a, s := newServer(t, dbURL, nil)
+		checkStands(t, a, "evt_1", "sess_1", standing{step: "in_progress"})
+		checkSend(t, s, d, 200)
+		checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+	})
+}
+
+func TestWhatIsInFlightFinishesAfterSIGTERM(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		p := startServer(t, dbURL, "AIVERIFICATION_STALL=1")
+		mustCreate(t, p.sender, "sess_1")
+		status := make(chan int, 1)
+		go func() {
+			resp, err := p.send(context.WithoutCancel(t.Context()), delivery{body: body("evt_1", "sess_1", "verified")})
+			if err != nil {
+				t.Error(err)
+				status <- 0
+				return
+			}
+			status <- resp.StatusCode
+		}()
+		if got := p.line(t); got != "written" {
+			t.Fatalf("the server said %q, want \"written\"", got)
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(p.stdin)
+		if got := <-status; got != http.StatusOK {
+			t.Errorf("answered %d, want 200", got)
+		}
+		if err := p.cmd.Wait(); err != nil {
+			t.Errorf("the server exits: %v", err)
+		}
+		a, _ := newServer(t, dbURL, nil)
+		checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+	})
+}
+
+// The README's lines with openssl and curl are run as they stand there, but for
+// the address.
+func TestASignatureByOpensslSentByCurlIsAccepted(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), nil)
+	mustCreate(t, s, "sess_1")
+	script := codeBlockWith(t, string(readme), "openssl dgst -sha256 -hmac")
+	script = strings.ReplaceAll(script, "http://127.0.0.1:8080", s.url)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Env = append(os.Environ(), "AI_WEBHOOK_SECRET="+secret)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `{"status":"success","eventId":"evt_1"}`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
+}
+
+// codeBlockWith returns the fenced block of the text that contains s.
+func codeBlockWith(t *testing.T, text, s string) string {
+	t.Helper()
+	for i, block := range strings.Split(text, "```") {
+		if i%2 == 1 && strings.Contains(block, s) {
+			_, code, _ := strings.Cut(block, "\n")
+			return code
+		}
+	}
+	t.Fatalf("the README has no block with %q", s)
+	return ""
+}

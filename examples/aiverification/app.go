@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// maxBody is the longest callback that is read, in bytes.
+const maxBody = 256 << 10
+
+// An app is all that the routes need.
+type app struct {
+	db       *sql.DB
+	verifier *hmacverify.Verifier
+	events   *sqlstore.Store
+	sessions *sqlstep.Store
+	logger   *slog.Logger
+
+	// submitter is sessions, unless a test puts something around it.
+	submitter sessionstep.Submitter
+}
+
+// newApp opens the database and makes its tables if they are not there.
+func newApp(ctx context.Context, dbURL, secret string, logger *slog.Logger) (*app, error) {
+	db, dialect, err := openDatabase(dbURL)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{db: db, logger: logger}
+	if err := a.wire(ctx, dialect, secret); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) wire(ctx context.Context, dialect sqlstore.Dialect, secret string) (err error) {
+	options := &hmacverify.Options{MaxBody: maxBody, OnError: a.refused}
+	if a.verifier, err = hmacverify.New(hmacverify.XSignature256(), options, secret); err != nil {
+		return err
+	}
+	if a.events, err = sqlstore.New(a.db, dialect, nil); err != nil {
+		return err
+	}
+	if a.sessions, err = sqlstep.New(a.db, dialect, nil); err != nil {
+		return err
+	}
+	a.submitter = a.sessions
+	if err := a.events.CreateTable(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return a.sessions.CreateTables(ctx)
+}
+
+// routes returns the server's handler.
+func (a *app) routes() http.Handler {
+	callback := &sessionstep.Handler{
+		Submitter: a.submitter,
+		Step:      "identity_verification",
+		OnError:   idempotency.Fail, // so that conflicts in the database are tried again
+	}
+	once := &idempotency.Middleware{Runner: a.events.Transactional(), OnError: a.refused}
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks/ai-verification", a.verifier.Handler(once.Handler(callback)))
+	mux.HandleFunc("POST /sessions", a.createSession)
+	mux.HandleFunc("GET /sessions/{id}", a.showSession)
+	return mux
+}
+
+// refused logs why a delivery was not let through. The errors hold neither
+// secrets nor bodies.
+func (a *app) refused(r *http.Request, err error) {
+	a.logger.Warn("delivery refused", "remote", r.RemoteAddr, "error", err)
+}
+
+func (a *app) close() { a.db.Close() }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// errBroken makes the demo exit with 1.
+var errBroken = errors.New("demo: not all of it is as promised")
+
+// runDemo serves on a temporary database, plays the sender, and prints what was
+// sent, what came back, and what stands in the database.
+func runDemo(ctx context.Context, stdout io.Writer) error {
+	dir, err := os.MkdirTemp("", "aiverification-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	a, err := newApp(ctx, "sqlite:"+filepath.Join(dir, "demo.db"), demoSecret, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, listener, a.routes()) }()
+
+	s := &sender{url: "http://" + listener.Addr().String(), secret: demoSecret}
+	rows, err := playAll(ctx, a, s)
+	stop()
+	if err := errors.Join(err, <-served); err != nil {
+		return err
+	}
+	return report(stdout, rows)
+}
+
+// playAll plays the acts in turn.
+func playAll(ctx context.Context, a *app, s *sender) ([]row, error) {
+	var rows []row
+	for _, act := range acts {
+		r, err := act.play(ctx, a, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", act.title, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// An act is one thing that the demo sends.
+type act struct {
+	title    string
+	event    string // for which the database is looked at
+	session  string // that is looked at; made before, if newSession
+	prepare  bool   // make the session first
+	copies   int    // sent at once; 0 means 1
+	delivery delivery
+	answers  map[int]int // wanted: how many of which status
+	stands   standing    // wanted in the database
+}
+
+const oneBody = `{"eventId":"evt_1","sessionId":"sess_1","status":"verified","details":{"score":0.98}}`
+
+var (
+	nothing  = standing{step: "in_progress"}
+	absent   = standing{step: "no session"}
+	verified = standing{records: 1, submissions: 1, step: "completed"}
+)
+
+var acts = []act{
+	{
+		title: "first delivery", event: "evt_1", session: "sess_1", prepare: true,
+		delivery: delivery{body: oneBody},
+		answers:  map[int]int{200: 1}, stands: verified,
+	},
+	{
+		title: "the same again", event: "evt_1", session: "sess_1",
+		delivery: delivery{body: oneBody},
+		answers:  map[int]int{409: 1}, stands: verified,
+	},
+	{
+		title: "20 copies at once", event: "evt_2", session: "sess_2", prepare: true, copies: 20,
+		delivery: delivery{body: `{"eventId":"evt_2","sessionId":"sess_2","status":"verified"}`},
+		answers:  map[int]int{200: 1, 409: 19}, stands: verified,
+	},
+	{
+		title: "altered body", event: "evt_3", session: "sess_3", prepare: true,
+		delivery: delivery{
+			body: `{"eventId":"evt_3","sessionId":"sess_3","status":"rejected"}`,
+			sent: `{"eventId":"evt_3","sessionId":"sess_3","status":"verified"}`,
+		},
+		answers: map[int]int{401: 1}, stands: nothing,
+	},
+	{
+		title: "same JSON, other bytes", event: "evt_3", session: "sess_3",
+		delivery: delivery{
+			body: `{"eventId":"evt_3","sessionId":"sess_3","status":"rejected"}`,
+			sent: `{"eventId": "evt_3","sessionId": "sess_3","status": "rejected"}`,
+		},
+		answers: map[int]int{401: 1}, stands: nothing,
+	},
+	{
+		title: "wrong secret", event: "evt_3", session: "sess_3",
+		delivery: delivery{
+			body:   `{"eventId":"evt_3","sessionId":"sess_3","status":"verified"}`,
+			secret: "not the secret",
+		},
+		answers: map[int]int{401: 1}, stands: nothing,
+	},
+	{
+		title: "unknown session", event: "evt_4", session: "sess_4",
+		delivery: delivery{body: `{"eventId":"evt_4","sessionId":"sess_4","status":"verified"}`},
+		answers:  map[int]int{404: 1}, stands: absent,
+	},
+	{
+		title: "again, once there is one", event: "evt_4", session: "sess_4", prepare: true,
+		delivery: delivery{body: `{"eventId":"evt_4","sessionId":"sess_4","status":"verified"}`},
+		answers:  map[int]int{200: 1}, stands: verified,
+	},
+	{
+		title: "session not open", event: "evt_5", session: "sess_1",
+		delivery: delivery{body: `{"eventId":"evt_5","sessionId":"sess_1","status":"rejected"}`},
+		answers:  map[int]int{404: 1}, stands: standing{submissions: 1, step: "completed"},
+	},
+	{
+		title: "malformed JSON", event: "evt_6", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3",`},
+		answers:  map[int]int{400: 1}, stands: nothing,
+	},
+	{
+		title: "unknown status", event: "evt_6", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3","status":"perhaps"}`},
+		answers:  map[int]int{422: 1}, stands: nothing,
+	},
+	{
+		title: "body over the limit", event: "evt_6", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3","status":"verified","details":"` + padding + `"}`},
+		answers:  map[int]int{413: 1}, stands: nothing,
+	},
+	{
+		title: "needs review", event: "evt_7", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_7","sessionId":"sess_3","status":"needs_review"}`},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 1, step: "in_progress"},
+	},
+	{
+		title: "rejected in the end", event: "evt_8", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_8","sessionId":"sess_3","status":"rejected"}`},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "failed"},
+	},
+	{
+		title: "step not in progress", event: "evt_9", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_9","sessionId":"sess_3","status":"verified"}`},
+		answers:  map[int]int{404: 1}, stands: standing{submissions: 2, step: "failed"},
+	},
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+const demoSecret = "a secret for the demo"
+
+var padding = strings.Repeat("x", maxBody)
+
+// A delivery is what the sender signs and sends.
+type delivery struct {
+	body   string // that is signed
+	sent   string // instead of body, if it is not empty
+	secret string // instead of the right one, if it is not empty
+}
+
+// A standing is what is in the database of an event and its session.
+type standing struct {
+	records     int    // of the event
+	submissions int    // to the session's step
+	step        string // the step's status
+}
+
+func (s standing) String() string {
+	return fmt.Sprintf("%d, %d, %s", s.records, s.submissions, s.step)
+}
+
+// play sends what the act says and looks at what has come of it.
+func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
+	if c.prepare {
+		if err := s.createSession(ctx, c.session); err != nil {
+			return row{}, err
+		}
+	}
+	answers, err := s.sendAtOnce(ctx, c.delivery, max(1, c.copies))
+	if err != nil {
+		return row{}, err
+	}
+	stands, err := a.stands(ctx, c.event, c.session)
+	return row{
+		sent:     c.title,
+		answers:  answers,
+		stands:   stands,
+		promised: maps.Equal(answers, c.answers) && stands == c.stands,
+	}, err
+}
+
+// stands looks the event and the session up in the database.
+func (a *app) stands(ctx context.Context, event, session string) (standing, error) {
+	var s standing
+	count := "SELECT count(*) FROM " + sqlstore.DefaultTable + " WHERE id = $1"
+	if err := a.db.QueryRowContext(ctx, count, []byte(event)).Scan(&s.records); err != nil {
+		return s, err
+	}
+	got, err := a.sessions.Session(ctx, session)
+	if errors.Is(err, sessionstep.ErrSessionNotFound) {
+		s.step = "no session"
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.submissions, s.step = len(got.Steps[0].Submissions), string(got.Steps[0].State)
+	return s, nil
+}
+
+// A sender plays the verification service.
+type sender struct {
+	url    string
+	secret string
+}
+
+func (s *sender) createSession(ctx context.Context, id string) error {
+	req, err := newPost(ctx, s.url+"/sessions", fmt.Sprintf(`{"id":%q}`, id))
+	if err != nil {
+		return err
+	}
+	resp, err := do(req)
+	if err == nil && resp.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("creating the session was answered %d", resp.StatusCode)
+	}
+	return err
+}
+
+// sendAtOnce sends n copies and counts the answers by their status.
+func (s *sender) sendAtOnce(ctx context.Context, d delivery, n int) (map[int]int, error) {
+	var (
+		mu      sync.Mutex // guards answers and errs
+		answers = make(map[int]int)
+		errs    []error
+		wg      sync.WaitGroup
+	)
+	for range n {
+		wg.Go(func() {
+			resp, err := s.send(ctx, d)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				return
+			}
+			answers[resp.StatusCode]++
+		})
+	}
+	wg.Wait()
+	return answers, errors.Join(errs...)
+}
+
+// send returns the answer with its body read and closed.
+func (s *sender) send(ctx context.Context, d delivery) (*http.Response, error) {
+	req, err := s.request(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return do(req)
+}
+
+// request returns the signed request of a delivery.
+func (s *sender) request(ctx context.Context, d delivery) (*http.Request, error) {
+	secret, sent := s.secret, d.body
+	if d.secret != "" {
+		secret = d.secret
+	}
+	if d.sent != "" {
+		sent = d.sent
+	}
+	signer, err := hmacverify.NewSigner(hmacverify.XSignature256(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	req, err := newPost(ctx, s.url+"/webhooks/ai-verification", sent)
+	if err != nil {
+		return nil, err
+	}
+	return req, signer.Sign(req.Header, []byte(d.body))
+}
+
+func newPost(ctx context.Context, url, body string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err == nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, err
+}
+
+func do(req *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp, err
+}
+
+// tally prints answers as "1 × 200, 19 × 409".
+func tally(answers map[int]int) string {
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(answers)) {
+		parts = append(parts, fmt.Sprintf("%d × %d", answers[status], status))
+	}
+	return strings.Join(parts, ", ")
+}

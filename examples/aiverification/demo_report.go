@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// A row is one act as it went.
+type row struct {
+	sent     string
+	answers  map[int]int
+	stands   standing
+	promised bool
+}
+
+// report prints the rows and fails if one is not as promised.
+func report(w io.Writer, rows []row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "SENT\tANSWERED\tRECORDS\tSUBMISSIONS\tSTEP\tAS PROMISED")
+	broken := 0
+	for _, r := range rows {
+		verdict := "yes"
+		if !r.promised {
+			verdict = "NO"
+			broken++
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n",
+			r.sent, tally(r.answers), r.stands.records, r.stands.submissions, r.stands.step, verdict)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if broken > 0 {
+		return errBroken
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d as promised\n", len(rows), len(rows))
+	return err
+}

@@ -1,0 +1,100 @@
+// Command aiverification receives the results of an identity-verification
+// service by webhook, and applies each exactly once.
+//
+// Try it without anything else:
+//
+//	go -C examples run ./aiverification -demo
+//
+// Or serve, with the secret that the sender signs with in AI_WEBHOOK_SECRET:
+//
+//	AI_WEBHOOK_SECRET=… go -C examples run ./aiverification -addr 127.0.0.1:8080 -db sqlite:aiverification.db
+//
+// It has three routes:
+//
+//	POST /webhooks/ai-verification  the callback
+//	POST /sessions                  {"id":"sess_1"} makes a session to try it with
+//	GET  /sessions/{id}             shows session, steps and submissions
+//
+// On SIGTERM and SIGINT it takes no new requests, finishes those in flight, and
+// exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "aiverification:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("aiverification", flag.ContinueOnError)
+	demo := flags.Bool("demo", false, "show all of it on a temporary database and exit")
+	addr := flags.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE or postgres://…")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if *demo {
+		return runDemo(ctx, stdout)
+	}
+	secret := os.Getenv("AI_WEBHOOK_SECRET")
+	if secret == "" {
+		return errors.New("AI_WEBHOOK_SECRET is not set: it must hold the secret that the sender signs with")
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	app, err := newApp(ctx, *dbURL, secret, logger)
+	if err != nil {
+		return err
+	}
+	defer app.close()
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	logger.Info("listening", "addr", listener.Addr().String())
+	return serve(ctx, listener, app.routes())
+}
+
+// shutdownTimeout is for how long requests in flight may go on after a signal.
+const shutdownTimeout = 35 * time.Second
+
+// serve serves until ctx ends and the requests in flight have been answered.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
