@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -208,4 +209,20 @@ func TestOneOfManyCreatesWins(t *testing.T) {
 			t.Errorf("%d creates won, want 1; session %+v, error %v", won, v, err)
 		}
 	})
+}
+
+// With a busy timeout SQLite's writers follow each other; only one that has read
+// before it writes fails at once, whatever the timeout.
+func TestSubmitDoesNotUpgradeALockOnSQLite(t *testing.T) {
+	t.Parallel()
+	db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(20000)")
+	sessions := newSessions(t, db, sqlstore.SQLite)
+	create(t, sessions, "s", "identity")
+	for i, err := range atOnce(24, func(i int) error {
+		return sessions.Submit(t.Context(), submission("s", "identity", strconv.Itoa(i), sessionstep.NeedsReview))
+	}) {
+		if err != nil {
+			t.Errorf("submission %d: %v", i, err)
+		}
+	}
 }

@@ -141,6 +141,22 @@ func TestLastRequiredStepApprovesTheSession(t *testing.T) {
 	})
 }
 
+func TestSessionWithoutRequiredStepsStaysPending(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "optional", State: sqlstep.StepInProgress}}}
+		if err := sessions.Create(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		submit(t, sessions, submission("s", "optional", "1", sessionstep.Verified))
+		v, err := sessions.Session(t.Context(), "s")
+		if err != nil || v.State != sqlstep.SessionPending {
+			t.Errorf("got %q, error %v, want pending", v.State, err)
+		}
+	})
+}
+
 func TestRepeatedSubmissionChangesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -228,6 +244,36 @@ func TestRefusedSubmissionLeavesNothing(t *testing.T) {
 				checkSession(t, sessions, over)
 			})
 		}
+	})
+}
+
+func TestFailureHalfWayLeavesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		want, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rename := func(from, to string) {
+			t.Helper()
+			if _, err := db.ExecContext(t.Context(), "ALTER TABLE step_steps RENAME COLUMN "+from+" TO "+to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sub := submission("s", "identity", "1", sessionstep.Verified)
+		rename("needs_review", "gone") // so that the submission is inserted, and then its step is not moved
+		if err := sessions.Submit(t.Context(), sub); err == nil || verdict(err) {
+			t.Errorf("got %v, want an error of the database", err)
+		}
+		rename("gone", "needs_review")
+		checkSession(t, sessions, want)
+
+		submit(t, sessions, sub)
+		want.State, want.Steps[0].State = sqlstep.SessionApproved, sqlstep.StepCompleted
+		want.Steps[0].Submissions = []sqlstep.Submission{{Key: "1", Status: sessionstep.Verified}}
+		checkSession(t, sessions, want)
 	})
 }
 
