@@ -115,6 +115,9 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submissi
 		return false, fmt.Errorf("sqlstep: insert submission: %w", err)
 	}
 	got, err := s.recorded(ctx, tx, sub)
+	if err == nil && got == 0 {
+		return false, errors.New("sqlstep: submission is not there after its insertion")
+	}
 	return got == seq, err
 }
 

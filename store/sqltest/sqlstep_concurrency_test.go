@@ -226,3 +226,74 @@ func TestSubmitDoesNotUpgradeALockOnSQLite(t *testing.T) {
 		}
 	}
 }
+
+// Neither gap locks nor anything else lets submissions to different sessions fail
+// each other, so none is tried again here. SQLite has one writer and is busy.
+func TestDifferentSessionsDoNotConflict(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			db.SetMaxOpenConns(1)
+		}
+		sessions := newSessions(t, db, d)
+		for i := range 24 {
+			create(t, sessions, strconv.Itoa(i), "identity")
+		}
+		for i, err := range atOnce(24, func(i int) error {
+			sub := submission(strconv.Itoa(i), "identity", "evt", sessionstep.Verified)
+			if d == sqlstore.SQLite {
+				return sessions.Submit(t.Context(), sub)
+			}
+			return submitAt(t.Context(), db, sql.LevelRepeatableRead, sessions, sub)
+		}) {
+			if err != nil {
+				t.Errorf("session %d: %v", i, err)
+			}
+		}
+	})
+}
+
+// A transaction that has its snapshot from before the first delivery's commit
+// must see that delivery or fail, at any level.
+func TestOldSnapshotDecidesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		for _, level := range []sql.IsolationLevel{sql.LevelRepeatableRead, sql.LevelSerializable} {
+			if d == sqlstore.MySQL && level == sql.LevelSerializable {
+				continue // its reads take locks, so there is no snapshot, and the first delivery waits
+			}
+			t.Run(level.String(), func(t *testing.T) {
+				id := t.Name()
+				create(t, sessions, id, "identity")
+				tx := beginWithSnapshot(t, db, d, level)
+				defer tx.Rollback()
+				sub := submission(id, "identity", "evt", sessionstep.Verified)
+				submit(t, sessions, sub)
+				if err := sessions.SubmitTx(t.Context(), tx, sub); verdict(err) {
+					t.Errorf("the same key again: got %v, want nil or a conflict", err)
+				}
+				checkSession(t, sessions, sqlstep.Session{ID: id, State: sqlstep.SessionApproved, Steps: []sqlstep.Step{{
+					Name: "identity", State: sqlstep.StepCompleted, Required: true,
+					Submissions: []sqlstep.Submission{{Key: "evt", Status: sessionstep.Verified}},
+				}}})
+			})
+		}
+	})
+}
+
+func beginWithSnapshot(t *testing.T, db *sql.DB, d sqlstore.Dialect, level sql.IsolationLevel) *sql.Tx {
+	t.Helper()
+	if d == sqlstore.SQLite {
+		level = sql.LevelDefault // its only one, which is serializable
+	}
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM step_submissions").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
