@@ -85,7 +85,7 @@ func (d *Delivery) EventType() string {
 	if d.Type != "" || d.typePath == nil {
 		return d.Type
 	}
-	s, _ := jsonText(nil, jsonValue(d.Body, d.typePath))
+	s, _ := jsonText(jsonValue(d.Body, d.typePath))
 	return string(s)
 }
 

@@ -1,6 +1,6 @@
 // Package hmacverify verifies webhooks: that a request was signed by whoever
 // has the key, over exactly the bytes that arrived, and not long ago. It knows
-// how some ninety senders sign, and can be told how others do.
+// how more than a hundred senders sign, and can be told how others do.
 //
 //	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, secret)
 //	if err != nil {

@@ -2,6 +2,7 @@ package hmacverify
 
 import (
 	"errors"
+	"io"
 	"net/http"
 )
 
@@ -56,14 +57,20 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// The answers, as RFC 9457 problem documents. They are constants: whoever
-// probes us learns nothing from them.
-var problems = map[int]string{
-	400: `{"type":"about:blank","title":"Bad Request","status":400,"code":"unreadable_body"}`,
-	401: `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`,
-	405: `{"type":"about:blank","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`,
-	413: `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`,
-	503: `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"verification_unavailable"}`,
+// problem returns the answer for a status, an RFC 9457 problem document. All
+// are constants: whoever probes us learns nothing from them.
+func problem(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return `{"type":"about:blank","title":"Bad Request","status":400,"code":"unreadable_body"}`
+	case http.StatusUnauthorized:
+		return `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
+	case http.StatusMethodNotAllowed:
+		return `{"type":"about:blank","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`
+	case http.StatusRequestEntityTooLarge:
+		return `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`
+	}
+	return `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"verification_unavailable"}`
 }
 
 // WriteError answers a request that Check refused with err: [Status], and an
@@ -80,5 +87,5 @@ func WriteError(w http.ResponseWriter, err error) {
 		h.Set("Retry-After", "5")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(problems[status])) // the client may be gone
+	_, _ = io.WriteString(w, problem(status)) // the client may be gone
 }

@@ -28,22 +28,20 @@ func jsonValue(doc []byte, path []string) []byte {
 	return doc[at:end]
 }
 
-// jsonText appends to dst what the token says: a string without quotes and
-// escapes, or a number as it is written.
-func jsonText(dst, token []byte) ([]byte, bool) {
+// jsonText returns what the token says: a string without quotes and escapes,
+// or a number as it is written. It is a part of doc unless there are escapes.
+func jsonText(token []byte) ([]byte, bool) {
 	switch {
 	case len(token) == 0:
-		return dst, false
+		return nil, false
 	case token[0] != '"':
-		return append(dst, token...), true
+		return token, true
 	case bytes.IndexByte(token, '\\') < 0:
-		return append(dst, token[1:len(token)-1]...), true
+		return token[1 : len(token)-1], true
 	}
 	var s string
-	if json.Unmarshal(token, &s) != nil {
-		return dst, false
-	}
-	return append(dst, s...), true
+	err := json.Unmarshal(token, &s)
+	return []byte(s), err == nil
 }
 
 // child returns where the member or element of the value at i starts, or -1.

@@ -114,7 +114,7 @@ func (r *keyring) get(p *plan) *work {
 // put gives it back, without what belongs to the request.
 func (r *keyring) put(w *work) {
 	w.candidates, w.text = w.candidates[:0], w.text[:0]
-	w.timestamp, w.sent = "", time.Time{}
+	w.timestamp, w.sent, w.split = "", time.Time{}, 0
 	if cap(w.text) > maxHeader*2 {
 		w.text = nil // an Ed25519 message, or a very long URL
 	}

@@ -13,9 +13,8 @@ package hmacverify
 // wrote theirs by hand: X-Signature-256 carries the HMAC-SHA256 of the body in
 // hex, with or without "sha256=" before it.
 //
-// The ID is the member eventId of the body, so it is signed. There is no
-// timestamp: a captured delivery can be replayed for ever, and only its ID
-// stops it.
+// ID: eventId of the body, signed. Identity: SignedID. There is no timestamp: a
+// captured delivery can be replayed for ever, and only its ID stops it.
 func XSignature256() Scheme {
 	return Scheme{
 		Name:           "x-signature-256",
@@ -29,9 +28,10 @@ func XSignature256() Scheme {
 
 // XSignature256Timestamp is XSignature256 as newer senders have it: the Unix
 // time of sending is in X-Timestamp, and "<timestamp>.<body>" is signed.
-// Tolerance 5 minutes.
+// Tolerance 5 minutes. Identity: SignedID.
 func XSignature256Timestamp() Scheme {
 	s := XSignature256()
+	s.Name = "x-signature-256-timestamp"
 	s.Signed = "{timestamp}.{body}"
 	s.Timestamp = Timestamp{Header: "X-Timestamp"}
 	return s
@@ -42,9 +42,9 @@ func XSignature256Timestamp() Scheme {
 // secret is base64 after "whsec_"; several signatures while keys rotate.
 // Tolerance 5 minutes.
 //
-// The ID is the header webhook-id, and is signed; it is the same for each
-// retry. The type is the member type of the body. Anything but 2xx is retried;
-// 410 asks the sender to stop. Vector.
+// ID: webhook-id, signed, the same for each retry. Type: type of the body.
+// Identity: SignedID. Anything but 2xx is retried; 410 asks the sender to
+// stop. Vector.
 func StandardWebhooks() Scheme { return standard("standard-webhooks", "webhook", "whsec_") }
 
 // standard returns Standard Webhooks under a name, with the headers' prefix.

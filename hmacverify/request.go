@@ -61,8 +61,7 @@ func (v *Verifier) check(r *http.Request) (*checked, error) {
 		return nil, err
 	}
 	c := &checked{}
-	c.delivery, err = v.checkBody(keys, w, r.Header, body, time.Time{})
-	return c, err
+	return c, v.checkBody(&c.delivery, keys, w, r.Header, body, time.Time{})
 }
 
 // keysFor returns the keys to verify r with.
@@ -119,11 +118,10 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 }
 
 func readError(err error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &tooLarge): // somebody's http.MaxBytesReader around us
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok { // somebody's http.MaxBytesReader around us
 		return fmt.Errorf("%w: %w", ErrBodyTooLarge, err)
 	}
 	return fmt.Errorf("%w: %w", ErrBodyUnreadable, err)

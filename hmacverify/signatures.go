@@ -14,10 +14,11 @@ import (
 func (w *work) readHeaders(p *plan, h http.Header) error {
 	found := false
 	for _, name := range p.headers {
-		if values := h[name]; len(values) == 0 || len(values) == 1 && values[0] == "" {
+		values := h[name]
+		if len(values) == 0 || len(values) == 1 && values[0] == "" {
 			continue // one of several headers is enough
 		}
-		value, err := single(h, name)
+		value, err := only(name, values)
 		if err != nil {
 			return err
 		}

@@ -123,7 +123,7 @@ func (p *part) separator(neighbour part) bool {
 	return neighbour.kind != headerPart
 }
 
-// parts iterates over all parts but the body.
+// has reports whether the template names a part; the empty text is any.
 func (t *template) has(kind partKind, text string) bool {
 	for _, side := range [][]part{t.before, t.after} {
 		for _, p := range side {
@@ -166,8 +166,9 @@ func render(dst []byte, parts []part, h http.Header, timestamp, url, method stri
 
 // single returns the value of a header that must be there once. name is
 // canonical, so that the map can be asked directly.
-func single(h http.Header, name string) (string, error) {
-	values := h[name]
+func single(h http.Header, name string) (string, error) { return only(name, h[name]) }
+
+func only(name string, values []string) (string, error) {
 	switch {
 	case len(values) > 1:
 		return "", fmt.Errorf("%w: %s given more than once", ErrMalformed, name)

@@ -122,16 +122,16 @@ func (v *Verifier) Verify(h http.Header, body []byte) (Delivery, error) {
 
 // VerifyAt is Verify for a delivery that was received earlier, and waited in a
 // queue since: the timestamp is compared with received. The zero time is now.
-func (v *Verifier) VerifyAt(received time.Time, h http.Header, body []byte) (Delivery, error) {
+func (v *Verifier) VerifyAt(received time.Time, h http.Header, body []byte) (d Delivery, err error) {
 	if v == nil || v.keys == nil {
-		return Delivery{}, ErrNoKey
+		return d, ErrNoKey
 	}
 	w := v.keys.get(v.plan)
-	defer v.keys.put(w)
-	if err := v.checkHeaders(v.keys, w, h, received); err != nil {
-		return Delivery{}, err
+	if err = v.checkHeaders(v.keys, w, h, received); err == nil {
+		err = v.checkBody(&d, v.keys, w, h, body, received)
 	}
-	return v.checkBody(v.keys, w, h, body, received)
+	v.keys.put(w)
+	return d, err
 }
 
 // checkHeaders is the half of verifying that needs no body.
@@ -148,31 +148,31 @@ func (v *Verifier) checkHeaders(r *keyring, w *work, h http.Header, received tim
 }
 
 // checkBody is the other half. Nothing in the body is looked at before its
-// signature was found good, unless that is where the signature is.
-func (v *Verifier) checkBody(r *keyring, w *work, h http.Header, body []byte, received time.Time) (Delivery, error) {
+// signature was found good, unless that is where the signature is. d is filled
+// in last, so that a delivery that is refused leaves it empty.
+func (v *Verifier) checkBody(d *Delivery, r *keyring, w *work, h http.Header, body []byte, received time.Time) error {
 	p := v.plan
 	signed, id, err := v.signedBytes(r, w, h, body, received)
 	if err != nil {
-		return Delivery{}, err
+		return err
 	}
 	key, ok := r.match(p, w, signed)
 	if !ok {
-		return Delivery{}, ErrMismatch
+		return ErrMismatch
 	}
 	if p.timePath != nil {
 		if err := v.checkTime(w, w.bodyText(body, p.timePath), received); err != nil {
-			return Delivery{}, err
+			return err
 		}
 	}
-	d := Delivery{
-		Scheme: p.scheme.Name, Tenant: r.tenant, Key: key, Time: w.sent, Body: body,
-		ID: id, IDSigned: p.idSigned || id != "", Identity: p.scheme.Identity, typePath: p.typePath,
-	}
-	if d.ID == "" {
+	d.Scheme, d.Tenant, d.Key, d.Time, d.Body = p.scheme.Name, r.tenant, key, w.sent, body
+	d.Identity, d.typePath = p.scheme.Identity, p.typePath
+	d.ID, d.IDSigned = id, p.idSigned || id != ""
+	if id == "" {
 		d.ID = w.id(p, h, body)
 	}
 	d.Type = optional(h, p.typeHeader)
-	return d, nil
+	return nil
 }
 
 // signedBytes returns what stands between the two texts of the template: the
@@ -203,6 +203,9 @@ func (v *Verifier) checkTime(w *work, timestamp string, received time.Time) (err
 // render writes the texts before and after the body.
 func (w *work) render(p *plan, r *keyring, h http.Header) (err error) {
 	t := &p.template
+	if len(t.before)+len(t.after) == 0 {
+		return nil
+	}
 	if w.text, err = render(w.text[:0], t.before, h, w.timestamp, r.url, p.method); err != nil {
 		return err
 	}
@@ -226,8 +229,7 @@ func (w *work) bodyText(body []byte, path []string) string {
 	if len(token) > 6*maxID+2 { // \u0041 is the longest way to write one byte
 		return ""
 	}
-	var short [2 * maxID]byte
-	text, ok := jsonText(short[:0], token)
+	text, ok := jsonText(token)
 	if !ok || len(text) > maxID {
 		return ""
 	}

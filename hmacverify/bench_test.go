@@ -1,0 +1,203 @@
+package hmacverify_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// Run with
+//
+//	go test ./hmacverify -run '^$' -bench . -benchmem
+//
+// Each benchmark measures its floor in the same run, in turns of a
+// millisecond, and reports the median of the ratios: on a busy machine the
+// nanoseconds wander, the ratios do not.
+
+const benchKey = "c2VjcmV0IG9mIHRoZSBiZW5jaG1hcms="
+
+var benchSizes = []int{256, 4 << 10, 64 << 10, 1 << 20}
+
+// benchBody is an event of n bytes with its ID in front.
+func benchBody(n int) []byte {
+	head := `{"eventId":"evt_1234567890","id":"evt_1234567890","data":"`
+	return []byte(head + strings.Repeat("a", n-len(head)-2) + `"}`)
+}
+
+func benchSizeName(n int) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%dMiB", n>>20)
+	} else if n >= 1<<10 {
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// reportRatio measures f against floor in turns.
+func reportRatio(b *testing.B, unit string, floor, f func()) {
+	b.Helper()
+	const pairs = 101
+	batch := func(f func(), n int) time.Duration {
+		start := time.Now()
+		for range n {
+			f()
+		}
+		return time.Since(start)
+	}
+	n := 1
+	for batch(floor, n) < time.Millisecond {
+		n *= 2
+	}
+	ratios := make([]float64, pairs)
+	for i := range ratios {
+		below := batch(floor, n)
+		ratios[i] = float64(batch(f, n)) / float64(below)
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(ratios[pairs/2], unit)
+}
+
+// floorA is what a careful hand-written verification does.
+func floorA(key []byte, signature string, body []byte) bool {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(body)
+	want, err := hex.DecodeString(signature)
+	return err == nil && hmac.Equal(mac.Sum(nil), want)
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for _, scheme := range []hmacverify.Scheme{
+		hmacverify.XSignature256(), hmacverify.GitHub(), hmacverify.Stripe(), hmacverify.StandardWebhooks(),
+	} {
+		for _, size := range benchSizes {
+			b.Run(scheme.Name+"/"+benchSizeName(size), func(b *testing.B) { benchVerify(b, scheme, benchBody(size)) })
+		}
+	}
+}
+
+func benchVerify(b *testing.B, scheme hmacverify.Scheme, body []byte) {
+	verifier, header := benchSigned(b, scheme, body)
+	verify := func() {
+		if _, err := verifier.Verify(header, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+	mac := hmac.New(sha256.New, []byte(benchKey))
+	mac.Write(body)
+	signature := hex.EncodeToString(mac.Sum(nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		verify()
+	}
+	reportRatio(b, "x-floorA", func() { floorA([]byte(benchKey), signature, body) }, verify)
+	reportRatio(b, "x-sha256", func() { sha256.Sum256(body) }, verify)
+}
+
+func benchSigned(b *testing.B, scheme hmacverify.Scheme, body []byte) (*hmacverify.Verifier, http.Header) {
+	b.Helper()
+	verifier, err := hmacverify.New(scheme, nil, benchKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	signer, err := hmacverify.NewSigner(scheme, nil, benchKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	header := http.Header{"Webhook-Id": {"msg_1234567890"}}
+	if err := signer.Sign(header, body); err != nil {
+		b.Fatal(err)
+	}
+	return verifier, header
+}
+
+// floorD is the least that a receiver can do: it reads the body into a slice
+// of the announced size and computes an HMAC with a hash from a pool.
+type floorD struct{ pool sync.Pool }
+
+type floorWork struct {
+	mac       hash.Hash
+	sum, want []byte
+}
+
+func (f *floorD) receive(r *http.Request) ([]byte, bool) {
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return nil, false
+	}
+	w, ok := f.pool.Get().(*floorWork)
+	if !ok {
+		w = &floorWork{mac: hmac.New(sha256.New, []byte(benchKey)), want: make([]byte, 64)}
+	}
+	defer f.pool.Put(w)
+	w.mac.Reset()
+	w.mac.Write(body)
+	w.sum = w.mac.Sum(w.sum[:0])
+	signature, _ := strings.CutPrefix(r.Header.Get("X-Signature-256"), "sha256=")
+	n, err := hex.Decode(w.want, []byte(signature))
+	return body, err == nil && hmac.Equal(w.sum, w.want[:n])
+}
+
+// pass is floorD for a middleware: it also hands the body and what it found
+// out on to the next handler, in the standard library's way.
+func (f *floorD) pass(r *http.Request, next http.Handler) {
+	body, ok := f.receive(r)
+	if !ok {
+		return
+	}
+	r = r.WithContext(context.WithValue(r.Context(), floorKey{}, &hmacverify.Delivery{Body: body}))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	next.ServeHTTP(discardResponse{}, r)
+}
+
+type floorKey struct{}
+
+type discardResponse struct{ header http.Header }
+
+func (d discardResponse) Header() http.Header       { return d.header }
+func (discardResponse) Write(p []byte) (int, error) { return len(p), nil }
+func (discardResponse) WriteHeader(int)             {}
+
+func BenchmarkHandler(b *testing.B) {
+	for _, size := range benchSizes {
+		b.Run(benchSizeName(size), func(b *testing.B) { benchHandler(b, benchBody(size)) })
+	}
+}
+
+func benchHandler(b *testing.B, body []byte) {
+	verifier, header := benchSigned(b, hmacverify.XSignature256(), body)
+	served := 0
+	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ })
+	handler := verifier.Handler(next)
+	r, err := http.NewRequestWithContext(b.Context(), "POST", "/", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Header, r.ContentLength = header, int64(len(body))
+	reset := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }
+
+	var floor floorD
+	handle := func() { reset(); handler.ServeHTTP(discardResponse{}, r) }
+	b.ReportAllocs()
+	for b.Loop() {
+		handle()
+	}
+	if served == 0 {
+		b.Fatal("the handler refused")
+	}
+	b.ReportMetric(testing.AllocsPerRun(100, handle)-testing.AllocsPerRun(100, reset), "own-allocs")
+	reportRatio(b, "x-floorD", func() { reset(); floor.receive(r) }, handle)
+	reportRatio(b, "x-floorD+pass", func() { reset(); floor.pass(r, next) }, handle)
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package hmacverify_test
+
+const raceEnabled = false

@@ -1,0 +1,309 @@
+package hmacverify
+
+import (
+	"strconv"
+	"time"
+)
+
+// Documents, forms, calendars, tasks and sales.
+
+// Box is the scheme of Box
+// (https://developer.box.com/guides/webhooks/v2/signatures-v2/). Base64 over
+// the body and box-delivery-timestamp, with nothing between. Each of the two
+// keys has a header: give both. Tolerance 10 minutes. ID: box-delivery-id,
+// not signed. Type: trigger. Identity: BodyDigest, because a body carries
+// trigger, source and time. Anything but 2xx is retried. Vector.
+func Box() Scheme {
+	return Scheme{
+		Name:      "box",
+		Signature: []string{"Box-Signature-Primary", "Box-Signature-Secondary"},
+		Encoding:  Base64,
+		Signed:    "{body}{timestamp}",
+		Timestamp: Timestamp{Header: "Box-Delivery-Timestamp", Unit: RFC3339, Tolerance: 10 * time.Minute},
+		ID:        Field{Header: "Box-Delivery-Id"},
+		Type:      Field{JSON: "trigger"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Dropbox is the scheme of Dropbox
+// (https://www.dropbox.com/developers/reference/webhooks). Hex over the body;
+// the key is the app secret. No timestamp. Identity: NoIdentity: a body lists
+// the accounts that changed and nothing else, so each change of an account
+// sends the same bytes, and a duplicate cannot be told from news. Ask for the
+// changes since your cursor, which makes duplicates harmless. For the GET
+// challenge see [DropboxChallenge]. Registry.
+func Dropbox() Scheme {
+	return Scheme{
+		Name:      "dropbox",
+		Signature: []string{"X-Dropbox-Signature"},
+	}
+}
+
+// HubSpot is the scheme of HubSpot v3
+// (https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests).
+// Base64 over method, URL, body and time. Set Options.URL, with its query.
+// Tolerance 5 minutes of milliseconds. A body is a batch. Identity:
+// NoIdentity, because each event says which attempt it is, so a retry has
+// other bytes: key on each eventId. v1 and v2 are a plain hash of secret and
+// text, not HMAC, and are not accepted.
+func HubSpot() Scheme {
+	return Scheme{
+		Name:      "hubspot",
+		Signature: []string{"X-HubSpot-Signature-V3"},
+		Encoding:  Base64,
+		Signed:    "{method}{url}{body}{timestamp}",
+		Timestamp: Timestamp{Header: "X-HubSpot-Request-Timestamp", Unit: Milliseconds},
+	}
+}
+
+// DocuSign is the scheme of DocuSign Connect
+// (https://developers.docusign.com/platform/webhooks/connect/hmac/). Base64
+// over the body; each key has a header, X-DocuSign-Signature-1 to -100. No
+// timestamp header. Type: event. Identity: NoIdentity, because a body says
+// how often it was retried, so its bytes change: key on data.envelopeId and
+// event. Registry.
+func DocuSign() Scheme {
+	s := Scheme{Name: "docusign", Encoding: Base64, Type: Field{JSON: "event"}}
+	for i := range maxHeaders {
+		s.Signature = append(s.Signature, "X-DocuSign-Signature-"+strconv.Itoa(i+1))
+	}
+	return s
+}
+
+// Calendly is the scheme of Calendly
+// (https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures).
+// A list of t and v1. Tolerance 3 minutes. There is no event ID. Type: event.
+// Identity: BodyDigest, because a body carries event, invitee and created_at.
+// Registry.
+func Calendly() Scheme {
+	return Scheme{
+		Name:      "calendly",
+		Signature: []string{"Calendly-Webhook-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t", Tolerance: 3 * time.Minute},
+		Type:      Field{JSON: "event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Typeform is the scheme of Typeform
+// (https://www.typeform.com/developers/webhooks/secure-your-webhooks/).
+// Base64 after "sha256=" over the body. No timestamp. ID: event_id, signed.
+// Type: event_type. Identity: SignedID. 404 and 410 switch the webhook off;
+// other failures are retried. Registry.
+func Typeform() Scheme {
+	return Scheme{
+		Name:      "typeform",
+		Signature: []string{"Typeform-Signature"},
+		Prefix:    "sha256=",
+		Encoding:  Base64,
+		ID:        Field{JSON: "event_id"},
+		Type:      Field{JSON: "event_type"},
+		Identity:  SignedID,
+	}
+}
+
+// Notion is the scheme of Notion
+// (https://developers.notion.com/reference/webhooks). Hex after "sha256="
+// over the body; the key is the verification token, which arrives once in an
+// unsigned request and is stored by hand. No timestamp header. ID: id,
+// signed. Type: type. Identity: SignedID. Vector.
+func Notion() Scheme {
+	return Scheme{
+		Name:      "notion",
+		Signature: []string{"X-Notion-Signature"},
+		Prefix:    "sha256=",
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// Asana is the scheme of Asana
+// (https://developers.asana.com/docs/webhooks-guide). Hex over the body. No
+// timestamp. A body is a batch. Identity: BodyDigest, because events carry
+// their times; only heartbeats, which are empty, repeat. For X-Hook-Secret
+// see [AsanaHandshake]. Registry.
+func Asana() Scheme {
+	return Scheme{
+		Name:      "asana",
+		Signature: []string{"X-Hook-Signature"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Trello is the scheme of Trello
+// (https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/).
+// HMAC-SHA1 in base64 over the body and the callback URL. Set Options.URL. No
+// timestamp. ID: action.id, signed. Type: action.type. Identity: SignedID.
+// 410 deletes the webhook; other failures are retried. Registry.
+func Trello() Scheme {
+	return Scheme{
+		Name:      "trello",
+		Algorithm: SHA1,
+		Signature: []string{"X-Trello-Webhook"},
+		Encoding:  Base64,
+		Signed:    "{body}{url}",
+		ID:        Field{JSON: "action.id"},
+		Type:      Field{JSON: "action.type"},
+		Identity:  SignedID,
+	}
+}
+
+// ClickUp is the scheme of ClickUp
+// (https://developer.clickup.com/docs/webhooksignature). Hex over the body.
+// No timestamp. Type: event. Identity: BodyDigest, because a body carries
+// history items with their IDs and times.
+func ClickUp() Scheme {
+	return Scheme{
+		Name:      "clickup",
+		Signature: []string{"X-Signature"},
+		Type:      Field{JSON: "event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Dub is the scheme of Dub
+// (https://dub.co/docs/concepts/webhooks/verify-webhook-requests). Hex over
+// the body. No timestamp header. ID: id, signed; unconfirmed. Type: event.
+// Identity: SignedID. Registry.
+func Dub() Scheme {
+	return Scheme{
+		Name:      "dub",
+		Signature: []string{"Dub-Signature"},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "event"},
+		Identity:  SignedID,
+	}
+}
+
+// CalCom is the scheme of Cal.com
+// (https://cal.com/docs/developing/guides/automation/webhooks). Hex over the
+// body, in X-Cal-Signature-256. No timestamp header. Type: triggerEvent.
+// Identity: BodyDigest, because a body carries its trigger, booking and
+// createdAt. Registry.
+func CalCom() Scheme {
+	return Scheme{
+		Name:      "cal-com",
+		Signature: []string{"X-Cal-Signature-256"},
+		Type:      Field{JSON: "triggerEvent"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Webflow is the scheme of Webflow
+// (https://developers.webflow.com/data/docs/working-with-webhooks). Hex over
+// time, colon and body. Tolerance 5 minutes of milliseconds; the unit is
+// unconfirmed. Type: triggerType. Identity: NoIdentity, because what tells
+// its events apart is not confirmed. Registry.
+func Webflow() Scheme {
+	return Scheme{
+		Name:      "webflow",
+		Signature: []string{"X-Webflow-Signature"},
+		Signed:    "{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-Webflow-Timestamp", Unit: Milliseconds},
+		Type:      Field{JSON: "triggerType"},
+	}
+}
+
+// Lob is the scheme of Lob (https://docs.lob.com/#tag/Webhooks). Hex over
+// time, dot and body. Tolerance 5 minutes of milliseconds; the unit is
+// unconfirmed. ID: id, signed. Type: event_type.id. Identity: SignedID.
+// Registry.
+func Lob() Scheme {
+	return Scheme{
+		Name:      "lob",
+		Signature: []string{"Lob-Signature"},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{Header: "Lob-Signature-Timestamp", Unit: Milliseconds},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "event_type.id"},
+		Identity:  SignedID,
+	}
+}
+
+// Onfleet is the scheme of Onfleet
+// (https://docs.onfleet.com/reference/webhooks). HMAC-SHA512 in hex over the
+// body; the key is hex. No timestamp header. Type: triggerName. Identity:
+// BodyDigest, because a body carries trigger, task and time. Registry.
+func Onfleet() Scheme {
+	return Scheme{
+		Name:        "onfleet",
+		Algorithm:   SHA512,
+		Signature:   []string{"X-Onfleet-Signature"},
+		KeyEncoding: HexKey,
+		Type:        Field{JSON: "triggerName"},
+		Identity:    BodyDigest,
+	}
+}
+
+// Cronofy is the scheme of Cronofy
+// (https://docs.cronofy.com/developers/push-notifications/authentication/).
+// Base64 over the body; a bare list with one for each client secret. No
+// timestamp header. Type: notification.type. Identity: NoIdentity, because a
+// notification says that a calendar changed since a time, and may say so
+// again. Registry.
+func Cronofy() Scheme {
+	return Scheme{
+		Name:      "cronofy",
+		Signature: []string{"Cronofy-HMAC-SHA256"},
+		List:      List{Sep: ","},
+		Encoding:  Base64,
+		Type:      Field{JSON: "notification.type"},
+	}
+}
+
+// Airtable is the scheme of Airtable
+// (https://airtable.com/developers/web/api/webhooks-overview). Hex after
+// "hmac-sha256=" over the body; the key is base64. No timestamp header.
+// Identity: NoIdentity, because a body is a ping without content: ask for the
+// changes since your cursor. Registry.
+func Airtable() Scheme {
+	return Scheme{
+		Name:        "airtable",
+		Signature:   []string{"X-Airtable-Content-MAC"},
+		Prefix:      "hmac-sha256=",
+		KeyEncoding: Base64Key,
+	}
+}
+
+// Nylas is the scheme of Nylas
+// (https://developer.nylas.com/docs/v3/notifications/). Hex over the body. No
+// timestamp header. ID: id, signed; unconfirmed. Type: type. Identity:
+// SignedID. Registry.
+func Nylas() Scheme {
+	return Scheme{
+		Name:      "nylas",
+		Signature: []string{"X-Nylas-Signature"},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// Deel is the scheme of Deel (https://developer.deel.com/docs/webhooks). Hex
+// over "POST" and the body. No timestamp. Identity: NoIdentity, because what
+// tells its events apart is not confirmed. Registry.
+func Deel() Scheme {
+	return Scheme{
+		Name:      "deel",
+		Signature: []string{"X-Deel-Signature"},
+		Signed:    "POST{body}",
+	}
+}
+
+// Tally is the scheme of Tally (https://tally.so/help/webhooks). Base64 over
+// the body. No timestamp header. ID: eventId, signed. Type: eventType.
+// Identity: SignedID. Registry.
+func Tally() Scheme {
+	return Scheme{
+		Name:      "tally",
+		Signature: []string{"Tally-Signature"},
+		Encoding:  Base64,
+		ID:        Field{JSON: "eventId"},
+		Type:      Field{JSON: "eventType"},
+		Identity:  SignedID,
+	}
+}

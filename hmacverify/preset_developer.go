@@ -1,0 +1,286 @@
+package hmacverify
+
+import (
+	"time"
+)
+
+// Source control, deployment, monitoring and infrastructure.
+
+// GitHub is the scheme of GitHub
+// (https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries).
+// Hex after "sha256=" over the body. No timestamp. ID: X-GitHub-Delivery, and
+// type: X-GitHub-Event; neither is signed. Identity: BodyDigest, because a
+// body carries its object, action and times; a redelivery has the same bytes.
+// Nothing is retried unless somebody asks for it. Vector.
+func GitHub() Scheme {
+	return Scheme{
+		Name:      "github",
+		Signature: []string{"X-Hub-Signature-256"},
+		Prefix:    "sha256=",
+		ID:        Field{Header: "X-GitHub-Delivery"},
+		Type:      Field{Header: "X-GitHub-Event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Bitbucket is the scheme of Bitbucket Cloud
+// (https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/). Hex
+// after "sha256=" over the body, in X-Hub-Signature. No timestamp. ID:
+// X-Request-UUID, and type: X-Event-Key; neither is signed. Identity:
+// BodyDigest, because a body carries its object and times. Vector of the
+// scheme.
+func Bitbucket() Scheme {
+	return Scheme{
+		Name:      "bitbucket",
+		Signature: []string{"X-Hub-Signature"},
+		Prefix:    "sha256=",
+		ID:        Field{Header: "X-Request-UUID"},
+		Type:      Field{Header: "X-Event-Key"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Jira is the scheme of Jira Cloud
+// (https://developer.atlassian.com/cloud/jira/platform/webhooks/). Hex after
+// "sha256=" over the body. No timestamp header. ID:
+// X-Atlassian-Webhook-Identifier, not signed. Type: webhookEvent. Identity:
+// BodyDigest, because a body carries the event's name and timestamp.
+func Jira() Scheme {
+	return Scheme{
+		Name:      "jira",
+		Signature: []string{"X-Hub-Signature"},
+		Prefix:    "sha256=",
+		ID:        Field{Header: "X-Atlassian-Webhook-Identifier"},
+		Type:      Field{JSON: "webhookEvent"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Linear is the scheme of Linear
+// (https://linear.app/developers/webhooks#securing-webhooks). Hex over the
+// body, which holds the time of sending in milliseconds; tolerance 1 minute.
+// ID: Linear-Delivery, not signed; unconfirmed. Type: type. Identity:
+// BodyDigest, because a body carries action, object and time; whether a retry
+// keeps its bytes is unconfirmed. Registry.
+func Linear() Scheme {
+	return Scheme{
+		Name:      "linear",
+		Signature: []string{"Linear-Signature"},
+		Timestamp: Timestamp{JSON: "webhookTimestamp", Unit: Milliseconds, Tolerance: time.Minute},
+		ID:        Field{Header: "Linear-Delivery"},
+		Type:      Field{JSON: "type"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Sentry is the scheme of Sentry
+// (https://docs.sentry.io/organization/integrations/integration-platform/webhooks/).
+// Hex over the body. Sentry-Hook-Timestamp is not signed, so it is not looked
+// at. ID: Request-ID, unconfirmed, and type: Sentry-Hook-Resource; neither is
+// signed. Identity: BodyDigest, because a body carries action, object and
+// times. Registry.
+func Sentry() Scheme {
+	return Scheme{
+		Name:      "sentry",
+		Signature: []string{"Sentry-Hook-Signature"},
+		ID:        Field{Header: "Request-ID"},
+		Type:      Field{Header: "Sentry-Hook-Resource"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Vercel is the scheme of Vercel
+// (https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks).
+// HMAC-SHA1 in hex over the body. No timestamp header. ID: id, signed. Type:
+// type. Identity: SignedID. Registry.
+func Vercel() Scheme {
+	return Scheme{
+		Name:      "vercel",
+		Algorithm: SHA1,
+		Signature: []string{"X-Vercel-Signature"},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// PagerDuty is the scheme of PagerDuty v3
+// (https://developer.pagerduty.com/docs/verifying-webhook-signatures). A list
+// with one v1 for each key. No timestamp. ID: event.id, signed. Type:
+// event.event_type. Identity: SignedID. Vector.
+func PagerDuty() Scheme {
+	return Scheme{
+		Name:      "pagerduty",
+		Signature: []string{"X-PagerDuty-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		ID:        Field{JSON: "event.id"},
+		Type:      Field{JSON: "event.event_type"},
+		Identity:  SignedID,
+	}
+}
+
+// Buildkite is the scheme of Buildkite
+// (https://buildkite.com/docs/apis/webhooks/pipelines#webhook-signature). A
+// list of timestamp and signature. Tolerance 5 minutes. Type: event.
+// Identity: BodyDigest, because a body carries event, object and its times.
+// Registry.
+func Buildkite() Scheme {
+	return Scheme{
+		Name:      "buildkite",
+		Signature: []string{"X-Buildkite-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"signature"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "timestamp"},
+		Type:      Field{JSON: "event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// CircleCI is the scheme of CircleCI
+// (https://circleci.com/docs/outbound-webhooks/). A list with v1 over the
+// body. No timestamp header. ID: id, signed; unconfirmed. Type: type.
+// Identity: SignedID. Registry.
+func CircleCI() Scheme {
+	return Scheme{
+		Name:      "circleci",
+		Signature: []string{"Circleci-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// CloudflareStream is the scheme of Cloudflare Stream
+// (https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/).
+// A list of time and sig1. Tolerance 5 minutes. Identity: BodyDigest, because
+// a body carries the video's state and time of change. Registry.
+func CloudflareStream() Scheme {
+	return Scheme{
+		Name:      "cloudflare-stream",
+		Signature: []string{"Webhook-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"sig1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "time"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Mux is the scheme of Mux
+// (https://www.mux.com/docs/core/verify-webhook-signatures). A list of t and
+// v1. Tolerance 5 minutes. ID: id, signed. Type: type. Identity: SignedID.
+// Vector.
+func Mux() Scheme {
+	return Scheme{
+		Name:      "mux",
+		Signature: []string{"Mux-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t"},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// WorkOS is the scheme of WorkOS
+// (https://workos.com/docs/events/data-syncing/webhooks). A list of t and v1.
+// Tolerance 5 minutes of milliseconds. ID: id, signed. Type: event. Identity:
+// SignedID. Registry.
+func WorkOS() Scheme {
+	return Scheme{
+		Name:      "workos",
+		Signature: []string{"WorkOS-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "event"},
+		Identity:  SignedID,
+	}
+}
+
+// Sanity is the scheme of Sanity
+// (https://www.sanity.io/docs/content-lake/webhook-best-practices). A list of
+// t, in milliseconds, and v1, in base64url. Any time is accepted, as in
+// Sanity's own toolkit; set Timestamp.Tolerance to be stricter. Identity:
+// NoIdentity, because a body is what the owner's projection makes of a
+// document, and the same for each edit that it does not show. Vector.
+func Sanity() Scheme {
+	return Scheme{
+		Name:      "sanity",
+		Signature: []string{"Sanity-Webhook-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Encoding:  Base64URL,
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds, Tolerance: InsecureAnyTime},
+	}
+}
+
+// Heroku is the scheme of Heroku
+// (https://devcenter.heroku.com/articles/app-webhooks). Base64 over the body.
+// No timestamp header. Identity: NoIdentity, because the body says which
+// attempt it is, and its own ID is not confirmed. Registry.
+func Heroku() Scheme {
+	return Scheme{
+		Name:      "heroku",
+		Signature: []string{"Heroku-Webhook-Hmac-SHA256"},
+		Encoding:  Base64,
+	}
+}
+
+// ConfigCat is the scheme of ConfigCat
+// (https://configcat.com/docs/advanced/notifications-webhooks/). Base64 over
+// ID, time and body, with nothing between; a bare list with one for each key.
+// Tolerance 5 minutes. ID: X-ConfigCat-Webhook-ID, signed. Identity:
+// SignedID. Registry.
+func ConfigCat() Scheme {
+	return Scheme{
+		Name:      "configcat",
+		Signature: []string{"X-ConfigCat-Webhook-Signature-V1"},
+		List:      List{Sep: ","},
+		Encoding:  Base64,
+		Signed:    "{id}{timestamp}{body}",
+		Timestamp: Timestamp{Header: "X-ConfigCat-Webhook-Timestamp"},
+		ID:        Field{Header: "X-ConfigCat-Webhook-ID"},
+		Identity:  SignedID,
+	}
+}
+
+// LaunchDarkly is the scheme of LaunchDarkly
+// (https://launchdarkly.com/docs/integrations/webhooks). Hex over the body.
+// No timestamp header. ID: _id, signed; unconfirmed. Type: kind. Identity:
+// SignedID. Registry.
+func LaunchDarkly() Scheme {
+	return Scheme{
+		Name:      "launchdarkly",
+		Signature: []string{"X-LD-Signature"},
+		ID:        Field{JSON: "_id"},
+		Type:      Field{JSON: "kind"},
+		Identity:  SignedID,
+	}
+}
+
+// Doppler is the scheme of Doppler (https://docs.doppler.com/docs/webhooks).
+// Hex after "sha256=" over the body. No timestamp. Identity: NoIdentity,
+// because what tells its events apart is not confirmed. Registry.
+func Doppler() Scheme {
+	return Scheme{
+		Name:      "doppler",
+		Signature: []string{"X-Doppler-Signature"},
+		Prefix:    "sha256=",
+	}
+}
+
+// MongoDBAtlas is the scheme of MongoDB Atlas alerts
+// (https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/).
+// HMAC-SHA1 in base64 over the body. No timestamp. Identity: NoIdentity,
+// because an open alert is sent again and again. Registry.
+func MongoDBAtlas() Scheme {
+	return Scheme{
+		Name:      "mongodb-atlas",
+		Algorithm: SHA1,
+		Signature: []string{"X-MMS-Signature"},
+		Encoding:  Base64,
+	}
+}

@@ -1,0 +1,323 @@
+package hmacverify
+
+import (
+	"net/http"
+	"time"
+)
+
+// Chat, mail, telephony, social networks and support desks.
+
+// Slack is the scheme of Slack
+// (https://docs.slack.dev/authentication/verifying-requests-from-slack). Hex
+// after "v0=". Tolerance 5 minutes. ID: event_id, signed, for the Events API;
+// commands and interactions are forms without it: for those set Identity to
+// BodyDigest, because each carries its own trigger_id. Type: event.type.
+// Identity: SignedID. Anything but 2xx is retried three times within an hour.
+// For url_verification see [SlackChallenge]. Vector.
+func Slack() Scheme {
+	return Scheme{
+		Name:      "slack",
+		Signature: []string{"X-Slack-Signature"},
+		Prefix:    "v0=",
+		Signed:    "v0:{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-Slack-Request-Timestamp"},
+		ID:        Field{JSON: "event_id"},
+		Type:      Field{JSON: "event.type"},
+		Identity:  SignedID,
+	}
+}
+
+// Twilio is the scheme of Twilio's form callbacks
+// (https://www.twilio.com/docs/usage/webhooks/webhooks-security). HMAC-SHA1
+// in base64 over the URL and the sorted form fields; the key is the auth
+// token. Set Options.URL, with its query. No timestamp. Identity: NoIdentity:
+// the fields are signed without the edges between them, and the same digits
+// may be pressed twice. For JSON bodies see [TwilioJSON]. Vector.
+func Twilio() Scheme {
+	return Scheme{
+		Name:      "twilio",
+		Algorithm: SHA1,
+		Signature: []string{"X-Twilio-Signature"},
+		Encoding:  Base64,
+		Signed:    "{url}{params}",
+	}
+}
+
+// Mandrill is the scheme of Mandrill
+// (https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/).
+// HMAC-SHA1 in base64 over the URL and the sorted form fields. Set
+// Options.URL. No timestamp. Identity: NoIdentity: the fields are signed, not
+// the body's bytes. Registry.
+func Mandrill() Scheme {
+	return Scheme{
+		Name:      "mandrill",
+		Algorithm: SHA1,
+		Signature: []string{"X-Mandrill-Signature"},
+		Encoding:  Base64,
+		Signed:    "{url}{params}",
+	}
+}
+
+// Zoom is the scheme of Zoom (https://developers.zoom.us/docs/api/webhooks/).
+// Hex after "v0=". Tolerance 5 minutes. There is no event ID. Type: event.
+// Identity: BodyDigest, because a body carries event_ts and its object.
+// Anything but 200 and 204 is retried three times. For
+// endpoint.url_validation see [ZoomChallenge]. Registry.
+func Zoom() Scheme {
+	return Scheme{
+		Name:      "zoom",
+		Signature: []string{"X-Zm-Signature"},
+		Prefix:    "v0=",
+		Signed:    "v0:{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-Zm-Request-Timestamp"},
+		Type:      Field{JSON: "event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Intercom is the scheme of Intercom
+// (https://developers.intercom.com/docs/webhooks). HMAC-SHA1 in hex after
+// "sha1=" over the body. No timestamp. ID: id, signed; unconfirmed. Type:
+// topic. Identity: SignedID. Registry.
+func Intercom() Scheme {
+	return Scheme{
+		Name:      "intercom",
+		Algorithm: SHA1,
+		Signature: []string{"X-Hub-Signature"},
+		Prefix:    "sha1=",
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "topic"},
+		Identity:  SignedID,
+	}
+}
+
+// LINE is the scheme of LINE
+// (https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/).
+// Base64 over the body; the key is the channel secret. No timestamp header. A
+// body is a batch. Identity: NoIdentity, because a redelivered body says that
+// it is one, so its bytes change: key on each event's webhookEventId. Vector
+// of the scheme.
+func LINE() Scheme {
+	return Scheme{
+		Name:      "line",
+		Signature: []string{"X-Line-Signature"},
+		Encoding:  Base64,
+	}
+}
+
+// Meta is the scheme of Meta: Messenger, Instagram, WhatsApp
+// (https://developers.facebook.com/docs/graph-api/webhooks/getting-started).
+// Hex after "sha256=" over the body; the key is the app secret. No timestamp
+// header. A body is a batch. Type: object. Identity: BodyDigest, because
+// entries carry IDs and times; a retry may regroup them, so key on those to
+// be sure. Anything but 200 is retried for a day and a half. For
+// hub.challenge see [MetaChallenge]. Registry.
+func Meta() Scheme {
+	return Scheme{
+		Name:      "meta",
+		Signature: []string{"X-Hub-Signature-256"},
+		Prefix:    "sha256=",
+		Type:      Field{JSON: "object"},
+		Identity:  BodyDigest,
+	}
+}
+
+// X is the scheme of X, once Twitter
+// (https://docs.x.com/x-api/webhooks/introduction). Base64 after "sha256="
+// over the body; the key is the app's consumer secret. No timestamp. There is
+// no event ID. Identity: BodyDigest, because activities carry IDs and times.
+// For the CRC see [XChallenge]. Registry.
+func X() Scheme {
+	return Scheme{
+		Name:      "x",
+		Signature: []string{"X-Twitter-Webhooks-Signature"},
+		Prefix:    "sha256=",
+		Encoding:  Base64,
+		Identity:  BodyDigest,
+	}
+}
+
+// Twitch is the scheme of Twitch EventSub
+// (https://dev.twitch.tv/docs/eventsub/handling-webhook-events/). Hex after
+// "sha256=" over ID, time and body. Tolerance 10 minutes. ID:
+// Twitch-Eventsub-Message-Id, signed. Type: Twitch-Eventsub-Message-Type, not
+// signed; the subscription's is in the body. Identity: SignedID. Registry.
+func Twitch() Scheme {
+	return Scheme{
+		Name:      "twitch",
+		Signature: []string{"Twitch-Eventsub-Message-Signature"},
+		Prefix:    "sha256=",
+		Signed:    "{id}{timestamp}{body}",
+		Timestamp: Timestamp{Header: "Twitch-Eventsub-Message-Timestamp", Unit: RFC3339, Tolerance: 10 * time.Minute},
+		ID:        Field{Header: "Twitch-Eventsub-Message-Id"},
+		Type:      Field{Header: "Twitch-Eventsub-Message-Type"},
+		Identity:  SignedID,
+	}
+}
+
+// Klaviyo is the scheme of Klaviyo
+// (https://developers.klaviyo.com/en/docs/working_with_system_webhooks). Hex
+// over the body and Klaviyo-Timestamp, an HTTP date, with nothing between.
+// Tolerance 5 minutes. Identity: NoIdentity, because a body is a batch and
+// what tells batches apart is not confirmed. Registry.
+func Klaviyo() Scheme {
+	return Scheme{
+		Name:      "klaviyo",
+		Signature: []string{"Klaviyo-Signature"},
+		Signed:    "{body}{timestamp}",
+		Timestamp: Timestamp{Header: "Klaviyo-Timestamp", Layout: http.TimeFormat},
+	}
+}
+
+// Front is the scheme of Front
+// (https://dev.frontapp.com/docs/application-webhooks). Base64 over time,
+// colon and body. Tolerance 5 minutes of milliseconds. Type: type. Identity:
+// NoIdentity, because what tells its events apart is not confirmed. Registry.
+func Front() Scheme {
+	return Scheme{
+		Name:      "front",
+		Signature: []string{"X-Front-Signature"},
+		Encoding:  Base64,
+		Signed:    "{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-Front-Request-Timestamp", Unit: Milliseconds},
+		Type:      Field{JSON: "type"},
+	}
+}
+
+// Sinch is the scheme of Sinch
+// (https://developers.sinch.com/docs/conversation/callbacks). Base64 over
+// body, nonce and time, with dots between. Tolerance 5 minutes. ID: the
+// nonce, which is signed; a retry has another one, so it tells deliveries
+// apart and not events. Identity: BodyDigest, because a body carries its
+// message's ID and time. Registry.
+func Sinch() Scheme {
+	return Scheme{
+		Name:      "sinch",
+		Signature: []string{"X-Sinch-Webhook-Signature"},
+		Encoding:  Base64,
+		Signed:    "{body}.{header:X-Sinch-Webhook-Signature-Nonce}.{timestamp}",
+		Timestamp: Timestamp{Header: "X-Sinch-Webhook-Signature-Timestamp"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Zendesk is the scheme of Zendesk
+// (https://developer.zendesk.com/documentation/webhooks/verifying/). Base64
+// over time and body; the secret looks like base64 and is used as it is.
+// Tolerance 5 minutes. ID: id, signed. Type: type. Identity: SignedID.
+// Webhooks of triggers send what their author wrote: set Identity to
+// NoIdentity and ID to nothing for those. Vector of the scheme.
+func Zendesk() Scheme {
+	return Scheme{
+		Name:      "zendesk",
+		Signature: []string{"X-Zendesk-Webhook-Signature"},
+		Encoding:  Base64,
+		Signed:    "{timestamp}{body}",
+		Timestamp: Timestamp{Header: "X-Zendesk-Webhook-Signature-Timestamp", Unit: RFC3339},
+		ID:        Field{JSON: "id"},
+		Type:      Field{JSON: "type"},
+		Identity:  SignedID,
+	}
+}
+
+// TikTok is the scheme of TikTok
+// (https://developers.tiktok.com/doc/webhooks-verification). A list of t and
+// s. Tolerance 5 minutes. Type: event. Identity: BodyDigest, because a body
+// carries create_time and its user; unconfirmed. Anything but 200 is retried
+// for three days. Registry.
+func TikTok() Scheme {
+	return Scheme{
+		Name:      "tiktok",
+		Signature: []string{"TikTok-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"s"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t"},
+		Type:      Field{JSON: "event"},
+		Identity:  BodyDigest,
+	}
+}
+
+// Knock is the scheme of Knock
+// (https://docs.knock.app/developer-tools/outbound-webhooks/overview). A list
+// of t and s, in base64. Tolerance 5 minutes of milliseconds. Type: type.
+// Identity: NoIdentity, because what tells its events apart is not confirmed.
+// Registry.
+func Knock() Scheme {
+	return Scheme{
+		Name:      "knock",
+		Signature: []string{"X-Knock-Signature"},
+		List:      List{Sep: ",", KV: "=", Keys: []string{"s"}},
+		Encoding:  Base64,
+		Signed:    "{timestamp}.{body}",
+		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds},
+		Type:      Field{JSON: "type"},
+	}
+}
+
+// CustomerIO is the scheme of Customer.io
+// (https://docs.customer.io/messaging/webhooks/). Hex over "v0:", time, colon
+// and body. Tolerance 5 minutes. ID: event_id, signed; unconfirmed. Type:
+// metric. Identity: SignedID. Registry.
+func CustomerIO() Scheme {
+	return Scheme{
+		Name:      "customer-io",
+		Signature: []string{"X-CIO-Signature"},
+		Signed:    "v0:{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-CIO-Timestamp"},
+		ID:        Field{JSON: "event_id"},
+		Type:      Field{JSON: "metric"},
+		Identity:  SignedID,
+	}
+}
+
+// Airship is the scheme of Airship
+// (https://docs.airship.com/guides/features/). Hex over time, colon and body.
+// Tolerance 5 minutes. Identity: NoIdentity, because what tells its events
+// apart is not confirmed. Registry.
+func Airship() Scheme {
+	return Scheme{
+		Name:      "airship",
+		Signature: []string{"X-UA-Signature"},
+		Signed:    "{timestamp}:{body}",
+		Timestamp: Timestamp{Header: "X-UA-Timestamp"},
+	}
+}
+
+// Discord is the scheme of Discord interactions and webhook events
+// (https://discord.com/developers/docs/interactions/overview). Ed25519 in hex
+// over time and body; the key is the application's public key in hex.
+// Tolerance 5 minutes. ID: id, signed, for interactions. Type: type, a
+// number; 1 is a PING, to be answered with {"type":1}. Identity: SignedID.
+func Discord() Scheme {
+	return Scheme{
+		Name:        "discord",
+		Algorithm:   Ed25519,
+		Signature:   []string{"X-Signature-Ed25519"},
+		Signed:      "{timestamp}{body}",
+		Timestamp:   Timestamp{Header: "X-Signature-Timestamp"},
+		KeyEncoding: HexKey,
+		ID:          Field{JSON: "id"},
+		Type:        Field{JSON: "type"},
+		Identity:    SignedID,
+	}
+}
+
+// Telnyx is the scheme of Telnyx
+// (https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks).
+// Ed25519 in base64 over time, bar and body; the key is the public key in
+// base64. Tolerance 5 minutes. ID: data.id, signed. Type: data.event_type.
+// Identity: SignedID.
+func Telnyx() Scheme {
+	return Scheme{
+		Name:        "telnyx",
+		Algorithm:   Ed25519,
+		Signature:   []string{"Telnyx-Signature-Ed25519"},
+		Encoding:    Base64,
+		Signed:      "{timestamp}|{body}",
+		Timestamp:   Timestamp{Header: "Telnyx-Timestamp"},
+		KeyEncoding: Base64Key,
+		ID:          Field{JSON: "data.id"},
+		Type:        Field{JSON: "data.event_type"},
+		Identity:    SignedID,
+	}
+}

@@ -1,0 +1,111 @@
+package hmacverify
+
+// Those who sign as Standard Webhooks demands, under their own names.
+// What [StandardWebhooks] says holds for all of them: ID and timestamp are
+// signed, the tolerance is 5 minutes, the identity is the ID.
+
+// Svix is the scheme of Svix
+// (https://docs.svix.com/receiving/verifying-payloads/how), whose headers
+// start with svix-. It retries for about a day and a half, whatever answer
+// but 2xx it gets. Identity: SignedID.
+func Svix() Scheme { return standard("svix", "svix", "whsec_") }
+
+// GitLab is the scheme of GitLab from 19.0 on, with a signing token
+// (https://docs.gitlab.com/user/project/integrations/webhooks/). The ID
+// equals the header Idempotency-Key. Type: object_kind of the body. Identity:
+// SignedID. The older X-Gitlab-Token is a password that signs nothing.
+func GitLab() Scheme {
+	s := standard("gitlab", "webhook", "whsec_")
+	s.Type = Field{JSON: "object_kind"}
+	return s
+}
+
+// OpenAI is the scheme of OpenAI
+// (https://platform.openai.com/docs/guides/webhooks). Identity: SignedID.
+// Vector of the scheme.
+func OpenAI() Scheme { return standard("openai", "webhook", "whsec_") }
+
+// Anthropic is the scheme of Anthropic, whose SDK verifies with the Standard
+// Webhooks library. Identity: SignedID.
+func Anthropic() Scheme { return standard("anthropic", "webhook", "whsec_") }
+
+// Resend is the scheme of Resend
+// (https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests),
+// which sends through [Svix]. Identity: SignedID.
+func Resend() Scheme { return standard("resend", "svix", "whsec_") }
+
+// Replicate is the scheme of Replicate
+// (https://replicate.com/docs/topics/webhooks/verify-webhook). Identity:
+// SignedID. Registry.
+func Replicate() Scheme { return standard("replicate", "webhook", "whsec_") }
+
+// Supabase is the scheme of Supabase auth hooks
+// (https://supabase.com/docs/guides/auth/auth-hooks). The secret starts with
+// "v1,whsec_". Identity: SignedID. Registry.
+func Supabase() Scheme { return standard("supabase", "webhook", "v1,whsec_") }
+
+// Render is the scheme of Render (https://render.com/docs/webhooks).
+// Identity: SignedID. Registry.
+func Render() Scheme { return standard("render", "webhook", "whsec_") }
+
+// Brex is the scheme of Brex (https://developer.brex.com/docs/webhooks). The
+// secret is bare base64. Identity: SignedID. Registry.
+func Brex() Scheme { return standard("brex", "webhook", "whsec_") }
+
+// Etsy is the scheme of Etsy
+// (https://developers.etsy.com/documentation/essentials/webhooks). Identity:
+// SignedID. Registry.
+func Etsy() Scheme { return standard("etsy", "webhook", "whsec_") }
+
+// IncidentIO is the scheme of incident.io (https://docs.incident.io). Type:
+// event_type. Identity: SignedID. Registry.
+func IncidentIO() Scheme {
+	s := standard("incident-io", "webhook", "whsec_")
+	s.Type = Field{JSON: "event_type"}
+	return s
+}
+
+// Gemini is the scheme of The Gemini API with a static secret
+// (https://ai.google.dev/gemini-api/docs/webhooks). Identity: SignedID.
+// Registry.
+func Gemini() Scheme { return standard("gemini", "webhook", "whsec_") }
+
+// Loops is the scheme of Loops (https://loops.so/docs/webhooks). Identity:
+// SignedID. Registry.
+func Loops() Scheme { return standard("loops", "webhook", "whsec_") }
+
+// Increase is the scheme of Increase
+// (https://increase.com/documentation/webhooks). Identity: SignedID.
+// Registry.
+func Increase() Scheme { return standard("increase", "webhook", "whsec_") }
+
+// Polar is the scheme of Polar
+// (https://docs.polar.sh/integrate/webhooks/delivery). Its secret is used as
+// it is, not decoded. Identity: SignedID. Registry.
+func Polar() Scheme {
+	s := standard("polar", "webhook", "")
+	s.KeyEncoding = RawKey
+	return s
+}
+
+// Finch is the scheme of Finch
+// (https://developer.tryfinch.com/implementation-guide/Webhooks), with
+// headers of its own names and a secret in bare base64. Identity: SignedID.
+// Registry.
+func Finch() Scheme {
+	s := standard("finch", "finch", "")
+	s.Signed = "{id}.{timestamp}.{body}"
+	s.ID = Field{Header: "Finch-Event-Id"}
+	return s
+}
+
+// StandardWebhooksEd25519 is the scheme of Standard Webhooks with asymmetric
+// keys: entries v1a, Ed25519. The key of a Verifier is the sender's public
+// key after "whpk_"; that of a Signer is the private key, in base64 without
+// its "whsk_". Identity: SignedID.
+func StandardWebhooksEd25519() Scheme {
+	s := standard("standard-webhooks-ed25519", "webhook", "whpk_")
+	s.Algorithm = Ed25519
+	s.List.Keys = []string{"v1a"}
+	return s
+}

@@ -1,0 +1,255 @@
+package hmacverify_test
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// Each of these is a defect that a well-known library has or had.
+
+const ruleBody = `{"id":"evt_1"}`
+
+func TestTimestampRules(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Slack()
+	v := newVerifier(t, s, testOptions(), testKey)
+	at := func(timestamp string) http.Header {
+		return signed(t, s, http.Header{"X-Slack-Request-Timestamp": {timestamp}}, ruleBody, testKey)
+	}
+	now := testNow.Unix()
+	for _, tt := range []struct {
+		name, timestamp string
+		want            error
+	}{
+		{"the window includes its older edge", fmt.Sprint(now - 300), nil},
+		{"the window includes its newer edge", fmt.Sprint(now + 300), nil},
+		{"a second older than the window is refused", fmt.Sprint(now - 301), hmacverify.ErrTimestamp},
+		{"a second newer than the window is refused", fmt.Sprint(now + 301), hmacverify.ErrTimestamp},
+		{"ten years ahead is refused", fmt.Sprint(now + 315360000), hmacverify.ErrTimestamp},
+		{"a signed plus sign is refused", fmt.Sprintf("+%d", now), hmacverify.ErrTimestamp},
+		{"a signed leading zero is refused", fmt.Sprintf("0%d", now), hmacverify.ErrTimestamp},
+		{"a signed space is refused", fmt.Sprintf(" %d", now), hmacverify.ErrTimestamp},
+		{"a signed fraction is refused", fmt.Sprintf("%d.0", now), hmacverify.ErrTimestamp},
+		{"a negative time is refused", "-1", hmacverify.ErrTimestamp},
+		{"1<<62 does not overflow the window", strconv.Itoa(1 << 62), hmacverify.ErrTimestamp},
+		{"the largest int64 does not overflow the window", strconv.Itoa(math.MaxInt64), hmacverify.ErrTimestamp},
+		{"the most digits that parse do not overflow the window", strings.Repeat("9", 15), hmacverify.ErrTimestamp},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := v.Verify(at(tt.timestamp), []byte(ruleBody))
+			wantErr(t, err, tt.want)
+		})
+	}
+	t.Run("a timestamp that the scheme has is mandatory", func(t *testing.T) {
+		t.Parallel()
+		h := at(fmt.Sprint(now))
+		h.Del("X-Slack-Request-Timestamp")
+		_, err := v.Verify(h, []byte(ruleBody))
+		wantErr(t, err, hmacverify.ErrMissing)
+	})
+	t.Run("the timestamp is signed as it was received, not as it was parsed", func(t *testing.T) {
+		t.Parallel()
+		box := hmacverify.Box()
+		const offset = "2026-11-23T13:00:00+01:00"
+		h := signed(t, box, http.Header{"Box-Delivery-Timestamp": {offset}}, ruleBody, testKey)
+		d, err := newVerifier(t, box, testOptions(), testKey).Verify(h, []byte(ruleBody))
+		wantErr(t, err, nil)
+		if !d.Time.Equal(testNow) {
+			t.Errorf("got %v, want %v", d.Time, testNow)
+		}
+		h.Set("Box-Delivery-Timestamp", "2026-11-23T12:00:00Z")
+		_, err = newVerifier(t, box, testOptions(), testKey).Verify(h, []byte(ruleBody))
+		wantErr(t, err, hmacverify.ErrMismatch)
+	})
+	t.Run("a delivery from a queue is compared with the time of its receipt", func(t *testing.T) {
+		t.Parallel()
+		h := at(fmt.Sprint(now - 3600))
+		_, err := v.VerifyAt(testNow.Add(-time.Hour), h, []byte(ruleBody))
+		wantErr(t, err, nil)
+		_, err = v.Verify(h, []byte(ruleBody))
+		wantErr(t, err, hmacverify.ErrTimestamp)
+	})
+	t.Run("the tolerance can be set", func(t *testing.T) {
+		t.Parallel()
+		o := testOptions()
+		o.Tolerance = time.Minute
+		_, err := newVerifier(t, s, o, testKey).Verify(at(fmt.Sprint(now-61)), []byte(ruleBody))
+		wantErr(t, err, hmacverify.ErrTimestamp)
+	})
+	t.Run("a time in the body is checked after the signature", func(t *testing.T) {
+		t.Parallel()
+		linear := hmacverify.Linear()
+		v := newVerifier(t, linear, testOptions(), testKey)
+		stale := fmt.Sprintf(`{"webhookTimestamp":%d}`, testNow.Add(-61*time.Second).UnixMilli())
+		_, err := v.Verify(signed(t, linear, nil, stale, testKey), []byte(stale))
+		wantErr(t, err, hmacverify.ErrTimestamp)
+		_, err = v.Verify(signed(t, linear, nil, stale, testKey), []byte(stale+" "))
+		wantErr(t, err, hmacverify.ErrMismatch)
+		_, err = v.Verify(signed(t, linear, nil, `{}`, testKey), []byte(`{}`))
+		wantErr(t, err, hmacverify.ErrTimestamp)
+	})
+}
+
+func TestCandidateRules(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Stripe()
+	v := newVerifier(t, s, testOptions(), testKey)
+	header := signed(t, s, nil, ruleBody, testKey).Get("Stripe-Signature")
+	stamp, good, _ := strings.Cut(header, ",")
+	mac := strings.TrimPrefix(good, "v1=")
+	for _, tt := range []struct {
+		name, header string
+		want         error
+	}{
+		{"one signature is accepted", header, nil},
+		{"spaces around entries do no harm", stamp + " , " + good, nil},
+		{"the hex may be upper case", stamp + ",v1=" + strings.ToUpper(mac), nil},
+		{"a bad candidate before a good one does not sink it", stamp + ",v1=zz," + good, nil},
+		{"a bad candidate after a good one does not sink it", stamp + "," + good + ",v1=zz", nil},
+		{"an entry without a value does not sink a good one", stamp + ",v1," + good, nil},
+		{"a wrong candidate before a good one does not sink it", stamp + ",v1=" + strings.Repeat("0", 64) + "," + good, nil},
+		{"unknown versions are skipped", stamp + ",v0=ab," + good + ",v9=cd", nil},
+		{"an unknown version is no signature", stamp + ",v9=" + mac, hmacverify.ErrMalformed},
+		{"a prefix of the signature is no signature", stamp + ",v1=" + mac[:32], hmacverify.ErrMalformed},
+		{"an empty signature is no signature", stamp + ",v1=", hmacverify.ErrMalformed},
+		{"more than the signature is no signature", stamp + ",v1=" + mac + "00", hmacverify.ErrMalformed},
+		{"a wrong last byte is refused", stamp + ",v1=" + flipLast(mac), hmacverify.ErrMismatch},
+		{"a wrong first byte is refused", stamp + ",v1=" + flip(mac[:1]) + mac[1:], hmacverify.ErrMismatch},
+		{"two timestamps in the list are ambiguous", stamp + "," + stamp + "," + good, hmacverify.ErrMalformed},
+		{"no timestamp in the list is refused", good, hmacverify.ErrMalformed},
+		{"an empty timestamp in the list is refused", "t=," + good, hmacverify.ErrMalformed},
+		{"sixteen candidates are tried", stamp + strings.Repeat(",v1=zz", 15) + "," + good, nil},
+		{"seventeen candidates are too many", stamp + strings.Repeat(",v1=zz", 16) + "," + good, hmacverify.ErrMalformed},
+		{"a header of more than 8 KiB is refused", stamp + "," + good + "," + strings.Repeat("a", 8<<10), hmacverify.ErrMalformed},
+		{"an empty header is as good as none", "", hmacverify.ErrMissing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := v.Verify(http.Header{"Stripe-Signature": {tt.header}}, []byte(ruleBody))
+			wantErr(t, err, tt.want)
+		})
+	}
+}
+
+func flip(digit string) string {
+	if digit == "0" {
+		return "1"
+	}
+	return "0"
+}
+
+func flipLast(s string) string { return s[:len(s)-1] + flip(s[len(s)-1:]) }
+
+func TestHeaderRules(t *testing.T) {
+	t.Parallel()
+	slack, github, standard := hmacverify.Slack(), hmacverify.GitHub(), hmacverify.StandardWebhooks()
+	id := http.Header{"Webhook-Id": {"msg_1"}}
+	for _, tt := range []struct {
+		name   string
+		scheme hmacverify.Scheme
+		have   http.Header
+		change func(http.Header)
+		want   error
+	}{
+		{"a signature header given twice is ambiguous", slack, nil, twice("X-Slack-Signature"), hmacverify.ErrMalformed},
+		{"a timestamp header given twice is ambiguous", slack, nil, twice("X-Slack-Request-Timestamp"), hmacverify.ErrMalformed},
+		{"a signed ID given twice is ambiguous", standard, id, twice("Webhook-Id"), hmacverify.ErrMalformed},
+		{"a signed ID is mandatory", standard, id, func(h http.Header) { h.Del("Webhook-Id") }, hmacverify.ErrMissing},
+		{"no signature is refused", github, nil, func(h http.Header) { h.Del("X-Hub-Signature-256") }, hmacverify.ErrMissing},
+		{"a mandatory prefix cannot be left out", github, nil, edit("X-Hub-Signature-256", func(s string) string {
+			return strings.TrimPrefix(s, "sha256=")
+		}), hmacverify.ErrMalformed},
+		{"text before the prefix is not skipped", github, nil, edit("X-Hub-Signature-256", func(s string) string {
+			return "garbage " + s
+		}), hmacverify.ErrMalformed},
+		{"the hash is not taken from the request", github, nil, edit("X-Hub-Signature-256", func(string) string {
+			return "sha1=" + strings.Repeat("0", 40)
+		}), hmacverify.ErrMalformed},
+		{"an unsigned ID given twice does not make a delivery false", github, http.Header{"X-Github-Delivery": {"a", "b"}}, func(http.Header) {}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := signed(t, tt.scheme, tt.have, ruleBody, testKey)
+			tt.change(h)
+			_, err := newVerifier(t, tt.scheme, testOptions(), testKey).Verify(h, []byte(ruleBody))
+			wantErr(t, err, tt.want)
+		})
+	}
+}
+
+func twice(name string) func(http.Header) {
+	return func(h http.Header) { h.Add(name, h.Get(name)) }
+}
+
+func edit(name string, f func(string) string) func(http.Header) {
+	return func(h http.Header) { h.Set(name, f(h.Get(name))) }
+}
+
+func TestXSignature256(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.XSignature256()
+	h := signed(t, s, nil, ruleBody, testKey)
+	v := newVerifier(t, s, nil, testKey)
+	t.Run("accepts the signature with sha256=", func(t *testing.T) {
+		t.Parallel()
+		_, err := v.Verify(h, []byte(ruleBody))
+		wantErr(t, err, nil)
+	})
+	t.Run("accepts the signature without sha256=", func(t *testing.T) {
+		t.Parallel()
+		h := h.Clone()
+		edit("X-Signature-256", func(s string) string { return strings.TrimPrefix(s, "sha256=") })(h)
+		_, err := v.Verify(h, []byte(ruleBody))
+		wantErr(t, err, nil)
+	})
+	t.Run("refuses other bytes that parse to the same JSON", func(t *testing.T) {
+		t.Parallel()
+		_, err := v.Verify(h, []byte(`{ "id": "evt_1" }`))
+		wantErr(t, err, hmacverify.ErrMismatch)
+	})
+}
+
+// One signature of id, time and body must not hold for another way to cut the
+// same bytes into id, time and body.
+func TestAnIDThatContainsTheSeparatorIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.StandardWebhooks()
+	stamp := fmt.Sprint(testNow.Unix())
+	body := stamp + ".payload"
+	h := signed(t, s, http.Header{"Webhook-Id": {"m"}}, body, testKey)
+	v := newVerifier(t, s, testOptions(), testKey)
+	_, err := v.Verify(h, []byte(body))
+	wantErr(t, err, nil)
+
+	h.Set("Webhook-Id", "m."+stamp) // the same bytes: m . stamp . stamp . payload
+	_, err = v.Verify(h, []byte("payload"))
+	wantErr(t, err, hmacverify.ErrMalformed)
+}
+
+func TestPersonaGroups(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Persona()
+	both := signed(t, s, nil, ruleBody, "new", "old")
+	for _, key := range []string{"new", "old"} {
+		t.Run("while keys rotate the "+key+" key is enough", func(t *testing.T) {
+			t.Parallel()
+			_, err := newVerifier(t, s, testOptions(), key).Verify(both, []byte(ruleBody))
+			wantErr(t, err, nil)
+		})
+	}
+	t.Run("groups with different timestamps are ambiguous", func(t *testing.T) {
+		t.Parallel()
+		h := both.Clone()
+		edit("Persona-Signature", func(s string) string { return s + " t=1,v1=" + strings.Repeat("0", 64) })(h)
+		_, err := newVerifier(t, s, testOptions(), "new").Verify(h, []byte(ruleBody))
+		wantErr(t, err, hmacverify.ErrMalformed)
+	})
+}
