@@ -1,0 +1,122 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+func TestFailureHalfWayLeavesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		want, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rename := func(from, to string) {
+			t.Helper()
+			if _, err := db.ExecContext(t.Context(), "ALTER TABLE step_steps RENAME COLUMN "+from+" TO "+to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sub := submission("s", "identity", "1", sessionstep.Verified)
+		rename("needs_review", "gone") // so that the submission is inserted, and then its step is not moved
+		if err := sessions.Submit(t.Context(), sub); err == nil || verdict(err) {
+			t.Errorf("got %v, want an error of the database", err)
+		}
+		rename("gone", "needs_review")
+		checkSession(t, sessions, want)
+
+		submit(t, sessions, sub)
+		want.State, want.Steps[0].State = sqlstep.SessionApproved, sqlstep.StepCompleted
+		want.Steps[0].Submissions = []sqlstep.Submission{{Key: "1", Status: sessionstep.Verified}}
+		checkSession(t, sessions, want)
+	})
+}
+
+func TestSubmitTxStaysTheCallers(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		want, err := sessions.Session(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sessions.SubmitTx(t.Context(), tx, submission("s", "identity", "1", sessionstep.Verified)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatalf("Rollback after SubmitTx: %v", err)
+		}
+		checkSession(t, sessions, want)
+	})
+}
+
+// The pool has one connection, so what does not join the transaction hangs.
+func TestMethodsJoinTheRunnersTransaction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		sessions := newSessions(t, db, d)
+		events, err := sqlstore.New(db, d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := events.CreateTable(ctx); err != nil {
+			t.Fatal(err)
+		}
+		key := idempotency.Key{Scope: "test", ID: "evt_1"}
+		work := func(ctx context.Context) error {
+			v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "identity", State: sqlstep.StepInProgress, Required: true}}}
+			if err := sessions.Create(ctx, v); err != nil {
+				return err
+			}
+			if err := sessions.Submit(ctx, submission("s", "identity", "evt_1", sessionstep.Verified)); err != nil {
+				return err
+			}
+			got, err := sessions.Session(ctx, "s")
+			if err == nil && got.State != sqlstep.SessionApproved {
+				t.Errorf("inside the transaction: %+v", got)
+			}
+			return err
+		}
+
+		failure := errors.New("after the submission")
+		err = events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error {
+			return errors.Join(work(ctx), failure)
+		})
+		if !errors.Is(err, failure) {
+			t.Errorf("got %v, want %v", err, failure)
+		}
+		if _, err := sessions.Session(ctx, "s"); !errors.Is(err, sessionstep.ErrSessionNotFound) {
+			t.Errorf("a failed run left something: error %v", err)
+		}
+
+		for i, want := range []error{nil, idempotency.ErrDuplicate} {
+			err := events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error { return work(ctx) })
+			if !errors.Is(err, want) {
+				t.Errorf("run %d: got %v, want %v", i, err, want)
+			}
+		}
+		checkSession(t, sessions, sqlstep.Session{ID: "s", State: sqlstep.SessionApproved, Steps: []sqlstep.Step{{
+			Name: "identity", State: sqlstep.StepCompleted, Required: true,
+			Submissions: []sqlstep.Submission{{Key: "evt_1", Status: sessionstep.Verified}},
+		}}})
+	})
+}
