@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -95,8 +96,8 @@ func (d Delivery) String() string {
 		d.Scope(), d.ID, d.IDSigned, d.Key, len(d.Body))
 }
 
-// GoString is String, so that %#v does not print the body either.
-func (d Delivery) GoString() string { return d.String() }
+// Format prints String, whatever the verb: no format shows the body.
+func (d Delivery) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
 
 type contextKey struct{}
 

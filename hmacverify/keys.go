@@ -15,11 +15,11 @@ import (
 // keyring holds the keys of one sender, newest first, and what is needed again
 // and again to verify with them. It is safe for concurrent use.
 //
-// Nothing prints a keyring: it hangs on an unexported pointer, which the fmt
-// package shows as an address.
+// The keys are in a closure because package fmt prints any struct that it is
+// given, unexported fields and what they point to, but never looks into a func.
 type keyring struct {
 	tenant, url string
-	keys        [][]byte
+	keys        func() [][]byte
 	pool        sync.Pool // of *work
 }
 
@@ -31,15 +31,15 @@ func newKeyring(p *plan, keys []string) (*keyring, error) {
 	if len(keys) > maxKeys {
 		return nil, fmt.Errorf("%w: more than %d keys", ErrConfig, maxKeys)
 	}
-	r := &keyring{keys: make([][]byte, len(keys))}
+	decoded := make([][]byte, len(keys))
 	for i, key := range keys {
 		b, err := p.decodeKey(key)
 		if err != nil {
 			return nil, fmt.Errorf("%w: key %d %w", ErrConfig, i, err)
 		}
-		r.keys[i] = b
+		decoded[i] = b
 	}
-	return r, nil
+	return &keyring{keys: func() [][]byte { return decoded }}, nil
 }
 
 // newVerifyKeys is newKeyring, and for Ed25519 sees that they are public keys.
@@ -48,7 +48,7 @@ func newVerifyKeys(p *plan, keys []string) (*keyring, error) {
 	if err != nil || p.scheme.Algorithm != Ed25519 {
 		return r, err
 	}
-	for i, key := range r.keys {
+	for i, key := range r.keys() {
 		if len(key) != ed25519.PublicKeySize {
 			return nil, fmt.Errorf("%w: key %d %w", ErrConfig, i, errKeySize)
 		}
@@ -103,8 +103,8 @@ func (r *keyring) get(p *plan) *work {
 	}
 	w := &work{}
 	if p.newHash != nil {
-		w.macs = make([]hash.Hash, len(r.keys))
-		for i, key := range r.keys {
+		w.macs = make([]hash.Hash, len(r.keys()))
+		for i, key := range r.keys() {
 			w.macs[i] = hmac.New(p.newHash, key)
 		}
 	}
@@ -128,7 +128,7 @@ func (r *keyring) match(p *plan, w *work, body []byte) (int, bool) {
 	if p.scheme.Algorithm == Ed25519 {
 		return r.matchEd25519(w, body)
 	}
-	for i := range r.keys {
+	for i := range w.macs {
 		mac := w.mac(i, body)
 		for j := range w.candidates {
 			if hmac.Equal(mac, w.candidates[j][:p.size]) {
@@ -158,7 +158,7 @@ func (w *work) mac(i int, body []byte) []byte {
 // and the standard library takes it in one piece.
 func (r *keyring) matchEd25519(w *work, body []byte) (int, bool) {
 	message := w.message(body)
-	for i, key := range r.keys {
+	for i, key := range r.keys() {
 		for j := range w.candidates {
 			if ed25519.Verify(key, message, w.candidates[j][:ed25519.SignatureSize]) {
 				return i, true

@@ -65,8 +65,9 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	if err != nil {
 		return err
 	}
-	signatures := make([]string, len(s.keys.keys))
-	for i, key := range s.keys.keys {
+	keys := s.keys.keys()
+	signatures := make([]string, len(keys))
+	for i, key := range keys {
 		if p.scheme.Algorithm == Ed25519 {
 			signatures[i] = p.scheme.Prefix + p.encode(ed25519.Sign(key, w.message(signed)))
 		} else {
@@ -165,10 +166,11 @@ func (t Timestamp) format(at time.Time) string {
 
 // privateKeys replaces the decoded keys by Ed25519 private keys.
 func (r *keyring) privateKeys() error {
-	for i, key := range r.keys {
+	keys := r.keys()
+	for i, key := range keys {
 		switch len(key) {
 		case ed25519.SeedSize:
-			r.keys[i] = ed25519.NewKeyFromSeed(key)
+			keys[i] = ed25519.NewKeyFromSeed(key)
 		case ed25519.PrivateKeySize:
 		default:
 			return fmt.Errorf("%w: key %d %w", ErrConfig, i, errKeySize)

@@ -2,6 +2,7 @@ package hmacverify
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,11 +65,8 @@ type Tenant struct {
 	URL string
 }
 
-// String returns the name, so that no log shows the keys.
-func (t Tenant) String() string { return t.Name }
-
-// GoString is String.
-func (t Tenant) GoString() string { return t.Name }
+// Format prints the name, whatever the verb: no format shows the keys.
+func (t Tenant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.Name) }
 
 // options are Options with the defaults filled in.
 type options struct {
