@@ -10,98 +10,114 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// maxClaimTries bounds how often a claim finds neither a free key nor a record.
-// Once is what a record takes that is rolled back or purged in between.
+// maxClaimTries bounds how often a claim finds neither a free key nor a record
+// that stands in the way, before it pauses. Once is what a record takes that is
+// rolled back, purged or taken over in between.
 const maxClaimTries = 5
 
-// claim inserts the record of key as done on tx, and reports whether it won. If
-// it did not, rec is what stands in the way.
+// errChanging means that others were faster each time. It is a conflict.
+var errChanging = errors.New("the record keeps changing")
+
+// A bid is what a claim asks for: a record in that state, of that owner, for that
+// long.
+type bid struct {
+	key         idempotency.Key
+	state       idempotency.State
+	owner       []byte
+	lease       time.Duration
+	fp          idempotency.Fingerprint
+	maxAttempts int
+}
+
+// claim makes the record of b's key what b asks for, and reports whether it won.
+// If it did not, rec is what stands in the way.
 //
 // It inserts first and reads only on loss: a new event then costs one statement,
 // and a duplicate writes nothing.
-func (s *Store) claim(ctx context.Context, tx *sql.Tx, key idempotency.Key, fp idempotency.Fingerprint) (rec idempotency.Record, won bool, err error) {
+func (s *Store) claim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
 	for range maxClaimTries {
-		won, err := s.insertDone(ctx, tx, key, fp)
+		won, err := s.insert(ctx, c, b)
 		if err != nil {
-			return rec, false, s.claimError(err)
+			return idempotency.Record{}, false, err
 		}
 		if won {
-			return idempotency.Record{State: idempotency.Done, Token: 1, Attempts: 1, Fingerprint: fp}, true, nil
+			return idempotency.Record{State: b.state, Token: 1, Attempts: 1, Fingerprint: b.fp}, true, nil
 		}
 		// A loser that finds no record was no duplicate, whatever the INSERT
 		// said: the other transaction has been rolled back.
-		rec, err := s.find(ctx, tx, key)
+		rec, err := s.find(ctx, c, b.key)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
-		if err != nil {
-			return rec, false, s.claimError(err)
+		if err != nil || !free(rec, b.fp) {
+			return rec, false, err
 		}
-		if !free(rec, fp) {
-			return rec, false, nil
-		}
-		won, err = s.takeOver(ctx, tx, key, rec.Token, fp)
-		if err != nil {
-			return rec, false, s.claimError(err)
-		}
-		if won {
-			rec.State, rec.Token, rec.Attempts = idempotency.Done, rec.Token+1, rec.Attempts+1
-			return rec, true, nil
+		rec, settled, err := s.takeOver(ctx, c, b, rec)
+		if err != nil || settled {
+			return rec, err == nil && rec.State != idempotency.Dead, err
 		}
 	}
-	return rec, false, idempotency.Unavailable("claim", errors.New("the record keeps changing"))
+	return idempotency.Record{}, false, errChanging
 }
 
-// claimError says what an error of a claim means: that somebody else has the key
-// in flight, or that the store is unavailable. Conflicts stay visible in it.
-func (s *Store) claimError(err error) error {
-	if lockTimeout(s.dialect, err) {
-		return &idempotency.InFlightError{}
-	}
-	return idempotency.Unavailable("claim", err)
-}
-
-// free reports whether a run may take rec over.
+// free reports whether a claim may take rec over.
 func free(rec idempotency.Record, fp idempotency.Fingerprint) bool {
 	lapsed := rec.State == idempotency.Claimed && rec.LeaseLeft <= 0
 	return (rec.State == idempotency.Released || lapsed) && rec.Fingerprint.Matches(fp)
 }
 
-func (s *Store) insertDone(ctx context.Context, tx *sql.Tx, key idempotency.Key, fp idempotency.Fingerprint) (won bool, err error) {
-	args := []any{[]byte(key.Scope), []byte(key.ID), nullable(fp)}
+func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error) {
+	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
+	if s.dialect == MySQL {
+		_, err := c.ExecContext(ctx, s.sql.insert, args...)
+		if n, ok := errorNumber(err); ok && n == mysqlDuplicate {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	if s.dialect == PostgreSQL {
 		args = append(args, fmt.Sprintf("%dms", max(1, s.o.Wait.Milliseconds())))
 	}
 	var ignored any
-	err = tx.QueryRowContext(ctx, s.sql.insertDone, args...).Scan(&ignored)
+	err = c.QueryRowContext(ctx, s.sql.insert, args...).Scan(&ignored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (s *Store) takeOver(ctx context.Context, tx *sql.Tx, key idempotency.Key, token int64, fp idempotency.Fingerprint) (won bool, err error) {
-	res, err := tx.ExecContext(ctx, s.sql.takeOver, []byte(key.Scope), []byte(key.ID), token, nullable(fp))
-	if err != nil {
-		return false, err
+// takeOver claims a key whose record rec is free, or makes the record Dead if its
+// attempts are used up. It is not settled if somebody else was faster.
+func (s *Store) takeOver(ctx context.Context, c conn, b bid, rec idempotency.Record) (after idempotency.Record, settled bool, err error) {
+	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
+	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
+		settled, err = changed(ctx, c, s.sql.bury, scope, id, rec.Token)
+		rec.State = idempotency.Dead
+		return rec, settled, err
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	settled, err = changed(ctx, c, s.sql.takeOver,
+		b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token)
+	rec.Stolen = rec.State == idempotency.Claimed
+	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
+	if rec.Fingerprint == (idempotency.Fingerprint{}) {
+		rec.Fingerprint = b.fp
+	}
+	return rec, settled, err
 }
 
-func (s *Store) find(ctx context.Context, tx *sql.Tx, key idempotency.Key) (idempotency.Record, error) {
+// find returns the record of key; without one the error is [sql.ErrNoRows].
+func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (idempotency.Record, error) {
 	var (
-		rec        idempotency.Record
-		owner, fp  []byte
-		leaseLeft  int64
-		status     sql.NullInt64
-		mediaType  sql.NullString
-		body       []byte
-		lastError  sql.NullString
-		row        = tx.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
-		err        = row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &status, &mediaType, &body, &lastError)
-		resultKept = status.Valid
+		rec       idempotency.Record
+		owner, fp []byte
+		leaseLeft int64
+		status    sql.NullInt64
+		mediaType sql.NullString
+		body      []byte
+		lastError sql.NullString
 	)
+	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
+	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &status, &mediaType, &body, &lastError)
 	if err != nil {
 		return rec, err
 	}
@@ -109,7 +125,7 @@ func (s *Store) find(ctx context.Context, tx *sql.Tx, key idempotency.Key) (idem
 	copy(rec.Fingerprint[:], fp)
 	rec.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
 	rec.LastError = lastError.String
-	if resultKept {
+	if status.Valid && rec.State == idempotency.Done {
 		rec.Result = &idempotency.Result{Status: int(status.Int64), ContentType: mediaType.String, Body: body}
 	}
 	return rec, nil

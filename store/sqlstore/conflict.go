@@ -11,8 +11,8 @@ import (
 // conflict reports whether err says that the transaction was undone because of
 // another one, so that it is worth beginning again.
 func conflict(d Dialect, err error) bool {
-	if err == nil {
-		return false
+	if err == nil || errors.Is(err, errChanging) {
+		return err != nil
 	}
 	switch d {
 	case PostgreSQL:
@@ -25,14 +25,32 @@ func conflict(d Dialect, err error) bool {
 		// see https://www.sqlite.org/rescode.html
 		code, ok := errorNumber(err)
 		return ok && (code&0xff == 5 || code&0xff == 6)
+	case MySQL:
+		code, ok := errorNumber(err)
+		return ok && code == mysqlDeadlock
 	}
 	return false
 }
 
 // lockTimeout reports whether err says that a lock was not had in time.
 func lockTimeout(d Dialect, err error) bool {
-	return d == PostgreSQL && sqlState(err) == "55P03" // lock_not_available
+	switch d {
+	case PostgreSQL:
+		return sqlState(err) == "55P03" // lock_not_available
+	case MySQL:
+		code, ok := errorNumber(err)
+		return ok && code == mysqlLockTimeout
+	}
+	return false
 }
+
+// Error numbers of MySQL and MariaDB; see
+// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
+const (
+	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
+	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
+	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
+)
 
 // sqlState returns the SQLSTATE of err, which the errors of pgx and of lib/pq
 // tell; "" if there is none.

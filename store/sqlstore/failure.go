@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -37,19 +38,17 @@ func (r *run) fail(ctx context.Context, err error) error {
 }
 
 func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
-	maxAttempts := r.o.MaxAttempts
-	switch {
-	case dead:
+	maxAttempts := cmp.Or(r.o.MaxAttempts, math.MaxInt32)
+	if dead {
 		maxAttempts = 1
-	case maxAttempts == 0:
-		maxAttempts = math.MaxInt32
 	}
-	pauses := backoff{until: time.Now().Add(r.o.Wait)}
-	for {
+	first := idempotency.Released
+	if maxAttempts == 1 {
+		first = idempotency.Dead
+	}
+	return r.again(ctx, func() error {
 		_, err := r.db.ExecContext(ctx, r.sql.fail,
-			[]byte(r.key.Scope), []byte(r.key.ID), idempotency.Reason(cause), maxAttempts)
-		if err == nil || !conflict(r.dialect, err) || !pauses.wait(ctx) {
-			return err
-		}
-	}
+			[]byte(r.key.Scope), []byte(r.key.ID), first, idempotency.Reason(cause), maxAttempts)
+		return err
+	})
 }

@@ -1,9 +1,6 @@
 package sqlstore
 
-// The times are microseconds since 1970 by clock_timestamp(): now() stands still
-// at the beginning of the transaction, and a lease would be shorter by all that
-// the transaction has waited. Keys are bytea, which no collation can merge and
-// which holds every byte.
+// Keys are bytea, which no collation can merge and which holds every byte.
 var postgreSQL = statements{
 	create: `
 CREATE TABLE IF NOT EXISTS {table} (
@@ -23,55 +20,137 @@ CREATE TABLE IF NOT EXISTS {table} (
     PRIMARY KEY (scope, id)
 )`,
 
+	createPayloads: `
+CREATE TABLE IF NOT EXISTS {table}_payloads (
+    scope        bytea  NOT NULL,
+    id           bytea  NOT NULL,
+    source       bytea  NOT NULL,
+    content_type bytea  NOT NULL,
+    body         bytea  NOT NULL,
+    changed_at   bigint NOT NULL, -- microseconds since 1970
+    PRIMARY KEY (scope, id)
+)`,
+
 	// A claim waits while another transaction has the same key in flight. The
 	// wait is bounded by lock_timeout, which is set before the INSERT, and put
 	// back for the work when the INSERT has won, all in this one statement: two
 	// more would cost two round trips for each event. ON CONFLICT names its
 	// columns so that no other constraint is mistaken for a duplicate.
-	insertDone: `
+	insert: `
 WITH waiting AS MATERIALIZED (
-    SELECT current_setting('lock_timeout') AS was, set_config('lock_timeout', $4, true)
+    SELECT current_setting('lock_timeout') AS was, set_config('lock_timeout', $7, true)
 )
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
-SELECT $1::bytea, $2::bytea, 2, '', 1, 1, 0, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $3::bytea
+SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
 FROM waiting
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING (SELECT set_config('lock_timeout', was, true) FROM waiting)`,
 
-	takeOver: `
-UPDATE {table}
-SET state       = 2,
-    owner       = '',
-    token       = token + 1,
-    attempts    = attempts + 1,
-    lease_until = 0,
-    changed_at  = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-    fingerprint = coalesce(fingerprint, $4::bytea)
-WHERE scope = $1 AND id = $2 AND token = $3
-  AND (state = 3 OR state = 1 AND lease_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)`,
-
 	find: `
-SELECT state, owner, token, attempts,
-       lease_until - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+SELECT state, owner, token, attempts, lease_until - {now},
        fingerprint, result_status, result_type, result_body, last_error
 FROM {table}
 WHERE scope = $1 AND id = $2`,
+
+	takeOver: `
+UPDATE {table}
+SET state       = $1,
+    owner       = $2,
+    token       = token + 1,
+    attempts    = attempts + 1,
+    lease_until = {now} + $3::bigint,
+    changed_at  = {now},
+    fingerprint = coalesce(fingerprint, $4::bytea)
+WHERE scope = $5 AND id = $6 AND token = $7
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	bury: `
+UPDATE {table}
+SET state = 4, changed_at = {now}
+WHERE scope = $1 AND id = $2 AND token = $3
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	renew: `
+UPDATE {table}
+SET lease_until = {now} + $1::bigint, changed_at = {now}
+WHERE scope = $2 AND id = $3 AND owner = $4 AND token = $5 AND state = 1`,
+
+	complete: `
+UPDATE {table}
+SET state = 2, changed_at = {now}, result_status = $1, result_type = $2, result_body = $3
+WHERE scope = $4 AND id = $5 AND owner = $6 AND token = $7 AND state = 1`,
+
+	release: `
+UPDATE {table}
+SET state = $1, changed_at = {now}, last_error = $2
+WHERE scope = $3 AND id = $4 AND owner = $5 AND token = $6 AND state = 1`,
+
+	keepResult: `
+UPDATE {table}
+SET result_status = $1, result_type = $2, result_body = $3
+WHERE scope = $4 AND id = $5`,
 
 	// It runs after the work's transaction was rolled back. A record that
 	// somebody else has finished, or is working on, stays as it is.
 	fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
-VALUES ($1, $2, CASE WHEN 1 >= $4 THEN 4 ELSE 3 END, '', 1, 1, 0, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $3)
+VALUES ($1, $2, $3, '', 1, 1, 0, {now}, $4)
 ON CONFLICT (scope, id) DO UPDATE
-SET state      = CASE WHEN r.attempts + 1 >= $4 THEN 4 ELSE 3 END,
+SET state      = CASE WHEN r.attempts + 1 >= $5 THEN 4 ELSE 3 END,
     token      = r.token + 1,
     attempts   = r.attempts + 1,
     changed_at = excluded.changed_at,
     last_error = excluded.last_error
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 
-	keepResult: `
+	retry: `
 UPDATE {table}
-SET result_status = $3, result_type = $4, result_body = $5
+SET state = 3, attempts = 0, changed_at = {now}
+WHERE scope = $1 AND id = $2 AND state = 4`,
+
+	keepPayload: `
+INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
+VALUES ($1, $2, $3, $4, $5, {now})
+ON CONFLICT (scope, id) DO NOTHING`,
+
+	findPayload: `
+SELECT source, content_type, body
+FROM {table}_payloads
 WHERE scope = $1 AND id = $2`,
+
+	failures: `
+SELECT scope, id, state, attempts, last_error, {now} - changed_at
+FROM {table}
+WHERE (scope, id) > ($1, $2) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
+ORDER BY scope, id
+LIMIT $3`,
+
+	nextKey: `
+SELECT scope, id
+FROM {table}
+WHERE (scope, id) > ($1, $2)
+ORDER BY scope, id
+LIMIT 1 OFFSET $3`,
+
+	purge: `
+DELETE FROM {table}
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid
+    FROM {table}
+    WHERE (scope, id) > ($1, $2) AND (scope, id) <= ($3, $4)
+      AND greatest(changed_at, lease_until) < {now} - $5::bigint
+    FOR UPDATE SKIP LOCKED
+))`,
+
+	purgePayloads: `
+DELETE FROM {table}_payloads
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid
+    FROM {table}_payloads
+    WHERE (scope, id) > ($1, $2) AND (scope, id) <= ($3, $4) AND changed_at < {now} - $5::bigint
+    FOR UPDATE SKIP LOCKED
+))`,
+
+	columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	version: `SHOW server_version_num`,
 }

@@ -27,44 +27,116 @@ CREATE TABLE IF NOT EXISTS {table} (
     PRIMARY KEY (scope, id)
 ) STRICT, WITHOUT ROWID`,
 
-	insertDone: `
+	createPayloads: `
+CREATE TABLE IF NOT EXISTS {table}_payloads (
+    scope        BLOB    NOT NULL,
+    id           BLOB    NOT NULL,
+    source       BLOB    NOT NULL,
+    content_type BLOB    NOT NULL,
+    body         BLOB    NOT NULL,
+    changed_at   INTEGER NOT NULL, -- microseconds since 1970
+    PRIMARY KEY (scope, id)
+) STRICT, WITHOUT ROWID`,
+
+	insert: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
-VALUES (?1, ?2, 2, x'', 1, 1, 0, CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), ?3)
+VALUES (?1, ?2, ?3, ?4, 1, 1, {now} + ?5, {now}, ?6)
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING 1`,
 
-	takeOver: `
-UPDATE {table}
-SET state       = 2,
-    owner       = x'',
-    token       = token + 1,
-    attempts    = attempts + 1,
-    lease_until = 0,
-    changed_at  = CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER),
-    fingerprint = coalesce(fingerprint, ?4)
-WHERE scope = ?1 AND id = ?2 AND token = ?3
-  AND (state = 3 OR state = 1 AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER))`,
-
 	find: `
-SELECT state, owner, token, attempts,
-       lease_until - CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER),
+SELECT state, owner, token, attempts, lease_until - {now},
        fingerprint, result_status, result_type, result_body, last_error
 FROM {table}
 WHERE scope = ?1 AND id = ?2`,
 
+	takeOver: `
+UPDATE {table}
+SET state       = ?1,
+    owner       = ?2,
+    token       = token + 1,
+    attempts    = attempts + 1,
+    lease_until = {now} + ?3,
+    changed_at  = {now},
+    fingerprint = coalesce(fingerprint, ?4)
+WHERE scope = ?5 AND id = ?6 AND token = ?7
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	bury: `
+UPDATE {table}
+SET state = 4, changed_at = {now}
+WHERE scope = ?1 AND id = ?2 AND token = ?3
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	renew: `
+UPDATE {table}
+SET lease_until = {now} + ?1, changed_at = {now}
+WHERE scope = ?2 AND id = ?3 AND owner = ?4 AND token = ?5 AND state = 1`,
+
+	complete: `
+UPDATE {table}
+SET state = 2, changed_at = {now}, result_status = ?1, result_type = ?2, result_body = ?3
+WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 1`,
+
+	release: `
+UPDATE {table}
+SET state = ?1, changed_at = {now}, last_error = ?2
+WHERE scope = ?3 AND id = ?4 AND owner = ?5 AND token = ?6 AND state = 1`,
+
+	keepResult: `
+UPDATE {table}
+SET result_status = ?1, result_type = ?2, result_body = ?3
+WHERE scope = ?4 AND id = ?5`,
+
 	fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
-VALUES (?1, ?2, CASE WHEN 1 >= ?4 THEN 4 ELSE 3 END, x'', 1, 1, 0, CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), ?3)
+VALUES (?1, ?2, ?3, x'', 1, 1, 0, {now}, ?4)
 ON CONFLICT (scope, id) DO UPDATE
-SET state      = CASE WHEN r.attempts + 1 >= ?4 THEN 4 ELSE 3 END,
+SET state      = CASE WHEN r.attempts + 1 >= ?5 THEN 4 ELSE 3 END,
     token      = r.token + 1,
     attempts   = r.attempts + 1,
     changed_at = excluded.changed_at,
     last_error = excluded.last_error
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 
-	keepResult: `
+	retry: `
 UPDATE {table}
-SET result_status = ?3, result_type = ?4, result_body = ?5
+SET state = 3, attempts = 0, changed_at = {now}
+WHERE scope = ?1 AND id = ?2 AND state = 4`,
+
+	keepPayload: `
+INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
+VALUES (?1, ?2, ?3, ?4, ?5, {now})
+ON CONFLICT (scope, id) DO NOTHING`,
+
+	findPayload: `
+SELECT source, content_type, body
+FROM {table}_payloads
 WHERE scope = ?1 AND id = ?2`,
+
+	failures: `
+SELECT scope, id, state, attempts, last_error, {now} - changed_at
+FROM {table}
+WHERE (scope, id) > (?1, ?2) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
+ORDER BY scope, id
+LIMIT ?3`,
+
+	nextKey: `
+SELECT scope, id
+FROM {table}
+WHERE (scope, id) > (?1, ?2)
+ORDER BY scope, id
+LIMIT 1 OFFSET ?3`,
+
+	purge: `
+DELETE FROM {table}
+WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4)
+  AND max(changed_at, lease_until) < {now} - ?5`,
+
+	purgePayloads: `
+DELETE FROM {table}_payloads
+WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} - ?5`,
+
+	columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	version: `SELECT sqlite_version()`,
 }

@@ -6,8 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -15,18 +13,31 @@ import (
 
 // The defaults of [Options].
 const (
-	DefaultTable = "idempotency_records"
-	DefaultWait  = 2 * time.Second
+	DefaultTable     = "idempotency_records"
+	DefaultWait      = 2 * time.Second
+	DefaultRetention = 30 * 24 * time.Hour
 )
+
+// MinRetention is the shortest retention that is not refused: senders try again
+// for three days, and an event that is delivered after its record was purged is
+// done again.
+const MinRetention = 72 * time.Hour
 
 // A Store keeps records in one table of a SQL database. Make one with [New]. It
 // is safe for concurrent use, and any number of processes can share the table.
+//
+// It is an [idempotency.Store] for lease mode; [Store.Transactional] and
+// [Store.RunTx] are the transactional mode.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	sql     statements
 	o       Options // with the defaults filled in
+
+	writer chan struct{} // is full while a run writes to SQLite; else nil
 }
+
+var _ idempotency.Store = (*Store)(nil)
 
 // Options are what [New] can be told beyond what it must be told. The zero value
 // and nil mean the defaults.
@@ -37,11 +48,12 @@ type Options struct {
 
 	// Wait bounds how long a run waits for another transaction that has the
 	// same event in flight (on SQLite, for any other writer), and for how long
-	// conflicts are tried again. 0 means [DefaultWait].
+	// conflicts are tried again. MySQL counts it in whole seconds, rounded up.
+	// 0 means [DefaultWait].
 	Wait time.Duration
 
 	// RecordFailures keeps a record of the deliveries whose work has failed in
-	// transactional mode: how often and why at last. It is
+	// transactional mode: how often and why at last, see [Store.Failures]. It is
 	// written in a short transaction of its own, after the rollback. If false,
 	// a failed delivery leaves nothing behind.
 	RecordFailures bool
@@ -51,19 +63,31 @@ type Options struct {
 	// 0 means never: the sender decides when to give up.
 	MaxAttempts int
 
+	// Retention is the age at which [Store.Purge] deletes a record, from its
+	// last change. 0 means [DefaultRetention]; less than [MinRetention] is
+	// refused.
+	Retention time.Duration
+
+	// AllowDuplicatesAfterShortRetention lifts the bound on Retention, for
+	// tests and for senders that never come again.
+	AllowDuplicatesAfterShortRetention bool
+
+	// KeepPayloads stores the payload of each delivery (idempotency.Payload)
+	// beside its record, in a table of its own. Payloads may hold personal
+	// data, so it is off by default.
+	KeepPayloads bool
+
+	// PayloadRetention is the age at which [Store.Purge] deletes a payload. 0
+	// means the same as Retention.
+	PayloadRetention time.Duration
+
 	// Observe is told what happens. nil means that nobody is.
 	Observe idempotency.Observer
 }
 
-func (o *Options) withDefaults() Options {
-	c := *o
-	c.Wait = cmp.Or(c.Wait, DefaultWait)
-	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
-	return c
-}
-
 // New returns a store in db, which must speak the dialect d. It does not touch
-// the database; see [Store.CreateTable]. The error says which argument is wrong.
+// the database; see [Store.CreateTable] and [Store.Check]. The error says which
+// argument is wrong.
 func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: no database")
@@ -71,64 +95,53 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	if o.Wait < 0 || o.MaxAttempts < 0 {
-		return nil, errors.New("sqlstore: negative number in Options")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	sql, err := statementsOf(d, o.Table)
+	filled := o.withDefaults()
+	statements, err := statementsOf(d, filled.Table, filled.Wait)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{
-		db:      db,
-		dialect: d,
-		sql:     sql,
-		o:       o.withDefaults(),
-	}, nil
+	s := &Store{db: db, dialect: d, sql: statements, o: filled}
+	if d == SQLite {
+		s.writer = make(chan struct{}, 1)
+	}
+	return s, nil
 }
 
-// Schema returns the statement that makes the table, for migration tools. It does
-// nothing if the table is there. An empty table name means [DefaultTable].
-func Schema(d Dialect, table string) (string, error) {
-	s, err := statementsOf(d, table)
-	return s.create, err
-}
-
-// CreateTable makes the table unless it is there.
-func (s *Store) CreateTable(ctx context.Context) error {
-	if _, err := s.db.ExecContext(ctx, s.sql.create); err != nil {
-		return fmt.Errorf("sqlstore: create table: %w", err)
+func (o *Options) check() error {
+	switch {
+	case o.Wait < 0 || o.MaxAttempts < 0 || o.Retention < 0 || o.PayloadRetention < 0:
+		return errors.New("sqlstore: negative number in Options")
+	case o.Retention != 0 && o.Retention < MinRetention && !o.AllowDuplicatesAfterShortRetention:
+		return fmt.Errorf("sqlstore: Options.Retention of %v, at least %v: senders come again for three days", o.Retention, MinRetention)
 	}
 	return nil
 }
 
-// statements is the SQL of one dialect, as it runs.
-type statements struct {
-	create     string // makes the table
-	insertDone string // claims a key that has no record; a row if it won
-	takeOver   string // claims a key whose record is free again
-	find       string // reads a record
-	keepResult string // adds the result to a record
-	fail       string // records a failed attempt, unless the event is done
+func (o *Options) withDefaults() Options {
+	c := *o
+	c.Table = cmp.Or(c.Table, DefaultTable)
+	c.Wait = cmp.Or(c.Wait, DefaultWait)
+	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.PayloadRetention = cmp.Or(c.PayloadRetention, c.Retention)
+	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
+	return c
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$`)
+// conn is what *sql.DB, *sql.Tx and *sql.Conn have in common.
+type conn interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
 
-func statementsOf(d Dialect, table string) (statements, error) {
-	table = cmp.Or(table, DefaultTable)
-	if !tableName.MatchString(table) {
-		return statements{}, errors.New("sqlstore: table name is not an identifier")
+// changed runs a statement on c and reports whether it has changed a row.
+func changed(ctx context.Context, c conn, query string, args ...any) (bool, error) {
+	res, err := c.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, err
 	}
-	var s statements
-	switch d {
-	case PostgreSQL:
-		s = postgreSQL
-	case SQLite:
-		s = sqlite
-	default:
-		return s, fmt.Errorf("sqlstore: dialect %q: %w", d, errors.ErrUnsupported)
-	}
-	for _, text := range []*string{&s.create, &s.insertDone, &s.takeOver, &s.find, &s.keepResult, &s.fail} {
-		*text = strings.ReplaceAll(*text, "{table}", table)
-	}
-	return s, nil
+	n, err := res.RowsAffected()
+	return n > 0, err
 }

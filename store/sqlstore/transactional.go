@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -82,19 +83,30 @@ func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
 
 // once is one transaction from BEGIN to COMMIT.
 func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
+	unlock, err := r.lockWriter(ctx)
+	if err != nil {
+		return nil, idempotency.Unavailable("begin", err)
+	}
+	defer unlock()
 	tx, err := r.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, idempotency.Unavailable("begin", err)
 	}
 	defer tx.Rollback() // nothing after Commit; else also when the work panics
 
-	rec, won, err := r.claim(ctx, tx, r.key, r.fp)
+	rec, won, err := r.claim(ctx, tx, r.bid())
+	if lockTimeout(r.dialect, err) {
+		return nil, &idempotency.InFlightError{}
+	}
 	if err != nil {
-		return nil, err
+		return nil, idempotency.Unavailable("claim", err)
 	}
 	r.attempt = rec.Attempts
 	if !won {
 		return rec.Result, rec.Refuse(r.fp)
+	}
+	if err := r.keepPayload(ctx, tx, r.key); err != nil {
+		return nil, idempotency.Unavailable("keep payload", err)
 	}
 	r.notify(ctx, idempotency.EventClaimed, nil)
 	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: rec.Attempts})
@@ -107,14 +119,32 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 			return nil, idempotency.Unavailable("keep result", err)
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := r.commit(ctx, tx); err != nil {
 		return nil, idempotency.Unavailable("commit", err)
 	}
 	return result, nil
 }
 
+// bid asks for a record that is Done already. It has no owner, so nothing that is
+// fenced can touch it.
+func (r *run) bid() bid {
+	return bid{key: r.key, state: idempotency.Done, owner: []byte{}, fp: r.fp, maxAttempts: r.o.MaxAttempts}
+}
+
+// commit commits tx. On MySQL it looks first whether the record is still there: a
+// deadlock rolls the transaction back, and if the work has swallowed that error,
+// COMMIT of the nothing that is left would succeed. The other databases refuse it.
+func (r *run) commit(ctx context.Context, tx *sql.Tx) error {
+	if r.dialect == MySQL {
+		if _, err := r.find(ctx, tx, r.key); err != nil {
+			return fmt.Errorf("the transaction was rolled back under the work: %w", err)
+		}
+	}
+	return tx.Commit()
+}
+
 func (r *run) keep(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {
-	_, err := tx.ExecContext(ctx, r.sql.keepResult,
-		[]byte(r.key.Scope), []byte(r.key.ID), result.Status, result.ContentType, result.Body)
+	args := append(resultArgs(result), []byte(r.key.Scope), []byte(r.key.ID))
+	_, err := tx.ExecContext(ctx, r.sql.keepResult, args...)
 	return err
 }

@@ -2,6 +2,7 @@ package sqltest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -27,6 +29,44 @@ func each(t *testing.T, f func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
 		t.Parallel()
 		f(t, openPostgreSQL(t), sqlstore.PostgreSQL)
 	})
+	t.Run("MariaDB", func(t *testing.T) {
+		t.Parallel()
+		f(t, openMariaDB(t), sqlstore.MySQL)
+	})
+}
+
+// openMariaDB opens a new database on the server of HOOKONCE_MARIADB, which is a
+// DSN of go-sql-driver/mysql, with connections that have the settings.
+func openMariaDB(t testing.TB, settings ...string) *sql.DB {
+	t.Helper()
+	dsn := os.Getenv("HOOKONCE_MARIADB")
+	if dsn == "" {
+		t.Fatal("HOOKONCE_MARIADB is not set: no MariaDB to test against")
+	}
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal("HOOKONCE_MARIADB is not a DSN")
+	}
+	server := open(t, "mysql", dsn)
+	config.DBName = "t_" + strings.ToLower(rand.Text())
+	mustExec(t, server, "CREATE DATABASE "+config.DBName)
+	t.Cleanup(func() {
+		if _, err := server.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+config.DBName); err != nil {
+			t.Error(err)
+		}
+	})
+	u := config.FormatDSN()
+	for i := 0; i < len(settings); i += 2 {
+		u += separator(u) + settings[i] + "=" + url.QueryEscape(settings[i+1])
+	}
+	return open(t, "mysql", u)
+}
+
+func separator(dsn string) string {
+	if strings.Contains(dsn, "?") {
+		return "&"
+	}
+	return "?"
 }
 
 // openSQLite opens a new database file with no flag in its DSN but for the
@@ -62,14 +102,8 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 // newSchema creates a schema that is dropped at the end of the test.
 func newSchema(t testing.TB, db *sql.DB) string {
 	t.Helper()
-	var id string
-	if err := db.QueryRowContext(t.Context(), "SELECT replace(gen_random_uuid()::text, '-', '')").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
-	schema := "t_" + strings.ToLower(id)
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
+	schema := "t_" + strings.ToLower(rand.Text())
+	mustExec(t, db, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		if _, err := db.ExecContext(ctx, fmt.Sprintf("DROP SCHEMA %s CASCADE", schema)); err != nil {

@@ -3,6 +3,7 @@
 //
 // Each test runs against every database that the library supports. SQLite needs
 // nothing. PostgreSQL is the server that the environment variable
-// HOOKONCE_POSTGRES names by its URL; without it the tests fail, they never
-// skip. The tests create schemas of their own and drop them at the end.
+// HOOKONCE_POSTGRES names by its URL, MariaDB the one that HOOKONCE_MARIADB names
+// by a DSN of go-sql-driver/mysql. Without them the tests fail, they never skip.
+// The tests make schemas and databases of their own and drop them at the end.
 package sqltest

@@ -1,0 +1,162 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// Claim implements [idempotency.Store].
+func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+	sent := time.Now()
+	rec, won, err := s.claimLease(ctx, key, terms)
+	// The values of an INSERT are computed before it waits for another
+	// transaction's end, so a lease may have lost time before it began. If it is
+	// lost already, the claim has won all the same, and its fence tells.
+	if waited := time.Since(sent); won && waited > terms.Lease/8 {
+		err = s.Renew(ctx, idempotency.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, terms.Lease)
+	}
+	if err != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
+		return rec, false, fmt.Errorf("sqlstore: claim: %w", err)
+	}
+	return rec, won, nil
+}
+
+func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (rec idempotency.Record, won bool, err error) {
+	b := bid{
+		key:         key,
+		state:       idempotency.Claimed,
+		owner:       terms.Owner[:],
+		lease:       terms.Lease,
+		fp:          terms.Fingerprint,
+		maxAttempts: terms.MaxAttempts,
+	}
+	err = s.again(ctx, func() error {
+		rec, won, err = s.claim(ctx, s.db, b)
+		return err
+	})
+	if lockTimeout(s.dialect, err) {
+		// A transaction has the key in flight, and this is what its record
+		// would say if it could be seen.
+		return idempotency.Record{State: idempotency.Claimed}, false, nil
+	}
+	if err != nil || !won {
+		return rec, false, err
+	}
+	rec.Owner, rec.LeaseLeft = terms.Owner, terms.Lease
+	return rec, true, s.keepPayload(ctx, s.db, key)
+}
+
+// Renew implements [idempotency.Store].
+func (s *Store) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+	return s.fenced(ctx, s.db, c, "renew", s.sql.renew, lease.Microseconds())
+}
+
+// Complete implements [idempotency.Store].
+func (s *Store) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
+	err := s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...)
+	if !errors.Is(err, idempotency.ErrLeaseLost) {
+		return err
+	}
+	if done, findErr := s.completedBy(ctx, c); done || findErr != nil {
+		return findErr
+	}
+	return err
+}
+
+// Release implements [idempotency.Store].
+func (s *Store) Release(ctx context.Context, c idempotency.Claim, f idempotency.Failure) error {
+	state := idempotency.Released
+	if f.Dead {
+		state = idempotency.Dead
+	}
+	return s.fenced(ctx, s.db, c, "release", s.sql.release, state, f.Reason)
+}
+
+// CompleteTx makes the record of the attempt that ctx belongs to Done in tx,
+// the transaction of the effect: both are committed, or neither. Call it as the
+// last thing before the commit, in work that runs under [idempotency.Leased] on
+// this store. If it reports [idempotency.ErrLeaseLost], tx must be rolled back.
+//
+// The work then returns nil once tx is committed; the runner finds the event
+// completed.
+func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx) error {
+	a, ok := idempotency.AttemptFrom(ctx)
+	if !ok || a.Token == 0 {
+		return errors.New("sqlstore: CompleteTx outside of a lease")
+	}
+	c := idempotency.Claim{Key: a.Key, Owner: a.Owner, Token: a.Token}
+	return s.fenced(ctx, tx, c, "complete", s.sql.complete, resultArgs(nil)...)
+}
+
+// fenced runs a statement that changes the record only if it is claimed by c, and
+// whose last four parameters say so.
+func (s *Store) fenced(ctx context.Context, on conn, c idempotency.Claim, what, query string, args ...any) error {
+	args = append(args, []byte(c.Key.Scope), []byte(c.Key.ID), c.Owner[:], c.Token)
+	err := s.againOn(ctx, on, func() error {
+		ok, err := changed(ctx, on, query, args...)
+		if err == nil && !ok {
+			err = idempotency.ErrLeaseLost
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
+		return fmt.Errorf("sqlstore: %s: %w", what, err)
+	}
+	return err
+}
+
+// completedBy reports whether c has completed its record already: by an earlier
+// call whose answer was lost, or by CompleteTx.
+func (s *Store) completedBy(ctx context.Context, c idempotency.Claim) (bool, error) {
+	rec, err := s.find(ctx, s.db, c.Key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return rec.State == idempotency.Done && rec.Owner == c.Owner && rec.Token == c.Token, err
+}
+
+func resultArgs(r *idempotency.Result) []any {
+	if r == nil {
+		return []any{nil, nil, nil}
+	}
+	// A media type that is no text would be refused by PostgreSQL.
+	mediaType := strings.ReplaceAll(strings.ToValidUTF8(r.ContentType, ""), "\x00", "")
+	return []any{r.Status, mediaType, r.Body}
+}
+
+// again calls f until it meets no conflict, for as long as Options.Wait.
+func (s *Store) again(ctx context.Context, f func() error) error {
+	pauses := backoff{until: time.Now().Add(s.o.Wait)}
+	for {
+		err := s.alone(ctx, f)
+		if !conflict(s.dialect, err) || !pauses.wait(ctx) {
+			return err
+		}
+	}
+}
+
+// againOn is again, unless on is a transaction: that has to begin again as a
+// whole, which is for its owner to do.
+func (s *Store) againOn(ctx context.Context, on conn, f func() error) error {
+	if on != conn(s.db) {
+		return f()
+	}
+	return s.again(ctx, f)
+}
+
+// alone calls f while nobody else in this process writes, if the database has one
+// writer only.
+func (s *Store) alone(ctx context.Context, f func() error) error {
+	unlock, err := s.lockWriter(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f()
+}

@@ -1,0 +1,155 @@
+package sqlstore
+
+// Keys are VARBINARY, which no collation can merge and which is not padded. A
+// duplicate is known by error 1062: INSERT IGNORE would cut a key that is too
+// long and take it for another, and the affected rows of ON DUPLICATE KEY UPDATE
+// mean something else under the DSN's clientFoundRows.
+//
+// The wait for a key that is in flight is bounded for the one statement: by SET
+// STATEMENT in a comment that only MariaDB executes, and by a hint that only
+// MySQL reads. Reads lock, so that they see what is committed and not the
+// snapshot of a transaction of the caller's.
+var mySQL = statements{
+	create: `
+CREATE TABLE IF NOT EXISTS {table} (
+    scope         VARBINARY(255) NOT NULL,
+    id            VARBINARY(255) NOT NULL,
+    state         TINYINT        NOT NULL CHECK (state BETWEEN 1 AND 4), -- claimed, done, released, dead
+    owner         VARBINARY(16)  NOT NULL,
+    token         BIGINT         NOT NULL,
+    attempts      INT            NOT NULL,
+    lease_until   BIGINT         NOT NULL,                               -- microseconds since 1970
+    changed_at    BIGINT         NOT NULL,                               -- microseconds since 1970
+    fingerprint   VARBINARY(32),
+    result_status INT,
+    result_type   VARBINARY(255),
+    result_body   MEDIUMBLOB,
+    last_error    VARBINARY(512),
+    PRIMARY KEY (scope, id)
+) ENGINE = InnoDB`,
+
+	createPayloads: `
+CREATE TABLE IF NOT EXISTS {table}_payloads (
+    scope        VARBINARY(255) NOT NULL,
+    id           VARBINARY(255) NOT NULL,
+    source       VARBINARY(255) NOT NULL,
+    content_type VARBINARY(255) NOT NULL,
+    body         LONGBLOB       NOT NULL,
+    changed_at   BIGINT         NOT NULL, -- microseconds since 1970
+    PRIMARY KEY (scope, id)
+) ENGINE = InnoDB`,
+
+	insert: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+INSERT /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */
+INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
+VALUES (?, ?, ?, ?, 1, 1, {now} + ?, {now}, ?)`,
+
+	find: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+SELECT /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */
+       state, owner, token, attempts, lease_until - {now},
+       fingerprint, result_status, result_type, result_body, last_error
+FROM {table}
+WHERE scope = ? AND id = ?
+LOCK IN SHARE MODE`,
+
+	takeOver: `
+UPDATE {table}
+SET state       = ?,
+    owner       = ?,
+    token       = token + 1,
+    attempts    = attempts + 1,
+    lease_until = {now} + ?,
+    changed_at  = {now},
+    fingerprint = coalesce(fingerprint, ?)
+WHERE scope = ? AND id = ? AND token = ?
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	bury: `
+UPDATE {table}
+SET state = 4, changed_at = {now}
+WHERE scope = ? AND id = ? AND token = ?
+  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+
+	renew: `
+UPDATE {table}
+SET lease_until = {now} + ?, changed_at = {now}
+WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
+
+	complete: `
+UPDATE {table}
+SET state = 2, changed_at = {now}, result_status = ?, result_type = ?, result_body = ?
+WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
+
+	release: `
+UPDATE {table}
+SET state = ?, changed_at = {now}, last_error = ?
+WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
+
+	keepResult: `
+UPDATE {table}
+SET result_status = ?, result_type = ?, result_body = ?
+WHERE scope = ? AND id = ?`,
+
+	// The assignments run from left to right, so the state, which all of them
+	// ask for, comes last.
+	fail: `
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
+VALUES (?, ?, ?, '', 1, 1, 0, {now}, ?)
+ON DUPLICATE KEY UPDATE
+    token      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), token + 1, token),
+    attempts   = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), attempts + 1, attempts),
+    last_error = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), VALUES(last_error), last_error),
+    changed_at = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), VALUES(changed_at), changed_at),
+    state      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), IF(attempts >= ?, 4, 3), state)`,
+
+	retry: `
+UPDATE {table}
+SET state = 3, attempts = 0, changed_at = {now}
+WHERE scope = ? AND id = ? AND state = 4`,
+
+	keepPayload: `
+INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
+VALUES (?, ?, ?, ?, ?, {now})
+ON DUPLICATE KEY UPDATE scope = VALUES(scope)`,
+
+	findPayload: `
+SELECT source, content_type, body
+FROM {table}_payloads
+WHERE scope = ? AND id = ?`,
+
+	// A comparison of (scope, id) as a row would not use the primary key.
+	failures: `
+SELECT scope, id, state, attempts, last_error, {now} - changed_at
+FROM {table}
+WHERE (scope > ? OR scope = ? AND id > ?) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
+ORDER BY scope, id
+LIMIT ?`,
+
+	nextKey: `
+SELECT scope, id
+FROM {table}
+WHERE scope > ? OR scope = ? AND id > ?
+ORDER BY scope, id
+LIMIT 1 OFFSET ?`,
+
+	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing: these
+	// find the keys that deleteKeys deletes then.
+	purge: `
+SELECT scope, id
+FROM {table}
+WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
+  AND greatest(changed_at, lease_until) < {now} - ?
+FOR UPDATE SKIP LOCKED`,
+
+	purgePayloads: `
+SELECT scope, id
+FROM {table}_payloads
+WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
+  AND changed_at < {now} - ?
+FOR UPDATE SKIP LOCKED`,
+
+	columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	version: `SELECT version()`,
+}

@@ -1,0 +1,43 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// ErrNoPayload means that no payload is kept of an event.
+var ErrNoPayload = errors.New("sqlstore: no payload")
+
+// Payload returns what was kept of the first delivery of key that was claimed,
+// under Options.KeepPayloads. The error is [ErrNoPayload] if that is nothing.
+func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.Payload, error) {
+	var p idempotency.Payload
+	row := s.db.QueryRowContext(ctx, s.sql.findPayload, []byte(key.Scope), []byte(key.ID))
+	err := row.Scan(&p.Source, &p.ContentType, &p.Body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrNoPayload
+	}
+	if err != nil {
+		return p, fmt.Errorf("sqlstore: payload: %w", err)
+	}
+	return p, nil
+}
+
+// keepPayload stores the payload that ctx carries, if that is asked for.
+func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) error {
+	p, ok := idempotency.PayloadFrom(ctx)
+	if !ok || !s.o.KeepPayloads {
+		return nil
+	}
+	body := p.Body
+	if body == nil {
+		body = []byte{} // nil would be NULL
+	}
+	_, err := c.ExecContext(ctx, s.sql.keepPayload,
+		[]byte(key.Scope), []byte(key.ID), []byte(p.Source), []byte(p.ContentType), body)
+	return err
+}

@@ -1,0 +1,146 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// purgeBatch is how many records a purge looks at in one statement: few enough
+// that it holds its locks for milliseconds.
+const purgeBatch = 1000
+
+// Purge deletes the records whose last change is longer ago than
+// Options.Retention, whatever their state, except those whose lease has not
+// ended; and the payloads older than Options.PayloadRetention. It returns the
+// number of records. Call it from time to time, such as once a day, from any
+// number of processes.
+//
+// It goes through the table in the order of the primary key, in batches with a
+// statement each. It passes over rows that somebody has locked, and no claim
+// waits for it. There is no index on the time: that would cost every event, and
+// would be the hot end of a distributed table.
+func (s *Store) Purge(ctx context.Context) (int, error) {
+	start := time.Now()
+	n, err := s.purgeAll(ctx)
+	s.o.Observe.Notify(ctx, idempotency.Event{
+		Kind:     idempotency.EventPurged,
+		Duration: time.Since(start),
+		Count:    n,
+		Err:      err,
+	})
+	return n, err
+}
+
+func (s *Store) purgeAll(ctx context.Context) (n int, err error) {
+	n, err = s.sweep(ctx, s.o.Table, s.sql.nextKey, s.sql.purge, s.o.Retention)
+	if err != nil || !s.o.KeepPayloads {
+		return n, err
+	}
+	nextKey := strings.Replace(s.sql.nextKey, s.o.Table, payloadTable(s.o.Table), 1)
+	_, err = s.sweep(ctx, payloadTable(s.o.Table), nextKey, s.sql.purgePayloads, s.o.PayloadRetention)
+	return n, err
+}
+
+func payloadTable(table string) string { return table + "_payloads" }
+
+// position is the key that a batch starts after or ends with.
+type position struct{ scope, id []byte }
+
+// last is after every key.
+var last = position{scope: []byte(strings.Repeat("\xff", idempotency.MaxKeyBytes+1))}
+
+// sweep goes through a table and deletes what is older than age.
+func (s *Store) sweep(ctx context.Context, table, nextKey, purge string, age time.Duration) (n int, err error) {
+	for from := (position{scope: []byte{}, id: []byte{}}); ; {
+		to, more, err := s.batchEnd(ctx, nextKey, from)
+		if err != nil {
+			return n, fmt.Errorf("sqlstore: purge: %w", err)
+		}
+		var deleted int
+		err = s.again(ctx, func() error {
+			deleted, err = s.purgeOne(ctx, table, purge, from, to, age)
+			return err
+		})
+		n += deleted
+		if err != nil {
+			return n, fmt.Errorf("sqlstore: purge: %w", err)
+		}
+		if !more {
+			return n, nil
+		}
+		from = to
+	}
+}
+
+// batchEnd returns the last key of the batch that starts after from.
+func (s *Store) batchEnd(ctx context.Context, nextKey string, from position) (to position, more bool, err error) {
+	args := append(s.after(from), purgeBatch-1)
+	err = s.db.QueryRowContext(ctx, nextKey, args...).Scan(&to.scope, &to.id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return last, false, nil
+	}
+	return to, true, err
+}
+
+// after returns the parameters of a condition on the key.
+func (s *Store) after(p position) []any {
+	if s.dialect == MySQL {
+		return []any{p.scope, p.scope, p.id}
+	}
+	return []any{p.scope, p.id}
+}
+
+func (s *Store) purgeOne(ctx context.Context, table, purge string, from, to position, age time.Duration) (int, error) {
+	args := append(append(s.after(from), s.after(to)...), age.Microseconds())
+	if s.dialect == MySQL {
+		return s.purgeKeys(ctx, table, purge, args)
+	}
+	res, err := s.db.ExecContext(ctx, purge, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// purgeKeys is purgeOne in two statements, at READ COMMITTED: at a higher level
+// InnoDB would lock the gaps between the keys, and new events would wait.
+func (s *Store) purgeKeys(ctx context.Context, table, purge string, args []any) (int, error) {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	keys, err := keysOf(tx.QueryContext(ctx, purge, args...))
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
+	list := strings.Repeat(",(?,?)", len(keys)/2)[1:]
+	if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE (scope, id) IN ("+list+")", keys...); err != nil {
+		return 0, err
+	}
+	return len(keys) / 2, tx.Commit()
+}
+
+// keysOf reads rows of scope and ID into one list of parameters.
+func keysOf(rows *sql.Rows, err error) ([]any, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var keys []any
+	for rows.Next() {
+		var scope, id []byte
+		if err := rows.Scan(&scope, &id); err != nil {
+			return nil, err
+		}
+		keys = append(keys, scope, id)
+	}
+	return keys, rows.Err()
+}

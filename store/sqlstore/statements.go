@@ -1,0 +1,84 @@
+package sqlstore
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// statements is the SQL of one dialect, as it runs but for the table's name.
+// Each takes its parameters in the same order in every dialect, except that the
+// MySQL ones that go through the table take the key that they start after as
+// (scope, scope, id).
+type statements struct {
+	create         string // makes the table
+	createPayloads string // makes the table of payloads
+
+	insert     string // claims a key that has no record
+	find       string // reads a record
+	takeOver   string // claims a key whose record is free again
+	bury       string // makes a record Dead that has used up its attempts
+	renew      string // moves the end of a lease
+	complete   string // makes a record Done
+	release    string // makes a record Released or Dead
+	keepResult string // adds the result to a record that is Done
+	fail       string // records an attempt that was rolled back
+	retry      string // makes a Dead record Released
+
+	keepPayload   string // adds a payload
+	findPayload   string // reads a payload
+	failures      string // lists what is not Done and not being worked on
+	nextKey       string // finds where the next batch of a purge ends
+	purge         string // deletes the old records of a batch
+	purgePayloads string // deletes the old payloads of a batch
+
+	columns string // reads no rows of the table, but their columns
+	version string // reads the server's version
+}
+
+var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
+
+func statementsOf(d Dialect, table string, wait time.Duration) (statements, error) {
+	table = cmp.Or(table, DefaultTable)
+	if !tableName.MatchString(table) {
+		return statements{}, errors.New("sqlstore: table name is not an identifier of at most 48 characters")
+	}
+	var s statements
+	switch d {
+	case PostgreSQL:
+		s = postgreSQL
+	case MySQL:
+		s = mySQL
+	case SQLite:
+		s = sqlite
+	default:
+		return s, fmt.Errorf("sqlstore: unknown dialect %q", d)
+	}
+	seconds := strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10)
+	fill := strings.NewReplacer("{table}", table, "{now}", now[d], "{wait}", seconds)
+	for _, text := range s.all() {
+		*text = fill.Replace(*text)
+	}
+	return s, nil
+}
+
+func (s *statements) all() []*string {
+	return []*string{
+		&s.create, &s.createPayloads, &s.insert, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
+		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
+		&s.nextKey, &s.purge, &s.purgePayloads, &s.columns, &s.version,
+	}
+}
+
+// now is the database's clock in microseconds since 1970. It is read when the
+// statement runs, never frozen at the beginning of the transaction, and does not
+// depend on the session's time zone. SQLite's has milliseconds.
+var now = map[Dialect]string{
+	PostgreSQL: `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`,
+	MySQL:      `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`,
+	SQLite:     `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`,
+}

@@ -1,0 +1,49 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+)
+
+// Schema returns the statements that make the tables, for migration tools. They
+// do nothing if the tables are there. o is what [New] will be given.
+func Schema(d Dialect, o *Options) (string, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	s, err := statementsOf(d, o.Table, o.Wait)
+	if err != nil {
+		return "", err
+	}
+	text := s.create + ";\n"
+	if o.KeepPayloads {
+		text += s.createPayloads + ";\n"
+	}
+	return text, nil
+}
+
+// CreateTable makes the tables unless they are there. Processes that start at the
+// same time may all call it.
+func (s *Store) CreateTable(ctx context.Context) error {
+	statements := []string{s.sql.create}
+	if s.o.KeepPayloads {
+		statements = append(statements, s.sql.createPayloads)
+	}
+	for _, statement := range statements {
+		err := s.again(ctx, func() error { return s.createOnce(ctx, statement) })
+		if err != nil {
+			return fmt.Errorf("sqlstore: create table: %w", err)
+		}
+	}
+	return nil
+}
+
+// createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL one of
+// two that run at once fails on a unique index of the catalog.
+func (s *Store) createOnce(ctx context.Context, statement string) error {
+	_, err := s.db.ExecContext(ctx, statement)
+	if state := sqlState(err); state == "23505" || state == "42P07" {
+		_, err = s.db.ExecContext(ctx, statement)
+	}
+	return err
+}
