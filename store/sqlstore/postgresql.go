@@ -38,13 +38,17 @@ CREATE TABLE IF NOT EXISTS {table}_payloads (
 	// columns so that no other constraint is mistaken for a duplicate.
 	insert: `
 WITH waiting AS MATERIALIZED (
-    SELECT current_setting('lock_timeout') AS was, set_config('lock_timeout', $7, true)
+    SELECT current_setting('lock_timeout') AS was,
+           set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true),
+           set_config('lock_timeout', $7, true)
 )
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
 FROM waiting
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING (SELECT set_config('lock_timeout', was, true) FROM waiting)`,
+
+	restoreWait: `SELECT set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
 
 	find: `
 SELECT state, owner, token, attempts, lease_until - {now},

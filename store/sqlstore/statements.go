@@ -18,16 +18,17 @@ type statements struct {
 	create         string // makes the table
 	createPayloads string // makes the table of payloads
 
-	insert     string // claims a key that has no record
-	find       string // reads a record
-	takeOver   string // claims a key whose record is free again
-	bury       string // makes a record Dead that has used up its attempts
-	renew      string // moves the end of a lease
-	complete   string // makes a record Done
-	release    string // makes a record Released or Dead
-	keepResult string // adds the result to a record that is Done
-	fail       string // records an attempt that was rolled back
-	retry      string // makes a Dead record Released
+	insert      string // claims a key that has no record
+	restoreWait string // undoes the bound on waiting after an insert that lost
+	find        string // reads a record
+	takeOver    string // claims a key whose record is free again
+	bury        string // makes a record Dead that has used up its attempts
+	renew       string // moves the end of a lease
+	complete    string // makes a record Done
+	release     string // makes a record Released or Dead
+	keepResult  string // adds the result to a record that is Done
+	fail        string // records an attempt that was rolled back
+	retry       string // makes a Dead record Released
 
 	keepPayload   string // adds a payload
 	findPayload   string // reads a payload
@@ -68,7 +69,7 @@ func statementsOf(d Dialect, table string, wait time.Duration) (statements, erro
 
 func (s *statements) all() []*string {
 	return []*string{
-		&s.create, &s.createPayloads, &s.insert, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
+		&s.create, &s.createPayloads, &s.insert, &s.restoreWait, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.nextKey, &s.purge, &s.purgePayloads, &s.columns, &s.version,
 	}

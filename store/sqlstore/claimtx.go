@@ -1,0 +1,42 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// ClaimTx records key as done in tx, which stays the caller's, and returns nil:
+// do the work on tx and commit it. It is [Store.RunTx] for those who own BEGIN,
+// such as the consumers of a queue.
+//
+// If the event was done before, it returns [idempotency.ErrDuplicate] and tx can
+// be used on. After every other error tx must be rolled back: the wait for an
+// event in flight was too long ([idempotency.ErrInFlight]), or a conflict
+// ([idempotency.ErrUnavailable]) makes it worth beginning again. Above READ
+// COMMITTED PostgreSQL reports a duplicate that was committed since tx began as
+// such a conflict.
+//
+// If tx is rolled back, no record is left.
+func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
+	if err := key.Validate(); err != nil {
+		return err
+	}
+	r := &run{Store: s, key: key}
+	rec, won, err := s.claim(ctx, tx, r.bid())
+	switch {
+	case lockTimeout(s.dialect, err):
+		return &idempotency.InFlightError{}
+	case err != nil:
+		return idempotency.Unavailable("claim", err)
+	case won:
+		return s.keepPayload(ctx, tx, key)
+	}
+	if s.sql.restoreWait != "" {
+		if _, err := tx.ExecContext(ctx, s.sql.restoreWait); err != nil {
+			return idempotency.Unavailable("claim", err)
+		}
+	}
+	return rec.Refuse(idempotency.Fingerprint{})
+}
