@@ -5,12 +5,14 @@ go 1.26.0
 replace github.com/hookonce/hookonce => ../
 
 require (
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/hookonce/hookonce v0.0.0-00010101000000-000000000000
 	github.com/jackc/pgx/v5 v5.12.0
 	modernc.org/sqlite v1.62.0
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

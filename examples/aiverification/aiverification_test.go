@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,53 +20,6 @@ import (
 
 	"github.com/hookonce/hookonce/sessionstep"
 )
-
-// eachDatabase runs f with the URL of an empty database of each kind.
-func eachDatabase(t *testing.T, f func(t *testing.T, dbURL string)) {
-	t.Helper()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		f(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		f(t, newPostgreSQL(t))
-	})
-}
-
-// newPostgreSQL makes a schema on the server of HOOKONCE_POSTGRES.
-func newPostgreSQL(t *testing.T) string {
-	t.Helper()
-	server := os.Getenv("HOOKONCE_POSTGRES")
-	if server == "" {
-		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
-	}
-	db, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	var id string
-	if err := db.QueryRowContext(t.Context(), "SELECT 'e_' || replace(gen_random_uuid()::text, '-', '')").Scan(&id); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+id); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+id+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal("HOOKONCE_POSTGRES is not a URL")
-	}
-	q := u.Query()
-	q.Set("search_path", id)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
 
 // newServer serves the database in this process. wrap, which may be nil, is put
 // around the submitter.

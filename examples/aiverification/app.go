@@ -20,6 +20,7 @@ const maxBody = 256 << 10
 // An app is all that the routes need.
 type app struct {
 	db       *sql.DB
+	dialect  sqlstore.Dialect
 	verifier *hmacverify.Verifier
 	events   *sqlstore.Store
 	sessions *sqlstep.Store
@@ -35,30 +36,33 @@ func newApp(ctx context.Context, dbURL, secret string, logger *slog.Logger) (*ap
 	if err != nil {
 		return nil, err
 	}
-	a := &app{db: db, logger: logger}
-	if err := a.wire(ctx, dialect, secret); err != nil {
+	a := &app{db: db, dialect: dialect, logger: logger}
+	if err := a.wire(ctx, secret); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *app) wire(ctx context.Context, dialect sqlstore.Dialect, secret string) (err error) {
+func (a *app) wire(ctx context.Context, secret string) (err error) {
 	options := &hmacverify.Options{MaxBody: maxBody, OnError: a.refused}
 	if a.verifier, err = hmacverify.New(hmacverify.XSignature256(), options, secret); err != nil {
 		return err
 	}
-	if a.events, err = sqlstore.New(a.db, dialect, nil); err != nil {
+	if a.events, err = sqlstore.New(a.db, a.dialect, nil); err != nil {
 		return err
 	}
-	if a.sessions, err = sqlstep.New(a.db, dialect, nil); err != nil {
+	if a.sessions, err = sqlstep.New(a.db, a.dialect, nil); err != nil {
 		return err
 	}
 	a.submitter = a.sessions
 	if err := a.events.CreateTable(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	return a.sessions.CreateTables(ctx)
+	if err := a.sessions.CreateTables(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return a.events.Check(ctx)
 }
 
 // routes returns the server's handler.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
 	_ "modernc.org/sqlite"             // registers "sqlite"
 
@@ -26,15 +27,40 @@ func openDatabase(dbURL string) (*sql.DB, sqlstore.Dialect, error) {
 		db, err := sql.Open("sqlite", sqliteDSN(rest))
 		return db, sqlstore.SQLite, err
 	case "postgres", "postgresql":
-		db, err := sql.Open("pgx", dbURL)
-		if err == nil {
-			db.SetMaxOpenConns(maxConns)
-			db.SetMaxIdleConns(maxConns)
-		}
+		db, err := openServer("pgx", dbURL)
 		return db, sqlstore.PostgreSQL, err
+	case "mysql":
+		dsn, err := mysqlDSN(dbURL)
+		if err != nil {
+			return nil, "", err
+		}
+		db, err := openServer("mysql", dsn)
+		return db, sqlstore.MySQL, err
 	}
 	// The URL itself may hold a password.
-	return nil, "", errors.New("-db is neither sqlite:FILE nor postgres://…")
+	return nil, "", errors.New("-db is none of sqlite:FILE, postgres://… and mysql://…")
+}
+
+func openServer(driver, dsn string) (*sql.DB, error) {
+	db, err := sql.Open(driver, dsn)
+	if err == nil {
+		db.SetMaxOpenConns(maxConns)
+		db.SetMaxIdleConns(maxConns)
+	}
+	return db, err
+}
+
+// mysqlDSN turns mysql://user:password@host:port/name into what the driver takes.
+func mysqlDSN(dbURL string) (string, error) {
+	u, err := url.Parse(dbURL)
+	if err != nil || u.Host == "" || len(u.Path) < 2 {
+		return "", errors.New("-db wants mysql://user:password@host:port/name")
+	}
+	c := mysql.NewConfig()
+	c.Net, c.Addr, c.DBName = "tcp", u.Host, u.Path[1:]
+	c.User = u.User.Username()
+	c.Passwd, _ = u.User.Password()
+	return c.FormatDSN(), nil
 }
 
 // sqliteDSN says that readers and the writer do not block each other, that a

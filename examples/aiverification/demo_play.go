@@ -62,6 +62,9 @@ func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
 func (a *app) stands(ctx context.Context, event, session string) (standing, error) {
 	var s standing
 	count := "SELECT count(*) FROM " + sqlstore.DefaultTable + " WHERE id = $1"
+	if a.dialect == sqlstore.MySQL {
+		count = strings.Replace(count, "$1", "?", 1)
+	}
 	if err := a.db.QueryRowContext(ctx, count, []byte(event)).Scan(&s.records); err != nil {
 		return s, err
 	}

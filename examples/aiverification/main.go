@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("aiverification", flag.ContinueOnError)
 	demo := flags.Bool("demo", false, "show all of it on a temporary database and exit")
 	addr := flags.String("addr", "127.0.0.1:8080", "listen on this `address`")
-	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE or postgres://…")
+	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE, postgres://… or mysql://…")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// eachDatabase runs f with the URL of an empty database of each kind.
+func eachDatabase(t *testing.T, f func(t *testing.T, dbURL string)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		f(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		f(t, newPostgreSQL(t))
+	})
+	t.Run("MariaDB", func(t *testing.T) {
+		t.Parallel()
+		f(t, newMariaDB(t))
+	})
+}
+
+// newPostgreSQL makes a schema on the server of HOOKONCE_POSTGRES.
+func newPostgreSQL(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv("HOOKONCE_POSTGRES")
+	if server == "" {
+		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
+	}
+	id := "e_" + strings.ToLower(rand.Text())
+	makeAndDrop(t, "pgx", server, "CREATE SCHEMA "+id, "DROP SCHEMA "+id+" CASCADE")
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("HOOKONCE_POSTGRES is not a URL")
+	}
+	q := u.Query()
+	q.Set("search_path", id)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// newMariaDB makes a database on the server of HOOKONCE_MARIADB, a DSN of
+// go-sql-driver/mysql.
+func newMariaDB(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv("HOOKONCE_MARIADB")
+	if server == "" {
+		t.Fatal("HOOKONCE_MARIADB is not set: no MariaDB to test against")
+	}
+	config, err := mysql.ParseDSN(server)
+	if err != nil {
+		t.Fatal("HOOKONCE_MARIADB is not a DSN")
+	}
+	id := "e_" + strings.ToLower(rand.Text())
+	makeAndDrop(t, "mysql", server, "CREATE DATABASE "+id, "DROP DATABASE "+id)
+	u := url.URL{Scheme: "mysql", User: url.UserPassword(config.User, config.Passwd), Host: config.Addr, Path: "/" + id}
+	return u.String()
+}
+
+// makeAndDrop runs one statement on the server now, and the other at the end of
+// the test.
+func makeAndDrop(t *testing.T, driver, dsn, make, drop string) {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if _, err := db.ExecContext(t.Context(), make); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), drop); err != nil {
+			t.Error(err)
+		}
+	})
+}
