@@ -1,0 +1,159 @@
+package hmacverify_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func mac(newHash func() hash.Hash, key, text string) []byte {
+	h := hmac.New(newHash, []byte(key))
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+func TestTwilioJSON(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.TwilioJSON()
+	const body = `{"a":1}`
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
+	for _, tt := range []struct{ name, configured, signed string }{
+		{"the digest is the only parameter", "https://a.example/b", "https://a.example/b?bodySHA256="},
+		{"the digest comes after the others", "https://a.example/b?c=1", "https://a.example/b?c=1&bodySHA256="},
+		{"a digest in the configuration is not believed", "https://a.example/b?bodySHA256=00", "https://a.example/b?bodySHA256="},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := newVerifier(t, s, &hmacverify.Options{URL: tt.configured}, "k")
+			h := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(mac(sha1.New, "k", tt.signed+digest))}}
+			_, err := v.Verify(h, []byte(body))
+			wantErr(t, err, nil)
+			_, err = v.Verify(h, []byte(`{"a":2}`))
+			wantErr(t, err, hmacverify.ErrMismatch)
+		})
+	}
+	t.Run("needs a URL", func(t *testing.T) {
+		t.Parallel()
+		h := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(make([]byte, 20))}}
+		_, err := newVerifier(t, s, nil, "k").Verify(h, []byte(body))
+		wantErr(t, err, hmacverify.ErrMalformed)
+	})
+}
+
+const adyenBody = `{"notificationItems":[{"NotificationRequestItem":{"pspReference":"psp","originalReference":"",` +
+	`"merchantAccountCode":"shop","merchantReference":"a:b","amount":{"value":1130,"currency":"EUR"},` +
+	`"eventCode":"CAPTURE","success":"true","additionalData":{"hmacSignature":"%s"}}}]}`
+
+func TestAdyenStandard(t *testing.T) {
+	t.Parallel()
+	key := hex.EncodeToString([]byte("k"))
+	v := newVerifier(t, hmacverify.AdyenStandard(), nil, key)
+	signature := base64.StdEncoding.EncodeToString(mac(sha256.New, "k", "psp::shop:a:b:1130:EUR:CAPTURE:true"))
+	good := fmt.Sprintf(adyenBody, signature)
+	d, err := v.Verify(nil, []byte(good))
+	if wantErr(t, err, nil); d.ID != "psp:CAPTURE" || !d.IDSigned || d.EventType() != "CAPTURE" {
+		t.Errorf("got %v, type %q", d, d.EventType())
+	}
+	for _, tt := range []struct {
+		name, old, new string
+		want           error
+	}{
+		{"another amount", "1130", "9999", hmacverify.ErrMismatch},
+		{"another outcome", `"success":"true"`, `"success":"false"`, hmacverify.ErrMismatch},
+		{"no signature", signature, "", hmacverify.ErrMalformed},
+		{"a second item, which nothing signs", `}}]}`, `}},{}]}`, hmacverify.ErrMalformed},
+		{"no item", good, `{"notificationItems":[]}`, hmacverify.ErrMalformed},
+		{"no reference", `"psp"`, `""`, hmacverify.ErrMalformed},
+		{"a colon in what the ID is made of", `"pspReference":"psp","originalReference":""`, `"pspReference":"psp:","originalReference":"x"`, hmacverify.ErrMalformed},
+		{"what is not JSON", good, `x`, hmacverify.ErrMalformed},
+	} {
+		t.Run(tt.name+" is refused", func(t *testing.T) {
+			t.Parallel()
+			_, err := v.Verify(nil, []byte(strings.Replace(good, tt.old, tt.new, 1)))
+			wantErr(t, err, tt.want)
+		})
+	}
+}
+
+func TestMailgun(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, hmacverify.MailgunUnsignedBody(), testOptions(), "k")
+	event := func(timestamp, token, sum string) []byte {
+		return fmt.Appendf(nil, `{"signature":{"timestamp":"%s","token":"%s","signature":"%s"},"event-data":{"event":"opened"}}`,
+			timestamp, token, sum)
+	}
+	now := fmt.Sprint(testNow.Unix())
+	good := hex.EncodeToString(mac(sha256.New, "k", now+"1token"))
+	d, err := v.Verify(nil, event(now, "1token", good))
+	if wantErr(t, err, nil); d.ID != "1token" || d.EventType() != "opened" {
+		t.Errorf("got %v", d)
+	}
+	for _, tt := range []struct {
+		name, timestamp, token string
+		want                   error
+	}{
+		{"another token", now, "2token", hmacverify.ErrMismatch},
+		{"the same bytes cut in another place", now + "1", "token", hmacverify.ErrTimestamp},
+		{"no token", now, "", hmacverify.ErrMalformed},
+		{"no timestamp", "", "1token", hmacverify.ErrMalformed},
+	} {
+		t.Run(tt.name+" is refused", func(t *testing.T) {
+			t.Parallel()
+			_, err := v.Verify(nil, event(tt.timestamp, tt.token, good))
+			wantErr(t, err, tt.want)
+		})
+	}
+}
+
+func TestExtractMayRefuse(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	s := hmacverify.Scheme{
+		Name: "acme", Signature: []string{"Sig"},
+		Extract: func(string, http.Header, []byte) (hmacverify.Extracted, error) {
+			return hmacverify.Extracted{}, broken
+		},
+	}
+	_, err := newVerifier(t, s, nil, "k").Verify(http.Header{"Sig": {strings.Repeat("0", 64)}}, nil)
+	wantErr(t, err, hmacverify.ErrMalformed)
+	wantErr(t, err, broken)
+}
+
+func TestFormFields(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Twilio()
+	v := newVerifier(t, s, &hmacverify.Options{URL: "https://a.example/b"}, "k")
+	for _, tt := range []struct{ name, body, fields string }{
+		{"are sorted by name", "b=2&a=1&B=3", "B3a1b2"},
+		{"are unescaped", "a=%2B1+2", "a+1 2"},
+		{"may be empty", "a=&b", "ab"},
+		{"are sorted by value where a name repeats, each pair once", "a=2&a=1&a=2", "a1a2"},
+		{"may be none", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			sum := mac(sha1.New, "k", "https://a.example/b"+tt.fields)
+			_, err := v.Verify(http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(sum)}}, []byte(tt.body))
+			wantErr(t, err, nil)
+		})
+	}
+	some := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(make([]byte, 20))}}
+	many := strings.Builder{}
+	for i := range 1001 {
+		fmt.Fprintf(&many, "f%d=&", i)
+	}
+	for _, body := range []string{"a=%zz", many.String()} {
+		_, err := v.Verify(some, []byte(body))
+		wantErr(t, err, hmacverify.ErrMalformed)
+	}
+}
