@@ -164,25 +164,36 @@ func TestMaxRecordsHoldsUnderConcurrency(t *testing.T) {
 	}
 }
 
-// An expired record is as good as none, and one that has not expired stands.
+// An expired record is as good as none, and one that has not expired stands. The
+// retention starts with the last thing that happened, not with the claim.
 func TestRecordsExpire(t *testing.T) {
-	const lease = time.Hour
+	const lease, work = time.Hour, 20 * time.Minute
+	release := func(f idempotency.Failure) func(*testing.T, *memstore.Store, idempotency.Claim) {
+		return func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
+			must(t, s.Release(t.Context(), c, f))
+		}
+	}
 	for _, tt := range []struct {
 		name  string
 		leave func(t *testing.T, s *memstore.Store, c idempotency.Claim)
 		after time.Duration // the end of the retention, from the claim
 	}{
-		{"done", complete, memstore.DefaultRetention},
-		{"dead", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
-			must(t, s.Release(t.Context(), c, idempotency.Failure{Dead: true, Reason: "old"}))
-		}, memstore.DefaultRetention},
-		{"released", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
-			must(t, s.Release(t.Context(), c, idempotency.Failure{Reason: "old"}))
-		}, memstore.DefaultRetention},
-		{"abandoned", func(*testing.T, *memstore.Store, idempotency.Claim) {}, memstore.DefaultRetention + lease},
+		{"done", complete, work + memstore.DefaultRetention},
+		{"dead", release(idempotency.Failure{Dead: true, Reason: "old"}), work + memstore.DefaultRetention},
+		{"released", release(idempotency.Failure{Reason: "old"}), work + memstore.DefaultRetention},
+		{"dead for want of attempts", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
+			must(t, s.Release(t.Context(), c, idempotency.Failure{}))
+			time.Sleep(work)
+			once := terms(lease)
+			once.MaxAttempts = 1
+			if rec, won, err := s.Claim(t.Context(), c.Key, once); won || err != nil || rec.State != idempotency.Dead {
+				t.Fatalf("Claim = %+v, %t, %v, want Dead", rec, won, err)
+			}
+		}, 2*work + memstore.DefaultRetention},
+		{"abandoned", func(*testing.T, *memstore.Store, idempotency.Claim) {}, lease + memstore.DefaultRetention},
 		{"abandoned after a renewal", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
-			must(t, s.Renew(t.Context(), c, 2*lease))
-		}, memstore.DefaultRetention + 2*lease},
+			must(t, s.Renew(t.Context(), c, lease))
+		}, work + lease + memstore.DefaultRetention},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -192,10 +203,12 @@ func TestRecordsExpire(t *testing.T) {
 				other := terms(lease)
 				other.Fingerprint = idempotency.FingerprintOf([]byte("new"))
 
+				start := time.Now()
 				rec, _, err := s.Claim(t.Context(), key("k"), first)
 				must(t, err)
+				time.Sleep(work)
 				tt.leave(t, s, idempotency.Claim{Key: key("k"), Owner: first.Owner, Token: rec.Token})
-				time.Sleep(tt.after - time.Nanosecond)
+				time.Sleep(tt.after - time.Since(start) - time.Nanosecond)
 				if n, err := s.Purge(t.Context()); n != 0 || err != nil {
 					t.Errorf("early Purge = %d, %v, want 0, nil", n, err)
 				}
@@ -210,6 +223,19 @@ func TestRecordsExpire(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLeasesEndToTheNanosecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(memstore.Store)
+		claim(t, s, "k", time.Minute)
+		time.Sleep(time.Minute - time.Nanosecond)
+		if rec, won, err := s.Claim(t.Context(), key("k"), terms(time.Minute)); won || err != nil || rec.LeaseLeft != 1 {
+			t.Errorf("Claim = %+v, %t, %v, want to lose with 1ns left", rec, won, err)
+		}
+		time.Sleep(time.Nanosecond)
+		claim(t, s, "k", time.Minute)
+	})
 }
 
 func TestDuplicatesDoNotProlongARecord(t *testing.T) {
@@ -258,6 +284,9 @@ func TestPurge(t *testing.T) {
 		}
 		complete(t, s, young)
 		complete(t, s, long)
+		if claim(t, s, "0", time.Hour); s.Len() != 3 {
+			t.Errorf("Len() = %d after a purged key was claimed again, want 3", s.Len())
+		}
 	})
 }
 

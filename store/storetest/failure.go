@@ -117,9 +117,16 @@ func reasonKept(t *trial) {
 	if rec.LastError != "second" {
 		t.Errorf("claim: LastError = %q, want %q", rec.LastError, "second")
 	}
+	t.release(c, idempotency.Failure{})
+	c, rec = t.win(t.key, terms(long))
+	if rec.LastError != "" {
+		t.Errorf("claim after a failure without a reason: LastError = %q, want none", rec.LastError)
+	}
+	t.release(c, idempotency.Failure{Reason: "last"})
+	c, _ = t.win(t.key, terms(long))
 	t.complete(c, nil)
-	if rec := t.lose(t.key, terms(long)); rec.LastError != "second" {
-		t.Errorf("done: LastError = %q, want %q", rec.LastError, "second")
+	if rec := t.lose(t.key, terms(long)); rec.LastError != "last" {
+		t.Errorf("done: LastError = %q, want %q", rec.LastError, "last")
 	}
 }
 
