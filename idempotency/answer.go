@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 var errOverloaded = errors.New("idempotency: too many deliveries at once")
@@ -17,87 +16,114 @@ func (d *delivery) answer(result *Result, err error) {
 	failed, isHandlers := errors.AsType[*handlerError](err)
 	switch {
 	case err == nil:
-		d.buf.send()
-	case isHandlers && (failed.status/100 != 2 || IsPermanent(failed.err)) && !errors.Is(err, ErrUnavailable):
-		d.buf.send()
+		d.call.buffer.send(d.r)
 	case errors.Is(err, ErrDuplicate) && d.Duplicate != Conflict:
-		d.acknowledge(EventDuplicate, d.Duplicate, result)
+		d.acknowledge(duplicateDone, d.Duplicate, result)
 	case errors.Is(err, ErrDead) && d.Dead != Conflict:
-		d.acknowledge(EventDead, d.Dead, nil)
+		d.acknowledge(deadDone, d.Dead, nil)
+	case isHandlers && failed.mayBeSent() && !isVerdict(err):
+		d.call.buffer.send(d.r)
 	default:
 		d.refuse(err)
 	}
 }
 
 // acknowledge answers 2xx for an event that needs no work any more.
-func (d *delivery) acknowledge(kind EventKind, p Policy, result *Result) {
-	d.w.Header().Set(StatusHeader, string(kind))
-	if p == Replay && result != nil && result.Status != 0 {
-		if result.ContentType != "" {
-			d.w.Header().Set("Content-Type", result.ContentType)
-		}
-		d.w.WriteHeader(result.Status)
-		d.w.Write(result.Body)
+func (d *delivery) acknowledge(done problem, p Policy, result *Result) {
+	if p != Replay || result == nil || result.Status/100 != 2 {
+		done.write(d.w, "application/json")
 		return
 	}
-	d.w.Header().Set("Content-Type", "application/json")
-	d.w.WriteHeader(http.StatusOK)
-	fmt.Fprintf(d.w, `{"status":%q}`+"\n", kind)
+	done.status, done.body = result.Status, result.Body
+	done.write(d.w, result.ContentType)
 }
 
 // refuse answers with the problem that err is.
 func (d *delivery) refuse(err error) {
 	p := problemOf(err)
-	if d.OnError != nil && p.code != "duplicate" && p.code != "in_flight" {
+	if d.OnError != nil && p.err != ErrDuplicate && p.err != ErrInFlight {
 		d.OnError(d.r, err)
 	}
 	if p.status == http.StatusServiceUnavailable {
-		after := cmp.Or(d.RetryAfter, DefaultRetryAfter)
-		if inFlight, ok := errors.AsType[*InFlightError](err); ok && inFlight.RetryAfter > 0 {
-			after = inFlight.RetryAfter
-		}
-		d.w.Header().Set("Retry-After", strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10))
+		d.w.Header().Set("Retry-After", strconv.FormatInt(d.retryAfter(err), 10))
 	}
-	p.write(d.w)
+	p.write(d.w, "application/problem+json")
 }
 
-// A problem is an answer of RFC 9457. It is made of constants only.
+// retryAfter returns in how many seconds the sender should come again.
+func (d *delivery) retryAfter(err error) int64 {
+	after := cmp.Or(d.RetryAfter, DefaultRetryAfter)
+	if inFlight, ok := errors.AsType[*InFlightError](err); ok && inFlight.RetryAfter > 0 {
+		after = inFlight.RetryAfter
+	}
+	return int64(math.Ceil(after.Seconds()))
+}
+
+// A problem is an answer that is made of constants only.
 type problem struct {
+	err    error
 	status int
 	code   string
+	body   []byte
+}
+
+// The answers of an event that is acknowledged without the handler.
+var (
+	duplicateDone = acknowledgement(EventDuplicate)
+	deadDone      = acknowledgement(EventDead)
+)
+
+func acknowledgement(kind EventKind) problem {
+	return problem{status: http.StatusOK, code: string(kind), body: fmt.Appendf(nil, `{"status":%q}`+"\n", kind)}
+}
+
+// problems are the answers to errors, as RFC 9457 problem documents. An error is
+// answered by the first that it wraps, so those by which a sender comes again
+// stand before those by which it might give up.
+var problems = [...]problem{
+	newProblem(ErrUnavailable, http.StatusServiceUnavailable, "unavailable"),
+	newProblem(ErrLeaseLost, http.StatusServiceUnavailable, "lease_lost"),
+	newProblem(ErrInFlight, http.StatusServiceUnavailable, "in_flight"),
+	newProblem(errOverloaded, http.StatusServiceUnavailable, "overloaded"),
+	newProblem(errGaveUp, http.StatusServiceUnavailable, "timeout"),
+	newProblem(errNotVerified, http.StatusInternalServerError, "not_verified"),
+	newProblem(ErrInvalidKey, http.StatusBadRequest, "invalid_key"),
+	newProblem(ErrDuplicate, http.StatusConflict, "duplicate"),
+	newProblem(ErrDead, http.StatusConflict, "dead"),
+	newProblem(ErrMismatch, http.StatusUnprocessableEntity, "mismatch"),
+	newProblem(errUnreadableBody, http.StatusBadRequest, "unreadable_body"),
+	newProblem(errBodyTooLarge, http.StatusRequestEntityTooLarge, "body_too_large"),
+	newProblem(errResponseTooLarge, http.StatusInternalServerError, "response_too_large"),
+}
+
+var failedProblem = newProblem(nil, http.StatusInternalServerError, "failed")
+
+func newProblem(err error, status int, code string) problem {
+	body := fmt.Appendf(nil, `{"type":"about:blank","title":%q,"status":%d,"code":%q}`+"\n",
+		http.StatusText(status), status, code)
+	return problem{err, status, code, body}
 }
 
 // problemOf maps an error to its answer. It is the one place that does.
 func problemOf(err error) problem {
-	for _, p := range []struct {
-		err error
-		problem
-	}{
-		{ErrUnavailable, problem{http.StatusServiceUnavailable, "unavailable"}},
-		{ErrLeaseLost, problem{http.StatusServiceUnavailable, "lease_lost"}},
-		{ErrInFlight, problem{http.StatusServiceUnavailable, "in_flight"}},
-		{errOverloaded, problem{http.StatusServiceUnavailable, "overloaded"}},
-		{ErrDuplicate, problem{http.StatusConflict, "duplicate"}},
-		{ErrDead, problem{http.StatusConflict, "dead"}},
-		{ErrMismatch, problem{http.StatusUnprocessableEntity, "mismatch"}},
-		{ErrInvalidKey, problem{http.StatusBadRequest, "invalid_key"}},
-		{errUnreadableBody, problem{http.StatusBadRequest, "unreadable_body"}},
-		{errBodyTooLarge, problem{http.StatusRequestEntityTooLarge, "body_too_large"}},
-		{errResponseTooLarge, problem{http.StatusInternalServerError, "response_too_large"}},
-	} {
+	for _, p := range problems {
 		if errors.Is(err, p.err) {
-			return p.problem
+			return p
 		}
 	}
-	return problem{http.StatusInternalServerError, "failed"}
+	return failedProblem
 }
 
-func (p problem) write(w http.ResponseWriter) {
+func (p problem) write(w http.ResponseWriter, contentType string) {
 	h := w.Header()
-	h.Set(StatusHeader, p.code)
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("X-Content-Type-Options", "nosniff")
+	values := []string{p.code, "nosniff", contentType} // one allocation for three
+	h[StatusHeader] = values[0:1:1]
+	h["X-Content-Type-Options"] = values[1:2:2]
+	if contentType != "" {
+		h["Content-Type"] = values[2:3:3]
+	}
 	w.WriteHeader(p.status)
-	io.WriteString(w, fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"code":%q}`+"\n",
-		http.StatusText(p.status), p.status, p.code))
+	if len(p.body) > 0 {
+		w.Write(p.body) // the client may be gone
+	}
 }

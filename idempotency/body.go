@@ -1,7 +1,6 @@
 package idempotency
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +20,11 @@ func readBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error)
 	if d, ok := hmacverify.FromContext(r.Context()); ok {
 		return d.Body, nil
 	}
-	if r.ContentLength > max {
+	switch {
+	case r.ContentLength > max:
 		return nil, errBodyTooLarge
+	case r.Body == nil || r.Body == http.NoBody:
+		return nil, nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -32,13 +34,4 @@ func readBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error)
 		return nil, fmt.Errorf("%w: %w", errUnreadableBody, err)
 	}
 	return body, nil
-}
-
-// setBody gives r a body to read from its beginning.
-func setBody(r *http.Request, body []byte) {
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.GetBody = func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(body)), nil
-	}
-	r.ContentLength = int64(len(body))
 }

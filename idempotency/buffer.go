@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -16,25 +18,32 @@ var errResponseTooLarge = errors.New("idempotency: response larger than MaxRespo
 type buffer struct {
 	under      http.ResponseWriter
 	max        int
-	header     http.Header
+	header     http.Header // nil until the handler asks for it
 	sent       http.Header // header as it was at WriteHeader
-	status     int
+	status     int         // 0 until WriteHeader
 	body       bytes.Buffer
 	overflowed bool
 }
 
-func (b *buffer) reset(under http.ResponseWriter, max int) {
-	b.body.Reset()
-	*b = buffer{under: under, max: max, header: under.Header().Clone(), body: b.body}
+// Header implements [http.ResponseWriter]. The handler finds what was set around
+// it; what it sets itself is not sent with any answer but its own.
+func (b *buffer) Header() http.Header {
+	if b.header == nil {
+		b.header = b.under.Header().Clone()
+	}
 	if b.header == nil {
 		b.header = make(http.Header)
 	}
+	return b.header
 }
 
-func (b *buffer) Header() http.Header { return b.header }
-
+// WriteHeader implements [http.ResponseWriter]. As in net/http, the first call
+// counts and a status that is none panics; while the work can still be undone.
 func (b *buffer) WriteHeader(status int) {
-	informational := status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("idempotency: invalid WriteHeader code %d", status))
+	}
+	informational := status < 200 && status != http.StatusSwitchingProtocols
 	if b.status != 0 || informational {
 		return
 	}
@@ -44,8 +53,13 @@ func (b *buffer) WriteHeader(status int) {
 // Write implements [http.ResponseWriter]. A response that grows beyond the limit
 // fails, with all of its work.
 func (b *buffer) Write(p []byte) (int, error) {
-	b.WriteHeader(http.StatusOK)
-	if b.overflowed || len(p) > b.max-b.body.Len() {
+	if b.status == 0 {
+		b.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case b.status < 200 || b.status == http.StatusNoContent || b.status == http.StatusNotModified:
+		return 0, http.ErrBodyNotAllowed
+	case b.overflowed || len(p) > b.max-b.body.Len():
 		b.overflowed = true
 		return 0, errResponseTooLarge
 	}
@@ -66,26 +80,39 @@ func (b *buffer) SetWriteDeadline(t time.Time) error {
 // nothing has answered 200, as in net/http.
 func (b *buffer) statusCode() int { return cmp.Or(b.status, http.StatusOK) }
 
-func (b *buffer) succeeded() bool { return b.statusCode()/100 == 2 }
-
-// result returns what is kept of the response for Replay.
+// result returns what is kept of the response for Replay. A body that cannot be
+// read without headers that are not kept is not kept either.
 func (b *buffer) result() *Result {
+	h := b.final()
+	if h.Get("Content-Encoding") != "" {
+		return &Result{Status: b.statusCode()}
+	}
 	return &Result{
 		Status:      b.statusCode(),
-		ContentType: b.final().Get("Content-Type"),
+		ContentType: h.Get("Content-Type"),
 		Body:        bytes.Clone(b.body.Bytes()),
 	}
 }
 
-// send writes the response to the client.
-func (b *buffer) send() {
+// send writes the response to r's client.
+func (b *buffer) send(r *http.Request) {
 	h := b.under.Header()
-	clear(h)
-	maps.Copy(h, b.final())
+	if final := b.final(); final != nil {
+		clear(h)
+		maps.Copy(h, final)
+	}
+	// A wrong Content-Length would have net/http drop the whole answer. Only an
+	// answer to HEAD may name the length of a body that it does not have.
+	if h["Content-Length"] != nil && r.Method != http.MethodHead && b.status != http.StatusNotModified {
+		h.Set("Content-Length", strconv.Itoa(b.body.Len()))
+	}
 	b.under.WriteHeader(b.statusCode())
-	b.under.Write(b.body.Bytes())
+	if b.body.Len() > 0 {
+		b.under.Write(b.body.Bytes()) // the client may be gone
+	}
 }
 
+// final returns the headers to send, nil if the handler set none.
 func (b *buffer) final() http.Header {
 	if b.status != 0 {
 		return b.sent

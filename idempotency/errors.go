@@ -55,6 +55,37 @@ func Unavailable(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
 }
 
+// verdicts are the errors by which a [Runner] speaks for itself. The first that
+// an error wraps is what it says.
+var verdicts = [...]error{
+	ErrUnavailable, ErrLeaseLost, ErrInFlight, ErrInvalidKey, ErrDuplicate, ErrDead, ErrMismatch,
+}
+
+func isVerdict(err error) bool {
+	for _, v := range verdicts {
+		if errors.Is(err, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// WorkError returns err, which work has returned to its [Runner], as the error
+// of Run: one that is not taken for what the runner itself says. Work that used
+// another runner may well return [ErrDuplicate] though its own event is not done.
+// It returns err itself unless err wraps such an error. It is for
+// implementations of [Runner].
+func WorkError(err error) error {
+	if err == nil || !isVerdict(err) {
+		return err
+	}
+	opaque := errors.New(err.Error())
+	if IsPermanent(err) {
+		return Permanent(opaque)
+	}
+	return opaque
+}
+
 // Permanent marks err as a failure that no further attempt can mend: the event
 // becomes Dead. It returns nil if err is nil.
 func Permanent(err error) error {

@@ -1,7 +1,7 @@
 package idempotency
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -19,14 +19,8 @@ import (
 //
 // Outside of a Middleware, Fail does nothing. It is safe for concurrent use.
 func Fail(r *http.Request, err error) {
-	rep, ok := r.Context().Value(reportKey{}).(*report)
-	if !ok || err == nil {
-		return
-	}
-	rep.mu.Lock()
-	defer rep.mu.Unlock()
-	if rep.err == nil {
-		rep.err = err
+	if rep, ok := r.Context().Value(reportKey{}).(*report); ok && err != nil {
+		rep.set(err)
 	}
 }
 
@@ -34,14 +28,27 @@ type reportKey struct{}
 
 // A report is what a handler has said by calling Fail.
 type report struct {
-	mu  sync.Mutex // guards err while the handler runs
+	mu  sync.Mutex
 	err error
 }
 
-func withReport(r *http.Request) (*http.Request, *report) {
-	rep := new(report)
-	return r.WithContext(context.WithValue(r.Context(), reportKey{}, rep)), rep
+func (r *report) set(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+	}
 }
+
+func (r *report) get() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// errGaveUp is the failure of a handler that has not answered by the end of its
+// context.
+var errGaveUp = errors.New("idempotency: no answer from the handler by the end of its context")
 
 // A handlerError is the failure of a handler that has answered.
 type handlerError struct {
@@ -57,3 +64,7 @@ func (e *handlerError) Error() string {
 }
 
 func (e *handlerError) Unwrap() error { return e.err }
+
+// mayBeSent reports whether the handler's own answer tells its sender the truth.
+// A 2xx does only if no further delivery can help.
+func (e *handlerError) mayBeSent() bool { return e.status/100 != 2 || IsPermanent(e.err) }

@@ -15,62 +15,79 @@ import (
 // must try for itself, rather than fail too, when the leader has failed.
 type flights struct {
 	mu sync.Mutex
-	m  map[Key]*flight // of the leaders at work
+	m  map[route]*flight // of the leaders at work
 }
 
+// A route is what deliveries must have in common to fly together. Other content
+// under the same key does not wait for a leader: the store refuses it, whatever
+// becomes of that one.
+type route struct {
+	key Key
+	fp  Fingerprint
+}
+
+// A flight is what a leader tells its followers. The zero flight is ready.
 type flight struct {
-	done   chan struct{} // closed when the fields below are set
-	fp     Fingerprint
-	result *Result
-	over   bool // the event is finished, by this flight or before
+	done   chan struct{} // made by the first follower, closed by the leader
+	result *Result       // result and over are set before done is closed
+	over   bool          // the event is finished, by this flight or before
 }
 
-// do calls run, unless another goroutine is at work on key: then it waits for
-// that one, for at most the given time. If that has finished the event it
-// returns its result and [ErrDuplicate]; if not, it is the next to try.
-func (f *flights) do(ctx context.Context, key Key, fp Fingerprint, wait time.Duration, run func() (*Result, error)) (*Result, error) {
+// do calls run, unless another goroutine is at work on the route: then it waits
+// for that one, for at most the given time. If that has finished the event it
+// returns its result and [ErrDuplicate]; if not, it is the next to try. It is
+// own that others follow then.
+func (f *flights) do(ctx context.Context, to route, own *flight, wait time.Duration, run func() (*Result, error)) (*Result, error) {
+	leader, done := f.join(to, own)
+	if leader == own {
+		return f.lead(to, own, run)
+	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
-	for {
-		own, leader := f.join(key, fp)
-		if leader == nil {
-			return f.lead(own, key, run)
-		}
+	for leader != own {
 		select {
-		case <-leader.done:
+		case <-done:
 		case <-timeout.C:
 			return nil, &InFlightError{}
 		case <-ctx.Done():
 			return nil, &InFlightError{}
 		}
-		if leader.over && leader.fp == fp {
+		if leader.over {
 			return leader.result, ErrDuplicate
 		}
+		leader, done = f.join(to, own)
 	}
+	return f.lead(to, own, run)
 }
 
-// join returns the flight of key that is under way, or else one to lead.
-func (f *flights) join(key Key, fp Fingerprint) (own, leader *flight) {
+// join returns the flight that is under way, which is own if there was none, and
+// the channel that tells its followers of its end.
+func (f *flights) join(to route, own *flight) (leader *flight, done <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if leader = f.m[key]; leader != nil {
-		return nil, leader
+	leader = f.m[to]
+	if leader == nil {
+		if f.m == nil {
+			f.m = make(map[route]*flight)
+		}
+		f.m[to] = own
+		return own, nil
 	}
-	if f.m == nil {
-		f.m = make(map[Key]*flight)
+	if leader.done == nil {
+		leader.done = make(chan struct{})
 	}
-	own = &flight{done: make(chan struct{}), fp: fp}
-	f.m[key] = own
-	return own, nil
+	return leader, leader.done
 }
 
 // lead runs and tells the followers, also when run panics.
-func (f *flights) lead(own *flight, key Key, run func() (*Result, error)) (result *Result, err error) {
+func (f *flights) lead(to route, own *flight, run func() (*Result, error)) (result *Result, err error) {
 	defer func() {
 		f.mu.Lock()
-		delete(f.m, key)
-		f.mu.Unlock()
-		close(own.done)
+		defer f.mu.Unlock()
+		delete(f.m, to)
+		if own.done != nil {
+			close(own.done)
+		}
 	}()
 	result, err = run()
 	own.result, own.over = result, err == nil || errors.Is(err, ErrDuplicate)

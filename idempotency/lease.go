@@ -3,6 +3,7 @@ package idempotency
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -16,8 +17,9 @@ const DefaultLease = 30 * time.Second
 // the other system to close that window.
 //
 // While the work runs, the lease is renewed every third of its length, by a
-// goroutine that ends before Run returns. When the lease is lost, the work's
-// context ends with the cause [ErrLeaseLost].
+// goroutine that starts with the first renewal and ends before Run returns. When
+// the lease is lost, the work's context ends with the cause [ErrLeaseLost].
+// [AttemptFrom] gives the work its fencing token.
 //
 // A Leased is safe for concurrent use. Its fields must not be changed after the
 // first Run.
@@ -39,6 +41,12 @@ type Leased struct {
 
 var _ Runner = (*Leased)(nil)
 
+// minLease is shorter than any lease that is meant, and longer than most numbers
+// that were meant to be seconds.
+const minLease = time.Millisecond
+
+var errShortLease = errors.New("the lease is shorter than a millisecond")
+
 // Run implements [Runner].
 func (l *Leased) Run(ctx context.Context, key Key, fp Fingerprint, work Work) (*Result, error) {
 	if err := key.Validate(); err != nil {
@@ -50,28 +58,42 @@ func (l *Leased) Run(ctx context.Context, key Key, fp Fingerprint, work Work) (*
 		Fingerprint: fp,
 		MaxAttempts: l.MaxAttempts,
 	}
-	t := &tenure{
-		Leased: l,
-		lease:  terms.Lease,
-		claim:  Claim{Key: key, Owner: terms.Owner},
-		start:  time.Now(),
+	if terms.Lease < minLease {
+		return nil, Unavailable("claim", errShortLease)
 	}
+	start := time.Now()
 	rec, won, err := l.Store.Claim(ctx, key, terms)
-	if err != nil {
-		t.notify(ctx, EventStoreError, err)
+	switch {
+	case err != nil:
+		l.notify(ctx, start, Event{Kind: EventStoreError, Key: key, Err: err})
 		return nil, Unavailable("claim", err)
-	}
-	t.claim.Token, t.attempt = rec.Token, rec.Attempts
-	if !won {
+	case !won:
 		err := rec.Refuse(fp)
-		t.notify(ctx, refusalKind(err), nil)
+		l.notify(ctx, start, Event{Kind: refusalKind(err), Key: key, Attempt: rec.Attempts})
+		if err != ErrDuplicate {
+			return nil, err // the result is another content's, or there is none
+		}
 		return rec.Result, err
+	case rec.Stolen:
+		l.notify(ctx, start, Event{Kind: EventStolen, Key: key, Attempt: rec.Attempts})
 	}
-	if rec.Stolen {
-		t.notify(ctx, EventStolen, nil)
+	l.notify(ctx, start, Event{Kind: EventClaimed, Key: key, Attempt: rec.Attempts})
+	t := &tenure{
+		lazyContext: lazyContext{parent: ctx},
+		Leased:      l,
+		lease:       terms.Lease,
+		claim:       Claim{Key: key, Owner: terms.Owner, Token: rec.Token},
+		attempt:     rec.Attempts,
+		start:       start,
 	}
-	t.notify(ctx, EventClaimed, nil)
-	return t.run(ctx, work)
+	return t.run(work)
+}
+
+func (l *Leased) notify(ctx context.Context, start time.Time, e Event) {
+	if l.Observe != nil {
+		e.Duration = time.Since(start)
+		l.Observe(ctx, e)
+	}
 }
 
 // Refuse returns why a claim with the fingerprint fp did not win against r:

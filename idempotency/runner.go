@@ -1,8 +1,6 @@
 package idempotency
 
-import (
-	"context"
-)
+import "context"
 
 // A Runner runs the work of an event once. [Leased] is one, over any [Store];
 // sqlstore has one that does it in a database transaction.
@@ -13,9 +11,9 @@ type Runner interface {
 	// If an earlier run has finished the event, Run returns that run's result
 	// (nil if none was kept) and [ErrDuplicate]. If work returns an error, its
 	// effect is undone as far as the runner's mode can, the event can be
-	// delivered again, and Run returns that error. Every other error wraps one
-	// of [ErrInvalidKey], [ErrInFlight], [ErrMismatch], [ErrDead],
-	// [ErrLeaseLost] and [ErrUnavailable].
+	// delivered again, and Run returns that error, see [WorkError]. Every other
+	// error wraps one of [ErrInvalidKey], [ErrInFlight], [ErrMismatch],
+	// [ErrDead], [ErrLeaseLost] and [ErrUnavailable]; no error of work does.
 	//
 	// A runner may call work again, from the start, after a conflict in the
 	// database undid it. If work panics, Run undoes and releases first and then
@@ -34,6 +32,7 @@ type Attempt struct {
 	Key    Key
 	Number int   // counts from 1; 0 if the runner does not count
 	Token  int64 // the fencing token; 0 if the record and the work commit together
+	Owner  Owner // of the claim; zero if the record and the work commit together
 }
 
 // AttemptFrom returns the attempt that ctx belongs to; ok is false outside of a

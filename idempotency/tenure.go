@@ -13,98 +13,115 @@ const finishTimeout = 10 * time.Second
 
 // finishPauses are waited between the tries to write the end of an attempt. It
 // is worth trying again: work that is done and not recorded as done is repeated.
-var finishPauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second}
+var finishPauses = [...]time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second}
 
-var errPanicked = errors.New("the work panicked")
+var errNotReturned = errors.New("the work panicked")
 
-// A tenure is the time between a claim that won and the end of its attempt.
+// A tenure is the time between a claim that won and the end of its attempt. It is
+// the work's context.
 type tenure struct {
+	lazyContext
 	*Leased
 	lease   time.Duration
 	claim   Claim
 	attempt int
-	start   time.Time // of the delivery, for the observer
+	start   time.Time // before the claim was sent
+	renewal renewal
+}
+
+// Value implements [context.Context].
+func (t *tenure) Value(key any) any {
+	if _, ok := key.(attemptKey); ok {
+		return Attempt{Key: t.claim.Key, Number: t.attempt, Token: t.claim.Token, Owner: t.claim.Owner}
+	}
+	return t.lazyContext.Value(key)
 }
 
 // run does the work while the lease is renewed, and records how it ended.
-func (t *tenure) run(ctx context.Context, work Work) (*Result, error) {
-	workCtx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	stopRenewing := t.keepRenewing(ctx, end)
+func (t *tenure) run(work Work) (*Result, error) {
+	defer t.close()
+	t.renewal.start(t)
+	defer t.renewal.stop()
 
 	// A panic is not recovered, so that its value and its stack stay what they
 	// are. This runs while it passes, and for runtime.Goexit.
 	returned := false
 	defer func() {
 		if !returned {
-			stopRenewing()
-			t.release(ctx, errPanicked)
+			t.release(errNotReturned)
 		}
 	}()
-	result, err := work(WithAttempt(workCtx, Attempt{Key: t.claim.Key, Number: t.attempt, Token: t.claim.Token}))
+	result, err := work(t)
 	returned = true
-
-	if err == nil {
-		err = t.complete(ctx, result)
-	} else if errors.Is(context.Cause(workCtx), ErrLeaseLost) {
-		t.notify(ctx, EventLost, err)
-		err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
-	} else if writeErr := t.release(ctx, err); writeErr != nil && IsPermanent(err) {
-		// Nobody may be told that the event is Dead before it is.
-		err = Unavailable("release", writeErr)
-	}
-	stopRenewing()
 	if err != nil {
+		return nil, t.fail(err)
+	}
+	if err := t.complete(result); err != nil {
 		return nil, err
 	}
 	return result, nil
 }
 
 // complete records that the work is done.
-func (t *tenure) complete(ctx context.Context, result *Result) error {
-	err := t.finish(ctx, func(ctx context.Context) error {
+func (t *tenure) complete(result *Result) error {
+	err := t.finish(func(ctx context.Context) error {
 		return t.Store.Complete(ctx, t.claim, result)
 	})
 	switch {
 	case err == nil:
-		t.notify(ctx, EventCompleted, nil)
+		t.notify(EventCompleted, nil)
 		return nil
 	case errors.Is(err, ErrLeaseLost):
-		t.notify(ctx, EventLost, err)
+		t.notify(EventLost, err)
 		return err
 	}
-	t.notify(ctx, EventStoreError, err)
+	t.notify(EventStoreError, err)
 	return Unavailable("complete", err)
 }
 
-// release records that the attempt failed because of cause. If that cannot be
-// written, the event is free all the same once the lease has ended.
-func (t *tenure) release(ctx context.Context, cause error) error {
+// fail records that the work failed because of err, and returns what to say.
+func (t *tenure) fail(err error) error {
+	writeErr := t.release(err)
+	switch {
+	case writeErr == nil:
+		return WorkError(err)
+	case errors.Is(writeErr, ErrLeaseLost) || t.renewal.failed():
+		// Somebody else is at it, so this failure says nothing of the event.
+		return fmt.Errorf("%w: %w", ErrLeaseLost, WorkError(err))
+	case IsPermanent(err):
+		// Nobody may be told that the event is Dead before it is.
+		return Unavailable("release", writeErr)
+	}
+	return WorkError(err) // the event is free when the lease has ended
+}
+
+// release records that the attempt failed because of cause.
+func (t *tenure) release(cause error) error {
 	f := Failure{
 		Reason: Reason(cause),
 		Dead:   IsPermanent(cause) || t.MaxAttempts > 0 && t.attempt >= t.MaxAttempts,
 	}
-	err := t.finish(ctx, func(ctx context.Context) error {
+	err := t.finish(func(ctx context.Context) error {
 		return t.Store.Release(ctx, t.claim, f)
 	})
 	switch {
 	case errors.Is(err, ErrLeaseLost):
-		t.notify(ctx, EventLost, cause)
+		t.notify(EventLost, cause)
 	case err != nil:
-		t.notify(ctx, EventStoreError, err)
+		t.notify(EventStoreError, err)
 	case f.Dead:
-		t.notify(ctx, EventDead, cause)
+		t.notify(EventDead, cause)
 	default:
-		t.notify(ctx, EventReleased, cause)
+		t.notify(EventReleased, cause)
 	}
 	return err
 }
 
-// finish writes the end of the attempt, whether or not ctx has ended, and tries
-// again while the store fails.
-func (t *tenure) finish(ctx context.Context, write func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-	defer cancel()
+// finish writes the end of the attempt, whether or not the caller's context has
+// ended, and tries again while the store fails.
+func (t *tenure) finish(write func(context.Context) error) error {
+	ctx := &lazyContext{parent: context.WithoutCancel(t.parent), deadline: time.Now().Add(finishTimeout)}
+	defer ctx.close()
 	for _, pause := range finishPauses {
 		err := write(ctx)
 		if err == nil || errors.Is(err, ErrLeaseLost) || !sleep(ctx, pause) {
@@ -114,50 +131,8 @@ func (t *tenure) finish(ctx context.Context, write func(context.Context) error) 
 	return write(ctx)
 }
 
-// keepRenewing renews the lease every third of its length until stop is called,
-// which waits for the renewal under way. If the lease is lost, or has ended
-// while the store could not be reached, it calls lost with the cause.
-func (t *tenure) keepRenewing(ctx context.Context, lost context.CancelCauseFunc) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The lease is measured from before the store began to, so that we
-		// never think that it is ours after the store thinks that it is not.
-		for ends := t.start.Add(t.lease); sleep(ctx, t.lease/3); {
-			sent := time.Now()
-			err := t.renew(ctx)
-			switch {
-			case err == nil:
-				ends = sent.Add(t.lease)
-			case errors.Is(err, ErrLeaseLost) || !time.Now().Before(ends):
-				lost(fmt.Errorf("%w: %w", ErrLeaseLost, err))
-				return
-			default:
-				t.notify(ctx, EventStoreError, err)
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
-func (t *tenure) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, t.lease/3)
-	defer cancel()
-	return t.Store.Renew(ctx, t.claim, t.lease)
-}
-
-func (t *tenure) notify(ctx context.Context, kind EventKind, err error) {
-	t.Observe.Notify(ctx, Event{
-		Kind:     kind,
-		Key:      t.claim.Key,
-		Attempt:  t.attempt,
-		Duration: time.Since(t.start),
-		Err:      err,
-	})
+func (t *tenure) notify(kind EventKind, err error) {
+	t.Leased.notify(t.parent, t.start, Event{Kind: kind, Key: t.claim.Key, Attempt: t.attempt, Err: err})
 }
 
 // sleep waits for d and reports whether it did; it stops when ctx ends.
