@@ -55,18 +55,15 @@ func openMariaDB(t testing.TB, settings ...string) *sql.DB {
 			t.Error(err)
 		}
 	})
-	u := config.FormatDSN()
+	flags := make(url.Values)
 	for i := 0; i < len(settings); i += 2 {
-		u += separator(u) + settings[i] + "=" + url.QueryEscape(settings[i+1])
+		flags.Set(settings[i], settings[i+1])
 	}
-	return open(t, "mysql", u)
-}
-
-func separator(dsn string) string {
-	if strings.Contains(dsn, "?") {
-		return "&"
+	dsn = config.FormatDSN()
+	if !strings.Contains(dsn, "?") {
+		dsn += "?"
 	}
-	return "?"
+	return open(t, "mysql", dsn+"&"+flags.Encode())
 }
 
 // openSQLite opens a new database file with no flag in its DSN but for the
