@@ -23,7 +23,7 @@ func (e *workError) Unwrap() error { return e.error }
 func (r *run) fail(ctx context.Context, err error) error {
 	dead := idempotency.IsPermanent(err)
 	if !dead && !r.o.RecordFailures {
-		return err
+		return idempotency.WorkError(err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
 	defer cancel()
@@ -34,7 +34,7 @@ func (r *run) fail(ctx context.Context, err error) error {
 		}
 		r.notify(ctx, idempotency.EventStoreError, writeErr)
 	}
-	return err
+	return idempotency.WorkError(err)
 }
 
 func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {

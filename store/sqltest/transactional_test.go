@@ -450,3 +450,19 @@ func TestMakingTheTableTwiceDoesNothing(t *testing.T) {
 		checkCounts(t, db, 1, 1)
 	})
 }
+
+// Work that uses another event's runner may return that one's verdict. It is the
+// work's error, and says nothing of its own event.
+func TestAVerdictThatTheWorkReturnsIsNotTheRunners(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+			return fmt.Errorf("another event: %w", idempotency.ErrDuplicate)
+		})
+		if err == nil || errors.Is(err, idempotency.ErrDuplicate) {
+			t.Errorf("got %v, want an error that is not ErrDuplicate", err)
+		}
+		checkCounts(t, db, 0, 0)
+	})
+}
