@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A fleet is the server processes of a run. Each has a slot, in which it is
+// killed and started again.
+type fleet struct {
+	program    string
+	attributes *syscall.SysProcAttr
+	slots      []*slot
+	died       atomic.Int64 // processes that nobody has killed
+}
+
+type slot struct {
+	config serverConfig
+	url    atomic.Pointer[string] // of the latest process, which may be dead
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stderr *strings.Builder
+	killed atomic.Bool
+	ended  chan struct{}
+	rest   footing // what it held before it had done anything
+}
+
+func newFleet(program string, attributes *syscall.SysProcAttr, configs []serverConfig) (*fleet, error) {
+	f := &fleet{program: program, attributes: attributes}
+	for _, c := range configs {
+		s := &slot{config: c}
+		f.slots = append(f.slots, s)
+		if err := f.start(s); err != nil {
+			f.stop()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// start starts a process in s and waits until it listens.
+func (f *fleet) start(s *slot) error {
+	config, err := json.Marshal(s.config)
+	if err != nil {
+		return err
+	}
+	s.cmd = exec.Command(f.program, "-serve", string(config))
+	s.cmd.SysProcAttr = f.attributes
+	s.stderr = new(strings.Builder)
+	s.cmd.Stderr = s.stderr
+	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	s.killed.Store(false)
+	s.ended = make(chan struct{})
+	go f.wait(s, s.cmd, s.ended)
+	if err != nil {
+		<-s.ended
+		return fmt.Errorf("a server does not start: %w\n%s", err, s.stderr)
+	}
+	url := strings.TrimSpace(line)
+	if s.rest, err = drain(context.Background(), url); err != nil {
+		return fmt.Errorf("a server does not answer: %w", err)
+	}
+	s.url.Store(&url)
+	return nil
+}
+
+func (f *fleet) wait(s *slot, cmd *exec.Cmd, ended chan struct{}) {
+	cmd.Wait()
+	if !s.killed.Load() {
+		f.died.Add(1)
+	}
+	close(ended)
+}
+
+// kill kills the process in s with SIGKILL.
+func (f *fleet) kill(s *slot) {
+	s.killed.Store(true)
+	s.cmd.Process.Kill()
+	<-s.ended
+	s.stdin.Close()
+}
+
+func (f *fleet) stop() {
+	for _, s := range f.slots {
+		if s.ended != nil {
+			f.kill(s)
+		}
+	}
+}
+
+// any returns the address of a server, which may be dead.
+func (f *fleet) any(r *rand.Rand) string {
+	return *f.slots[r.IntN(len(f.slots))].url.Load()
+}
+
+// drain has a server close what is idle, and returns what it holds then.
+func drain(ctx context.Context, url string) (footing, error) {
+	var f footing
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/drain", nil)
+	if err != nil {
+		return f, err
+	}
+	// A connection of its own, for those of the pool cost the server goroutines.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return f, err
+	}
+	defer resp.Body.Close()
+	return f, json.NewDecoder(resp.Body).Decode(&f)
+}
+
+// leftovers waits until each server holds no more than when it began, and returns
+// what is left after a while.
+func (f *fleet) leftovers(ctx context.Context) (left footing, err error) {
+	var (
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	for _, s := range f.slots {
+		wg.Go(func() {
+			got, getErr := s.leftovers(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			left.Goroutines += got.Goroutines
+			left.Connections += got.Connections
+			left.InUse += got.InUse
+			err = errors.Join(err, getErr)
+		})
+	}
+	wg.Wait()
+	return left, err
+}
+
+func (s *slot) leftovers(ctx context.Context) (footing, error) {
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		got, err := drain(ctx, *s.url.Load())
+		if err != nil {
+			return got, err
+		}
+		got.Goroutines = max(0, got.Goroutines-s.rest.Goroutines)
+		if got == (footing{}) || time.Now().After(end) {
+			return got, nil
+		}
+	}
+}
+
+// copyProgram copies this program to where everybody may execute it; what
+// "go run" builds, only its user may.
+func copyProgram(to string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(self)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	copied, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(copied, from)
+	return errors.Join(err, copied.Close())
+}

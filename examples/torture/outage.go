@@ -1,0 +1,8 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+func outages(ctx context.Context, name string, seed uint64, out io.Writer) error { return nil }
