@@ -17,24 +17,52 @@
 //
 //	once := &idempotency.Middleware{Runner: events.Transactional()}
 //
+// # The modes
+//
+// [Store.RunTx] and [Store.Transactional] are the transactional mode: record and
+// work are one commit, and the effect is exactly-once. [Store.ClaimTx] is the same
+// in a transaction that you have begun.
+//
+// A [Store] is also an [idempotency.Store], for work that takes too long for a
+// transaction or whose effect is elsewhere:
+//
+//	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: events}}
+//
+// If such work ends with a transaction of its own, [Store.CompleteTx] completes
+// the record in it, and the effect is exactly-once again.
+//
 // # The table
 //
 // [Schema] returns the statement that makes the table, for your migrations, and
-// [Store.CreateTable] runs it. Keys are bytes and are compared byte for byte.
-// Times are microseconds since 1970 by the database's clock; the clocks of the
-// application's machines do not matter.
+// [Store.CreateTable] runs it. [Store.Check], at start, refuses a table or a server
+// that would fail or would take one event for another. Keys are bytes and are
+// compared byte for byte. Times are microseconds since 1970 by the database's
+// clock; the clocks of the application's machines do not matter.
+//
+// # Operating it
+//
+// Call [Store.Purge] once a day. [Store.Failures] lists the events that failed,
+// [Store.Retry] frees one that is dead. What happens is told to Options.Observe;
+// in lease mode, to the one of idempotency.Leased.
 //
 // # Databases
 //
 // The package imports no driver and rests on no flag in a DSN: you open the
 // database and name its [Dialect]. Run it against the primary; a replica does not
-// know yet what was just done.
+// know yet what was just done. After a failover that lost its last commits, or a
+// restore from a backup, the events since then can be done again.
 //
 // PostgreSQL: a delivery of an event that another process has in flight waits on
 // the key's row, bounded by lock_timeout, which is as it was before while the
 // work runs. Every isolation level works.
 //
-// SQLite: one writer at a time has the whole file. Runs that find it busy try
-// again for Options.Wait, whatever the busy_timeout is; use journal_mode(WAL), and
-// synchronous(FULL) if an acknowledged event must survive a power cut.
+// MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
+// key deadlock. Those are tried again. Return every error of a statement from the
+// work: after a deadlock there is no transaction any more, and what follows would
+// be committed at once, each statement for itself.
+//
+// SQLite: one writer at a time has the whole file. The runs of one process queue
+// for it, and find it busy by other writers for at most Options.Wait, whatever the
+// busy_timeout is; use journal_mode(WAL), and synchronous(FULL) if an acknowledged
+// event must survive a power cut.
 package sqlstore
