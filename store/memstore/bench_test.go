@@ -12,16 +12,13 @@ import (
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
-// newBenchStore returns a store that is full most of the time and whose records
-// expire at once, so that a benchmark measures a store at work and not the growth
-// of an empty one.
-func newBenchStore(b *testing.B) *memstore.Store {
+// newBenchStore returns a store whose records expire after the retention, so that
+// from then on a benchmark measures a store at work, in which as much comes as
+// goes, and not the growth of an empty one. At 2.5 million records in a second, a
+// retention of 4 ms keeps some 10,000 of them.
+func newBenchStore(b *testing.B, retention time.Duration) *memstore.Store {
 	b.Helper()
-	s, err := memstore.New(&memstore.Options{
-		MaxRecords:            200_000,
-		Retention:             time.Nanosecond,
-		ForgetBeforeSendersDo: true,
-	})
+	s, err := memstore.New(&memstore.Options{Retention: retention, ForgetBeforeSendersDo: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -53,16 +50,19 @@ func claimAndComplete(b *testing.B, s idempotency.Store, key idempotency.Key, ow
 
 func BenchmarkClaimComplete(b *testing.B) {
 	owner := idempotency.NewOwner()
+	small := &idempotency.Result{Status: 200, ContentType: "application/json", Body: make([]byte, 64)}
 	for _, bb := range []struct {
-		name   string
-		result *idempotency.Result
+		name      string
+		retention time.Duration
+		result    *idempotency.Result
 	}{
-		{"no result", nil},
-		{"small result", &idempotency.Result{Status: 200, ContentType: "application/json", Body: make([]byte, 64)}},
+		{"10k live", 4 * time.Millisecond, nil},
+		{"10k live with result", 4 * time.Millisecond, small},
+		{"100k live", 40 * time.Millisecond, nil}, // more than the caches hold
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			s := newBenchStore(b)
-			keys := benchKeys(1 << 18)
+			s := newBenchStore(b, bb.retention)
+			keys := benchKeys(1 << 16 * int(bb.retention/(4*time.Millisecond)))
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
@@ -76,8 +76,8 @@ func BenchmarkClaimComplete(b *testing.B) {
 // Run with -cpu 1,2 to see how the store uses a second core.
 func BenchmarkClaimCompleteParallel(b *testing.B) {
 	owner := idempotency.NewOwner()
-	s := newBenchStore(b)
-	keys := benchKeys(1 << 18)
+	s := newBenchStore(b, 4*time.Millisecond)
+	keys := benchKeys(1 << 17)
 	var next atomic.Int64
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

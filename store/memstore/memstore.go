@@ -10,7 +10,7 @@
 //
 // # Memory
 //
-// A [Store] holds at most [Options.MaxRecords] records, of about 200 bytes each
+// A [Store] holds at most [Options.MaxRecords] records, of about 220 bytes each
 // with an ID of 36 bytes; results and failure reasons are extra. When it is full
 // it refuses new keys with [ErrFull]. It never forgets a record to make room,
 // except those that have expired.
@@ -161,11 +161,7 @@ func (s *Store) reclaim() (n int) {
 func (s *Store) sweep(sh *shard, limit int) int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return s.sweepLocked(sh, s.now(), limit)
-}
-
-func (s *Store) sweepLocked(sh *shard, now time.Duration, limit int) int {
-	n := sh.sweep(now, s.opts.Retention, limit)
+	n := sh.sweep(s.now(), s.opts.Retention, limit)
 	if n > 0 {
 		s.count.Add(-int64(n))
 	}

@@ -12,7 +12,8 @@ type shard struct {
 	mu             sync.Mutex
 	records        map[string]*record
 	oldest, newest *record
-	_              [32]byte // a cache line for each
+	spare          *record  // the last that was deleted, to be used again
+	_              [24]byte // a cache line for each
 }
 
 // insert adds a record for name, which must have none.
@@ -20,7 +21,12 @@ func (sh *shard) insert(name string) *record {
 	if sh.records == nil {
 		sh.records = make(map[string]*record)
 	}
-	r := &record{name: name}
+	r := sh.spare
+	if r == nil {
+		r = new(record)
+	}
+	sh.spare = nil
+	r.name = name
 	sh.records[name] = r
 	sh.push(r)
 	return r
@@ -45,6 +51,8 @@ func (sh *shard) sweep(now, retention time.Duration, limit int) (n int) {
 		}
 		sh.unlink(r)
 		delete(sh.records, r.name)
+		*r = record{} // of what it refers to, nothing is needed any more
+		sh.spare = r
 		n++
 	}
 	return n
