@@ -10,8 +10,8 @@ import (
 // body put back and the [Delivery] in the context ([FromContext]), and answers
 // all others itself: see [WriteError].
 //
-// A refused body is not read. net/http then discards what is left of it if
-// that is little, and closes the connection if it is much.
+// A refused body is not read: a connection on which much of one may still come
+// is closed after the answer.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := v.check(r)
@@ -33,7 +33,21 @@ func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrMethod) {
 		w.Header().Set("Allow", v.plan.method)
 	}
+	if mustHangUp(r, err) {
+		w.Header().Set("Connection", "close")
+	}
 	WriteError(w, err)
+}
+
+// mustHangUp reports whether net/http must not wait for the rest of a refused
+// body. Left alone it reads up to 256 KiB of it before it sends our answer, at
+// the client's pace, and whatever the length if somebody has wrapped the body.
+// A small body is worth that, for the sake of the connection. In HTTP/2 a
+// stream ends by itself, and "close" would end its neighbours too.
+func mustHangUp(r *http.Request, err error) bool {
+	const small = 16 << 10
+	wasRead := errors.Is(err, ErrMismatch)
+	return r.ProtoMajor == 1 && !wasRead && (r.ContentLength < 0 || r.ContentLength > small)
 }
 
 // Status returns the status that answers an error of Check: 401 for whatever
