@@ -2,23 +2,19 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/hookonce/hookonce/idempotency"
 )
 
 // Check reports what would make the store fail, or mistake one event for another,
-// before any event comes: a server that is too old, a table that is not there or
-// lacks a column, one whose primary key does not refuse a second record, or does
-// not keep keys apart byte for byte. Call it at start. It writes nothing that
-// stays.
+// before any event comes: a server that is too old; a table that is not there,
+// lacks a column, or has one that does not keep what it is given; one that takes
+// a second record of a key, or one key for another; one that does not roll back.
+// Call it at start. It writes nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkColumns, s.checkKeys} {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
 		}
@@ -34,7 +30,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return s.oldEnough(version)
 }
 
-// oldest are the versions that have what the statements need: PostgreSQL 14 is
+// oldEnough are the versions that have what the statements need: PostgreSQL 14 is
 // the oldest that its makers support, MariaDB 10.6 and MySQL 8.0 have SKIP
 // LOCKED, SQLite 3.38 has STRICT tables and RETURNING without their first bugs.
 func (s *Store) oldEnough(version string) error {
@@ -52,29 +48,33 @@ func (s *Store) oldEnough(version string) error {
 		oldest = []int{8, 0}
 	}
 	if slices.Compare(numbers(version), oldest) < 0 {
-		return fmt.Errorf("%s version %s is older than %s", s.dialect, version, strings.Trim(fmt.Sprint(oldest), "[]"))
+		return fmt.Errorf("%s version %s is older than %s", s.dialect, version, dotted(oldest))
 	}
 	return nil
 }
 
 // numbers returns the numbers at the beginning of a version.
 func numbers(version string) []int {
+	// Some proxies and old drivers see MariaDB as a MySQL 5.5.5 that goes on
+	// with the version proper.
+	version = strings.TrimPrefix(version, "5.5.5-")
 	var parts []int
 	for part := range strings.SplitSeq(version, ".") {
-		end := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' })
-		if end >= 0 {
-			part = part[:end]
-		}
-		n, err := strconv.Atoi(part)
+		digits := len(part) - len(strings.TrimLeft(part, "0123456789"))
+		n, err := strconv.Atoi(part[:digits])
 		if err != nil {
 			break
 		}
 		parts = append(parts, n)
-		if end >= 0 {
+		if digits < len(part) {
 			break
 		}
 	}
 	return parts
+}
+
+func dotted(numbers []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(numbers), "[]"), " ", ".")
 }
 
 var columns = []string{
@@ -102,49 +102,4 @@ func (s *Store) checkColumns(ctx context.Context) error {
 		return fmt.Errorf("table %s lacks the columns %s", s.o.Table, strings.Join(missing, ", "))
 	}
 	return rows.Err()
-}
-
-// probes are IDs that some type, collation or conversion takes for each other.
-var probes = []string{
-	"a", "A", "a ", "a\x00", " a", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0",
-	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "y",
-	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "z",
-}
-
-// checkKeys inserts keys that must not be taken for each other, each of them
-// twice, and rolls back.
-func (s *Store) checkKeys(ctx context.Context) error {
-	return s.again(ctx, func() error {
-		tx, err := s.db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		scope := "check " + idempotency.Key{Scope: "check", ID: fmt.Sprint(idempotency.NewOwner())}.Downstream()
-		for _, want := range []bool{true, false} {
-			for _, id := range probes {
-				b := bid{key: idempotency.Key{Scope: scope, ID: id}, state: idempotency.Done, owner: []byte{}}
-				won, err := s.insert(ctx, tx, b)
-				if err != nil {
-					return fmt.Errorf("inserting the ID %.8q: %w", id, err)
-				}
-				if won && !want {
-					return errors.New("the table takes a second record of a key: it has no primary key (scope, id)")
-				}
-				if !won && want {
-					return fmt.Errorf("the table takes the ID %.8q for another: its columns do not compare byte for byte", id)
-				}
-			}
-		}
-		return s.checkReadBack(ctx, tx, scope)
-	})
-}
-
-func (s *Store) checkReadBack(ctx context.Context, tx *sql.Tx, scope string) error {
-	for _, id := range probes {
-		if _, err := s.find(ctx, tx, idempotency.Key{Scope: scope, ID: id}); err != nil {
-			return fmt.Errorf("reading the ID %.8q back: %w", id, err)
-		}
-	}
-	return nil
 }

@@ -70,20 +70,26 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
 	if s.dialect == MySQL {
 		_, err := c.ExecContext(ctx, s.sql.insert, args...)
-		if n, ok := errorNumber(err); ok && n == mysqlDuplicate {
+		if n, ok := errorNumber(s.dialect, err); ok && n == mysqlDuplicate {
 			return false, nil
 		}
 		return err == nil, err
 	}
-	if s.dialect == PostgreSQL {
-		args = append(args, fmt.Sprintf("%dms", max(1, s.o.Wait.Milliseconds())))
-	}
 	var ignored any
-	err = c.QueryRowContext(ctx, s.sql.insert, args...).Scan(&ignored)
+	err = c.QueryRowContext(ctx, s.sql.insert, s.bounded(args)...).Scan(&ignored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// bounded appends the bound on a statement's wait for other transactions, where
+// that is a parameter.
+func (s *Store) bounded(args []any) []any {
+	if s.dialect != PostgreSQL {
+		return args
+	}
+	return append(args, fmt.Sprintf("%dms", max(1, s.o.Wait.Milliseconds())))
 }
 
 // takeOver claims a key whose record rec is free, or makes the record Dead if its
@@ -91,12 +97,12 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 func (s *Store) takeOver(ctx context.Context, c conn, b bid, rec idempotency.Record) (after idempotency.Record, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
 	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
-		settled, err = changed(ctx, c, s.sql.bury, scope, id, rec.Token)
+		settled, err = changed(ctx, c, s.sql.bury, s.bounded([]any{scope, id, rec.Token})...)
 		rec.State = idempotency.Dead
 		return rec, settled, err
 	}
-	settled, err = changed(ctx, c, s.sql.takeOver,
-		b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token)
+	args := []any{b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token}
+	settled, err = changed(ctx, c, s.sql.takeOver, s.bounded(args)...)
 	rec.Stolen = rec.State == idempotency.Claimed
 	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
 	if rec.Fingerprint == (idempotency.Fingerprint{}) {

@@ -31,7 +31,10 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 	case err != nil:
 		return idempotency.Unavailable("claim", err)
 	case won:
-		return s.keepPayload(ctx, tx, key)
+		if err := s.keepPayload(ctx, tx, key); err != nil {
+			return idempotency.Unavailable("keep payload", err)
+		}
+		return nil
 	}
 	if s.sql.restoreWait != "" {
 		if _, err := tx.ExecContext(ctx, s.sql.restoreWait); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -23,11 +24,11 @@ func conflict(d Dialect, err error) bool {
 	case SQLite:
 		// SQLITE_BUSY and SQLITE_LOCKED, the low byte of their extended codes;
 		// see https://www.sqlite.org/rescode.html
-		code, ok := errorNumber(err)
+		code, ok := errorNumber(d, err)
 		return ok && (code&0xff == 5 || code&0xff == 6)
 	case MySQL:
-		code, ok := errorNumber(err)
-		return ok && code == mysqlDeadlock
+		code, ok := errorNumber(d, err)
+		return ok && (code == mysqlDeadlock || code == mysqlChanged)
 	}
 	return false
 }
@@ -38,7 +39,7 @@ func lockTimeout(d Dialect, err error) bool {
 	case PostgreSQL:
 		return sqlState(err) == "55P03" // lock_not_available
 	case MySQL:
-		code, ok := errorNumber(err)
+		code, ok := errorNumber(d, err)
 		return ok && code == mysqlLockTimeout
 	}
 	return false
@@ -47,6 +48,7 @@ func lockTimeout(d Dialect, err error) bool {
 // Error numbers of MySQL and MariaDB; see
 // https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
 const (
+	mysqlChanged     = 1020 // ER_CHECKREAD, of MariaDB's snapshot isolation
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
 	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
@@ -64,31 +66,32 @@ func sqlState(err error) string {
 	return ""
 }
 
-// errorNumber returns the database's number of err. No driver is imported, so it
-// asks for what the errors of the known ones have in common: a method Code
-// (modernc.org/sqlite), or a field Code (mattn/go-sqlite3) or Number
-// (go-sql-driver/mysql).
-func errorNumber(err error) (n int, ok bool) {
-	if e, ok := errors.AsType[interface {
-		error
-		Code() int
-	}](err); ok {
-		return e.Code(), true
+// errorNumber returns the number that d's driver has given err. No driver is
+// imported, so it looks for an error whose package is named after the database,
+// lest the number be another's, and asks it for what those of the known drivers
+// have: a method Code (modernc.org/sqlite), or a field Code (mattn/go-sqlite3) or
+// Number (go-sql-driver/mysql).
+func errorNumber(d Dialect, err error) (n int, ok bool) {
+	v := reflect.Indirect(reflect.ValueOf(err))
+	if v.IsValid() && strings.Contains(v.Type().PkgPath(), string(d)) {
+		if e, ok := err.(interface{ Code() int }); ok {
+			return e.Code(), true
+		}
+		if n, ok := numberField(v); ok {
+			return n, true
+		}
 	}
 	switch e := err.(type) {
-	case nil:
-		return 0, false
 	case interface{ Unwrap() error }:
-		return errorNumber(e.Unwrap())
+		return errorNumber(d, e.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			if n, ok := errorNumber(inner); ok {
+			if n, ok := errorNumber(d, inner); ok {
 				return n, true
 			}
 		}
-		return 0, false
 	}
-	return numberField(reflect.Indirect(reflect.ValueOf(err)))
+	return 0, false
 }
 
 func numberField(v reflect.Value) (n int, ok bool) {

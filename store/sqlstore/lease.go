@@ -49,7 +49,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 		return rec, false, err
 	}
 	rec.Owner, rec.LeaseLeft = terms.Owner, terms.Lease
-	return rec, true, s.keepPayload(ctx, s.db, key)
+	return rec, true, s.again(ctx, func() error { return s.keepPayload(ctx, s.db, key) })
 }
 
 // Renew implements [idempotency.Store].
@@ -125,10 +125,18 @@ func resultArgs(r *idempotency.Result) []any {
 	if r == nil {
 		return []any{nil, nil, nil}
 	}
-	// A media type that is no text would be refused by PostgreSQL.
+	// A media type that is no text would be refused by PostgreSQL, and a long one
+	// by MySQL; then a finished event could not be completed.
 	mediaType := strings.ReplaceAll(strings.ToValidUTF8(r.ContentType, ""), "\x00", "")
+	if len(mediaType) > maxName {
+		mediaType = ""
+	}
 	return []any{r.Status, mediaType, r.Body}
 }
+
+// maxName is how many bytes of a media type, or of a payload's source, the tables
+// hold.
+const maxName = 255
 
 // again calls f until it meets no conflict, for as long as Options.Wait.
 func (s *Store) again(ctx context.Context, f func() error) error {

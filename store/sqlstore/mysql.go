@@ -55,7 +55,8 @@ WHERE scope = ? AND id = ?
 LOCK IN SHARE MODE`,
 
 	takeOver: `
-UPDATE {table}
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */ {table}
 SET state       = ?,
     owner       = ?,
     token       = token + 1,
@@ -67,7 +68,8 @@ WHERE scope = ? AND id = ? AND token = ?
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
 	bury: `
-UPDATE {table}
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */ {table}
 SET state = 4, changed_at = {now}
 WHERE scope = ? AND id = ? AND token = ?
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,

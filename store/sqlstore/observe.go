@@ -26,11 +26,14 @@ func (r *run) notifyEnd(ctx context.Context, err error) {
 			return
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		r.notify(ctx, idempotency.EventCompleted, nil)
+	case idempotency.IsPermanent(err) || r.o.MaxAttempts > 0 && r.attempt >= r.o.MaxAttempts:
+		r.notify(ctx, idempotency.EventDead, err)
+	default:
 		r.notify(ctx, idempotency.EventReleased, err)
-		return
 	}
-	r.notify(ctx, idempotency.EventCompleted, nil)
 }
 
 func (r *run) notify(ctx context.Context, kind idempotency.EventKind, err error) {

@@ -15,9 +15,7 @@ var ErrNoPayload = errors.New("sqlstore: no payload")
 // Payload returns what was kept of the first delivery of key that was claimed,
 // under Options.KeepPayloads. The error is [ErrNoPayload] if that is nothing.
 func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.Payload, error) {
-	var p idempotency.Payload
-	row := s.db.QueryRowContext(ctx, s.sql.findPayload, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&p.Source, &p.ContentType, &p.Body)
+	p, err := s.findPayload(ctx, s.db, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNoPayload
 	}
@@ -25,6 +23,12 @@ func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.P
 		return p, fmt.Errorf("sqlstore: payload: %w", err)
 	}
 	return p, nil
+}
+
+func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p idempotency.Payload, err error) {
+	row := c.QueryRowContext(ctx, s.sql.findPayload, []byte(key.Scope), []byte(key.ID))
+	err = row.Scan(&p.Source, &p.ContentType, &p.Body)
+	return p, err
 }
 
 // keepPayload stores the payload that ctx carries, if that is asked for.
@@ -38,6 +42,10 @@ func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) er
 		body = []byte{} // nil would be NULL
 	}
 	_, err := c.ExecContext(ctx, s.sql.keepPayload,
-		[]byte(key.Scope), []byte(key.ID), []byte(p.Source), []byte(p.ContentType), body)
+		[]byte(key.Scope), []byte(key.ID), name(p.Source), name(p.ContentType), body)
 	return err
 }
+
+// name returns s as the table holds it. The sender chooses the media type, and
+// one that is too long must not keep its event from being done.
+func name(s string) []byte { return []byte(s[:min(len(s), maxName)]) }

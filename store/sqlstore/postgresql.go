@@ -56,21 +56,34 @@ SELECT state, owner, token, attempts, lease_until - {now},
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
+	// The wait for a record that a transaction is completing is bounded like that
+	// of an insert, which has lost before in the same transaction if there is one.
 	takeOver: `
+WITH waiting AS MATERIALIZED (
+    SELECT coalesce(nullif(current_setting('hookonce.lock_timeout', true), ''),
+                    current_setting('lock_timeout')) AS was,
+           set_config('lock_timeout', $8, true)
+)
 UPDATE {table}
-SET state       = $1,
-    owner       = $2,
+SET state       = $1::smallint,
+    owner       = $2::bytea,
     token       = token + 1,
     attempts    = attempts + 1,
     lease_until = {now} + $3::bigint,
     changed_at  = {now},
     fingerprint = coalesce(fingerprint, $4::bytea)
+FROM waiting
 WHERE scope = $5 AND id = $6 AND token = $7
-  AND (state = 3 OR state = 1 AND lease_until <= {now})`,
+  AND (state = 3 OR state = 1 AND lease_until <= {now})
+RETURNING set_config('lock_timeout', waiting.was, true)`,
 
 	bury: `
+WITH waiting AS MATERIALIZED (
+    SELECT set_config('lock_timeout', $4, true)
+)
 UPDATE {table}
 SET state = 4, changed_at = {now}
+FROM waiting
 WHERE scope = $1 AND id = $2 AND token = $3
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 

@@ -137,6 +137,10 @@ WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4)
 DELETE FROM {table}_payloads
 WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} - ?5`,
 
+	insertText: `
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
+VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT), 1, x'', 1, 1, 0, 0)`,
+
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	version: `SELECT sqlite_version()`,
 }

@@ -37,8 +37,9 @@ type statements struct {
 	purge         string // deletes the old records of a batch
 	purgePayloads string // deletes the old payloads of a batch
 
-	columns string // reads no rows of the table, but their columns
-	version string // reads the server's version
+	insertText string // inserts a key as text, if that is to be refused
+	columns    string // reads no rows of the table, but their columns
+	version    string // reads the server's version
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
@@ -71,7 +72,7 @@ func (s *statements) all() []*string {
 	return []*string{
 		&s.create, &s.createPayloads, &s.insert, &s.restoreWait, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
-		&s.nextKey, &s.purge, &s.purgePayloads, &s.columns, &s.version,
+		&s.nextKey, &s.purge, &s.purgePayloads, &s.insertText, &s.columns, &s.version,
 	}
 }
 

@@ -65,20 +65,19 @@ type run struct {
 // untilSettled begins again while the database says that it should.
 func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
 	pauses := backoff{until: r.start.Add(r.o.Wait)}
-	for {
-		result, err := r.once(ctx)
-		if conflict(r.dialect, err) {
-			if pauses.wait(ctx) {
-				continue
-			}
-			err = idempotency.Unavailable("conflicts", err)
-		}
-		if failed, ok := errors.AsType[*workError](err); ok {
-			err = r.fail(ctx, failed.error)
-		}
-		r.notifyEnd(ctx, err)
-		return result, err
+	result, err := r.once(ctx)
+	for conflict(r.dialect, err) && pauses.wait(ctx) {
+		result, err = r.once(ctx)
 	}
+	failed, byWork := errors.AsType[*workError](err)
+	switch {
+	case conflict(r.dialect, err):
+		err = idempotency.Unavailable("conflicts", err)
+	case byWork:
+		err = r.fail(ctx, failed.error)
+	}
+	r.notifyEnd(ctx, err)
+	return result, err
 }
 
 // once is one transaction from BEGIN to COMMIT.
@@ -101,18 +100,20 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 	if err != nil {
 		return nil, idempotency.Unavailable("claim", err)
 	}
-	r.attempt = rec.Attempts
 	if !won {
-		return rec.Result, rec.Refuse(r.fp)
+		return r.refuse(tx, rec)
 	}
 	if err := r.keepPayload(ctx, tx, r.key); err != nil {
 		return nil, idempotency.Unavailable("keep payload", err)
 	}
+	if r.o.RecordFailures {
+		r.attempt = rec.Attempts
+	}
 	r.notify(ctx, idempotency.EventClaimed, nil)
-	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: rec.Attempts})
+	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: r.attempt})
 	result, err := r.work(withTx(ctx, tx))
 	if err != nil {
-		return nil, &workError{err}
+		return nil, r.undo(tx, err)
 	}
 	if result != nil {
 		if err := r.keep(ctx, tx, result); err != nil {
@@ -123,6 +124,27 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 		return nil, idempotency.Unavailable("commit", err)
 	}
 	return result, nil
+}
+
+// refuse ends a delivery whose claim has lost. That the event is Dead may be news
+// of this very claim, and is kept.
+func (r *run) refuse(tx *sql.Tx, rec idempotency.Record) (*idempotency.Result, error) {
+	if rec.State == idempotency.Dead {
+		if err := tx.Commit(); err != nil {
+			return nil, idempotency.Unavailable("commit", err)
+		}
+	}
+	return rec.Result, rec.Refuse(r.fp)
+}
+
+// undo rolls back because the work has returned err. If that is not possible, the
+// connection was lost under the work, which says nothing of the event.
+func (r *run) undo(tx *sql.Tx, err error) error {
+	rollbackErr := tx.Rollback()
+	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.dialect == SQLite {
+		return &workError{err}
+	}
+	return idempotency.Unavailable("roll back", fmt.Errorf("%w, after the work's error %q", rollbackErr, err))
 }
 
 // bid asks for a record that is Done already. It has no owner, so nothing that is

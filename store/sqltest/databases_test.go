@@ -1,6 +1,7 @@
 package sqltest_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -12,10 +13,18 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
+	_ "github.com/jackc/pgx/v5/stdlib" // pgx
+	_ "github.com/lib/pq"              // postgres
+	_ "github.com/mattn/go-sqlite3"    // sqlite3
+	_ "modernc.org/sqlite"             // sqlite
 
 	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// The drivers by which the databases are opened.
+var (
+	postgresDriver = cmp.Or(os.Getenv("HOOKONCE_POSTGRES_DRIVER"), "pgx")
+	sqliteDriver   = cmp.Or(os.Getenv("HOOKONCE_SQLITE_DRIVER"), "sqlite")
 )
 
 // each runs f as a subtest on every database, each time with an empty one.
@@ -67,11 +76,27 @@ func openMariaDB(t testing.TB, settings ...string) *sql.DB {
 }
 
 // openSQLite opens a new database file with no flag in its DSN but for the
-// journal, so that nothing in the library comes to rest on one.
-func openSQLite(t testing.TB) *sql.DB {
+// journal, so that nothing in the library comes to rest on one, and for the
+// pragmas and the kind of BEGIN that are given as names and values in turn.
+func openSQLite(t testing.TB, settings ...string) *sql.DB {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "test.db")
-	return open(t, "sqlite", "file:"+file+"?_pragma=journal_mode(WAL)")
+	return open(t, sqliteDriver, sqliteDSN(filepath.Join(t.TempDir(), "test.db"), settings...))
+}
+
+func sqliteDSN(file string, settings ...string) string {
+	pragmas := map[string]string{"journal_mode": "WAL"}
+	for i := 0; i < len(settings); i += 2 {
+		pragmas[settings[i]] = settings[i+1]
+	}
+	flags := make(url.Values)
+	for name, value := range pragmas {
+		if sqliteDriver == "sqlite3" || name == "txlock" {
+			flags.Set("_"+name, value)
+		} else {
+			flags.Add("_pragma", name+"("+value+")")
+		}
+	}
+	return "file:" + file + "?" + flags.Encode()
 }
 
 // openPostgreSQL opens a new schema on the server of HOOKONCE_POSTGRES, with
@@ -82,7 +107,7 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 	if dsn == "" {
 		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
 	}
-	schema := newSchema(t, open(t, "pgx", dsn))
+	schema := newSchema(t, open(t, postgresDriver, dsn))
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal("HOOKONCE_POSTGRES is not a URL")
@@ -93,7 +118,7 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 		q.Set(settings[i], settings[i+1])
 	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
-	return open(t, "pgx", u.String())
+	return open(t, postgresDriver, u.String())
 }
 
 // newSchema creates a schema that is dropped at the end of the test.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -215,7 +214,7 @@ func TestOneOfManyCreatesWins(t *testing.T) {
 // before it writes fails at once, whatever the timeout.
 func TestSubmitDoesNotUpgradeALockOnSQLite(t *testing.T) {
 	t.Parallel()
-	db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(20000)")
+	db := openSQLite(t, "busy_timeout", "20000")
 	sessions := newSessions(t, db, sqlstore.SQLite)
 	create(t, sessions, "s", "identity")
 	for i, err := range atOnce(24, func(i int) error {

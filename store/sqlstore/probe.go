@@ -1,0 +1,213 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// probes are key parts that some type, collation or conversion takes for each
+// other.
+var probes = []string{
+	"a", "A", "a ", "a\x00", " a", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0",
+	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "y",
+	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "z",
+}
+
+// A probe is a transaction in which records are tried that are to be rolled back.
+type probe struct {
+	*Store
+	tx   *sql.Tx
+	name string // nobody else's
+}
+
+// inProbe calls f in a transaction and rolls it back.
+func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
+	return s.again(ctx, func() error {
+		tx, err := s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		owner := idempotency.NewOwner()
+		return f(probe{s, tx, fmt.Sprintf("check %x", owner[:])})
+	})
+}
+
+// checkRollback looks for MySQL's tables whose engine has no transactions.
+func (s *Store) checkRollback(ctx context.Context) error {
+	var key idempotency.Key
+	err := s.inProbe(ctx, func(p probe) error {
+		key = idempotency.Key{Scope: p.name, ID: p.name}
+		_, err := p.insert(ctx, p.tx, bid{key: key, state: idempotency.Done, owner: []byte{}})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("inserting into table %s: %w", s.o.Table, err)
+	}
+	_, err = s.find(ctx, s.db, key)
+	switch {
+	case err == nil:
+		return fmt.Errorf("table %s does not roll back", s.o.Table)
+	case !errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
+	}
+	return nil
+}
+
+func (s *Store) checkRecords(ctx context.Context) error {
+	return s.inProbe(ctx, func(p probe) error {
+		for _, check := range []func(context.Context) error{p.keys, p.values, p.payload, p.types} {
+			if err := check(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// keys inserts keys that must not be taken for each other, each of them twice,
+// and reads them back.
+func (p probe) keys(ctx context.Context) error {
+	var keys []idempotency.Key
+	for _, part := range probes {
+		keys = append(keys, idempotency.Key{Scope: p.name, ID: part}, idempotency.Key{Scope: part, ID: p.name})
+	}
+	for _, want := range []bool{true, false} {
+		for _, key := range keys {
+			won, err := p.insert(ctx, p.tx, bid{key: key, state: idempotency.Done, owner: []byte{}})
+			switch {
+			case err != nil:
+				return fmt.Errorf("inserting the key %.60v: %w", key, err)
+			case won && !want:
+				return errors.New("the table takes a second record of a key: it has no primary key (scope, id)")
+			case !won && want:
+				return fmt.Errorf("the table takes the key %.60v for another: its columns do not compare byte for byte", key)
+			}
+		}
+	}
+	for _, key := range keys {
+		if _, err := p.find(ctx, p.tx, key); err != nil {
+			return fmt.Errorf("reading the key %.60v back: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// values takes two records to their ends with the largest values that the columns
+// must hold.
+func (p probe) values(ctx context.Context) error {
+	owner := idempotency.NewOwner()
+	claimed := idempotency.Record{
+		Owner:       owner,
+		Token:       1,
+		Attempts:    1,
+		LeaseLeft:   1000 * time.Hour,
+		Fingerprint: idempotency.FingerprintOf(owner[:]),
+	}
+	done, dead := claimed, claimed
+	done.State = idempotency.Done
+	done.Result = &idempotency.Result{
+		Status:      599,
+		ContentType: strings.Repeat("x", maxName),
+		Body:        bytes.Repeat([]byte{0, 0xff}, 1<<15+1),
+	}
+	dead.State = idempotency.Dead
+	dead.LastError = strings.Repeat("x", idempotency.MaxReasonBytes)
+	return errors.Join(
+		p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...),
+		p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError),
+	)
+}
+
+// keeps claims a record, ends it by a fenced statement, and compares it with want.
+func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, args ...any) error {
+	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
+	b := bid{key: key, state: idempotency.Claimed, owner: want.Owner[:], lease: want.LeaseLeft, fp: want.Fingerprint}
+	if _, err := p.insert(ctx, p.tx, b); err != nil {
+		return fmt.Errorf("inserting a claim: %w", err)
+	}
+	c := idempotency.Claim{Key: key, Owner: want.Owner, Token: want.Token}
+	if err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...); err != nil {
+		return err
+	}
+	got, err := p.find(ctx, p.tx, key)
+	if err != nil {
+		return fmt.Errorf("reading the largest values: %w", err)
+	}
+	if names := differing(got, want); len(names) > 0 {
+		return fmt.Errorf("table %s does not keep what it is given in %s", p.o.Table, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// differing returns the names of the columns in which two records differ.
+func differing(got, want idempotency.Record) (names []string) {
+	var gotResult, wantResult idempotency.Result
+	if got.Result != nil {
+		gotResult = *got.Result
+	}
+	if want.Result != nil {
+		wantResult = *want.Result
+	}
+	for _, column := range []struct {
+		name string
+		same bool
+	}{
+		{"state", got.State == want.State},
+		{"owner", got.Owner == want.Owner},
+		{"token", got.Token == want.Token},
+		{"attempts", got.Attempts == want.Attempts},
+		{"lease_until", (got.LeaseLeft - want.LeaseLeft).Abs() < time.Hour},
+		{"fingerprint", got.Fingerprint == want.Fingerprint},
+		{"last_error", got.LastError == want.LastError},
+		{"result_status", gotResult.Status == wantResult.Status},
+		{"result_type", gotResult.ContentType == wantResult.ContentType},
+		{"result_body", bytes.Equal(gotResult.Body, wantResult.Body)},
+	} {
+		if !column.same {
+			names = append(names, column.name)
+		}
+	}
+	return names
+}
+
+// payload keeps the largest values that the table of payloads must hold.
+func (p probe) payload(ctx context.Context) error {
+	if !p.o.KeepPayloads {
+		return nil
+	}
+	long := strings.Repeat("\xff", maxName)
+	want := idempotency.Payload{Source: long, ContentType: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
+	key := idempotency.Key{Scope: p.name, ID: "payload"}
+	if err := p.keepPayload(idempotency.WithPayload(ctx, want), p.tx, key); err != nil {
+		return fmt.Errorf("table %s: %w", payloadTable(p.o.Table), err)
+	}
+	got, err := p.findPayload(ctx, p.tx, key)
+	if err != nil {
+		return fmt.Errorf("table %s: %w", payloadTable(p.o.Table), err)
+	}
+	if got.Source != long || got.ContentType != long || !bytes.Equal(got.Body, want.Body) {
+		return fmt.Errorf("table %s does not keep what it is given", payloadTable(p.o.Table))
+	}
+	return nil
+}
+
+// types looks for a SQLite table that is not STRICT. It would take a key that was
+// bound as text, such as one that somebody has migrated, beside the same key as a
+// blob.
+func (p probe) types(ctx context.Context) error {
+	if p.sql.insertText == "" {
+		return nil
+	}
+	if _, err := p.tx.ExecContext(ctx, p.sql.insertText, p.name); err == nil {
+		return fmt.Errorf("table %s takes text for a blob: it is not STRICT", p.o.Table)
+	}
+	return nil
+}

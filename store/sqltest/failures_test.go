@@ -1,0 +1,92 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+func TestAPermanentFailureIsRecordedAsDead(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		boom := errors.New("boom")
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			return errors.Join(effect(ctx, tx), idempotency.Permanent(boom))
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		checkCounts(t, db, 1, 0)
+		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("next delivery: got %v, want ErrDead", err)
+		}
+		checkCounts(t, db, 1, 0)
+	})
+}
+
+func TestAttemptsAreCountedUpToMaxAttempts(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 3})
+		boom := errors.New("boom")
+		var numbers []int
+		fail := func(ctx context.Context, tx *sql.Tx) error {
+			a, _ := idempotency.AttemptFrom(ctx)
+			numbers = append(numbers, a.Number)
+			return boom
+		}
+		for range 3 {
+			if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, boom) {
+				t.Errorf("got %v, want the work's error", err)
+			}
+		}
+		if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("after three attempts: got %v, want ErrDead", err)
+		}
+		if got, want := fmt.Sprint(numbers), "[1 2 3]"; got != want {
+			t.Errorf("attempts %s, want %s", got, want)
+		}
+	})
+}
+
+func TestAReleasedEventIsTakenOver(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(16)
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		boom := errors.New("boom")
+		if err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error { return boom }); !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		checkCounts(t, db, 1, 0)
+		var won atomic.Int64
+		var g errgroup.Group
+		for range 16 {
+			g.Go(func() error {
+				err := events.RunTx(t.Context(), key, effect)
+				if err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, idempotency.ErrDuplicate) {
+					return err
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Errorf("a run failed: %v", err)
+		}
+		if got := won.Load(); got != 1 {
+			t.Errorf("%d runs won, want 1", got)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}

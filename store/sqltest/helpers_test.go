@@ -1,0 +1,58 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+var key = idempotency.Key{Scope: "test", ID: "evt_1"}
+
+// newEvents returns a store with its table, and a table of effects beside it.
+func newEvents(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	events, err := sqlstore.New(db, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := events.CreateTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "CREATE TABLE effects (name text NOT NULL)")
+	return events
+}
+
+func mustExec(t testing.TB, db *sql.DB, query string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func count(t testing.TB, db *sql.DB, table string) int {
+	t.Helper()
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// effect is work that leaves one row.
+func effect(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO effects (name) VALUES ('once')")
+	return err
+}
+
+func checkCounts(t *testing.T, db *sql.DB, wantRecords, wantEffects int) {
+	t.Helper()
+	if got := count(t, db, sqlstore.DefaultTable); got != wantRecords {
+		t.Errorf("%d records, want %d", got, wantRecords)
+	}
+	if got := count(t, db, "effects"); got != wantEffects {
+		t.Errorf("%d effects, want %d", got, wantEffects)
+	}
+}
