@@ -1,0 +1,58 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+const secret = "s3cret"
+
+// start starts the example and returns a sender to it.
+func start(t *testing.T) (*hooktest.Process, *hooktest.Sender) {
+	t.Helper()
+	p := hooktest.Start(t, nil, "GITHUB_WEBHOOK_SECRET="+secret)
+	return p, hooktest.NewSender(t, hmacverify.GitHub(), p.URL+"/webhooks/github", secret)
+}
+
+const push = `{"ref":"refs/heads/main","after":"1a2b","repository":{"full_name":"octo/cat"}}`
+
+func TestARedeliveryUnderAnotherIDIsTheSameEvent(t *testing.T) {
+	t.Parallel()
+	p, s := start(t)
+	s.SendID(t, "X-GitHub-Delivery", "1", push).Want(t, 200, "")
+	s.SendID(t, "X-GitHub-Delivery", "1", push).Want(t, 200, "duplicate")
+	s.SendID(t, "X-GitHub-Delivery", "2", push).Want(t, 200, "duplicate")
+	hooktest.See(t, p.URL+"/pushes", "octo/cat refs/heads/main 1a2b")
+}
+
+func TestAForgeryIsRefused(t *testing.T) {
+	t.Parallel()
+	p, _ := start(t)
+	hooktest.NewSender(t, hmacverify.GitHub(), p.URL+"/webhooks/github", "guessed").Send(t, push).Want(t, 401, "")
+	hooktest.See(t, p.URL+"/pushes", "")
+}
+
+func TestAPingIsDoneWithNothing(t *testing.T) {
+	t.Parallel()
+	p, s := start(t)
+	s.Send(t, `{"zen":"Keep it logically awesome."}`).Want(t, 204, "")
+	s.Send(t, `{"zen":`).Want(t, 400, "")
+	hooktest.See(t, p.URL+"/pushes", "")
+}
+
+func TestOfCopiesAtOnceOneIsRecorded(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	want := []hooktest.Outcome{{Status: 200, Code: "duplicate", Count: 19}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "20")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	hooktest.See(t, p.URL+"/pushes", "octo/cat refs/heads/main 1a2b3c")
+	p.Stop(t)
+}

@@ -1,0 +1,111 @@
+package hooktest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// serveEnv makes a test binary the program that it tests.
+const serveEnv = "HOOKONCE_EXAMPLE"
+
+// Main is the TestMain of an example: the tests, or the example's main in the
+// processes that Start starts.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(serveEnv) == "" {
+		os.Exit(m.Run())
+	}
+	main()
+}
+
+// A Process is an example that runs in a process of its own.
+type Process struct {
+	URL string
+	try string // the command that it prints
+
+	cmd  *exec.Cmd
+	wait func() error
+}
+
+// Start starts the example with what env adds to the environment, and waits
+// until it listens. It is killed at the end of the test.
+func Start(t *testing.T, args []string, env ...string) *Process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), serveEnv+"=1", "TMPDIR="+t.TempDir(), "GORACE=halt_on_error=1")
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stderr = t.Output()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{cmd: cmd, wait: sync.OnceValue(cmd.Wait)}
+	t.Cleanup(p.Kill)
+	for lines := bufio.NewScanner(stdout); p.URL == ""; {
+		if !lines.Scan() {
+			t.Fatalf("the example does not start: %v", lines.Err())
+		}
+		if try, ok := strings.CutPrefix(lines.Text(), "try:  go -C examples "); ok && p.try == "" {
+			p.try = try
+		}
+		p.URL, _ = strings.CutPrefix(lines.Text(), "listening on ")
+		if !strings.HasPrefix(lines.Text(), "listening on ") {
+			p.URL = ""
+		}
+	}
+	return p
+}
+
+// Kill kills the process, as a crash would.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill()
+	p.wait()
+}
+
+// Stop sends SIGTERM and checks that the process ends well.
+func (p *Process) Stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := p.wait(); err != nil {
+		t.Errorf("the example ends with %v", err)
+	}
+}
+
+// An Outcome is how many deliveries got the same answer.
+type Outcome struct {
+	Status int
+	Code   string
+	Count  int
+}
+
+// Try runs the command that the example prints for people to try it, with more
+// arguments, and returns what was answered, the most frequent first.
+func (p *Process) Try(t *testing.T, args ...string) []Outcome {
+	t.Helper()
+	if p.try == "" {
+		t.Fatal("the example prints no command to try it with")
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", "go "+p.try+` -json "$@"`, "bash")
+	cmd.Args = append(cmd.Args, args...)
+	cmd.Dir = ".." // the folder of the examples
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var report struct{ Answers []Outcome }
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%s: %v\n%s%s", p.try, err, stdout.String(), stderr.String())
+	} else if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
+		t.Error(err)
+	}
+	return report.Answers
+}

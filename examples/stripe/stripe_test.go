@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+const secret = "whsec_of_the_tests"
+
+func payment(id string, cents int) string {
+	return fmt.Sprintf(`{"id":%q,"type":"payment_intent.succeeded","data":{"object":{"customer":"cus_2","amount":%d}}}`, id, cents)
+}
+
+func TestEachPaymentIsCreditedOnce(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil, "STRIPE_WEBHOOK_SECRET="+secret)
+	s := hooktest.NewSender(t, hmacverify.Stripe(), p.URL+"/webhooks/stripe", secret)
+	s.Send(t, payment("evt_1", 100)).Want(t, 200, "")
+	s.Send(t, payment("evt_1", 100)).Want(t, 200, "duplicate")
+	s.Send(t, payment("evt_2", 100)).Want(t, 200, "")
+	s.Send(t, `{"id":"evt_3","type":"invoice.paid"}`).Want(t, 200, "")
+	s.Send(t, `{"type":"invoice.paid"}`).Want(t, 400, "invalid_key")
+	hooktest.See(t, p.URL+"/balances/cus_2", "200")
+}
+
+func TestOfCopiesAtOnceOneIsCredited(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	want := []hooktest.Outcome{{Status: 200, Code: "duplicate", Count: 49}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "50")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	hooktest.See(t, p.URL+"/balances/cus_1", "1000")
+}
+
+func TestWhatIsNotStripesIsRefused(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	for _, how := range []string{"-wrong-secret", "-stale", "-alter"} {
+		if diff := cmp.Diff([]hooktest.Outcome{{Status: 401, Code: "invalid_signature", Count: 1}}, p.Try(t, how)); diff != "" {
+			t.Errorf("answers to %s (-want +got)\n%s", how, diff)
+		}
+	}
+	hooktest.See(t, p.URL+"/balances/cus_1", "0")
+	p.Stop(t)
+}
