@@ -26,6 +26,8 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 	})
 }
 
+// refuse tells the hook before the client, so that a hook that reads the clock
+// is not delayed by a slow one.
 func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if v != nil && v.opts.onError != nil {
 		v.opts.onError(r, err)

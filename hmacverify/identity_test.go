@@ -157,6 +157,10 @@ func TestDeliveryWithoutHTTP(t *testing.T) {
 	if id, err := got.IdempotencyID(); id != "1" || err != nil {
 		t.Errorf("a signed ID is an identity: got %q, %v", id, err)
 	}
+	unsigned := &hmacverify.Delivery{Scheme: "acme", ID: "1", Identity: hmacverify.SignedID}
+	if id, err := unsigned.IdempotencyID(); id != "" || err == nil {
+		t.Errorf("an unsigned ID is none: got %q, %v", id, err)
+	}
 	if got.Scope() != "acme/eu/1" {
 		t.Errorf("got scope %q", got.Scope())
 	}

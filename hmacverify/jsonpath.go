@@ -58,6 +58,8 @@ func child(doc []byte, i int, name string) int {
 	return -1
 }
 
+// member walks over the members of an object whose brace is before i. It stops
+// at the one that it wants, so an ID that stands in front costs nothing.
 func member(doc []byte, i int, name string) int {
 	for {
 		i = skipSpace(doc, i)
@@ -83,6 +85,7 @@ func member(doc []byte, i int, name string) int {
 	}
 }
 
+// element is member for arrays.
 func element(doc []byte, i int, name string) int {
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 0 {
@@ -197,6 +200,7 @@ func escaped(doc []byte, start, i int) bool {
 	return odd
 }
 
+// isLiteral reports whether c can be in a number, true, false or null.
 func isLiteral(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
 }

@@ -168,6 +168,8 @@ func (r *keyring) matchEd25519(w *work, body []byte) (int, bool) {
 	return 0, false
 }
 
+// message is the one place where the signed bytes are put together. It does not
+// use the scratch space: a pool would keep a megabyte for each that came by.
 func (w *work) message(body []byte) []byte {
 	m := make([]byte, 0, len(w.text)+len(body))
 	m = append(m, w.text[:w.split]...)

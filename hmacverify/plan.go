@@ -59,6 +59,8 @@ func newPlan(s Scheme, o *Options) (*plan, error) {
 	return p, nil
 }
 
+// name keeps scopes unambiguous: a slash in it would make Scope of one scheme
+// and tenant equal to that of another pair.
 func (p *plan) name(*Options) error {
 	name := p.scheme.Name
 	if name == "" || len(name) > maxNameLength || strings.Contains(name, "/") || !printable(name) {
@@ -67,6 +69,8 @@ func (p *plan) name(*Options) error {
 	return nil
 }
 
+// algorithm also refuses values that are none of the constants: an unknown one
+// must not fall back to a default.
 func (p *plan) algorithm(*Options) error {
 	switch p.scheme.Algorithm {
 	case SHA256:
@@ -89,6 +93,8 @@ func (p *plan) algorithm(*Options) error {
 	return nil
 }
 
+// signature resolves the names once, so that verifying asks the header map
+// directly and does not canonicalise for each request.
 func (p *plan) signature(*Options) error {
 	s := &p.scheme
 	if n := len(s.Signature); n > maxHeaders || n == 0 && s.Extract == nil {
@@ -109,6 +115,7 @@ func (p *plan) signature(*Options) error {
 	return nil
 }
 
+// list clones what the caller could still change.
 func (p *plan) list(*Options) error {
 	l := p.scheme.List
 	p.scheme.List.Keys = slices.Clone(l.Keys)
@@ -123,6 +130,7 @@ func (p *plan) list(*Options) error {
 	return nil
 }
 
+// parse takes the template apart, unless an ExtractFunc stands in its place.
 func (p *plan) parse(*Options) error {
 	s := &p.scheme
 	if s.Extract != nil {
@@ -136,6 +144,9 @@ func (p *plan) parse(*Options) error {
 	return err
 }
 
+// url wants the address from configuration. There is no way to have it taken
+// from the request: Host and X-Forwarded-* are the client's to choose, so a
+// delivery to another endpoint could be replayed to this one.
 func (p *plan) url(o *Options) error {
 	if p.template.has(urlPart, "") && o.URL == "" && o.Keys == nil {
 		return p.wrong("the template signs the URL: set Options.URL")
@@ -199,6 +210,7 @@ func (p *plan) identity(*Options) error {
 	return nil
 }
 
+// signsBody reports whether the signature covers the bytes of the body.
 func (p *plan) signsBody() bool { return p.scheme.Extract == nil && !p.template.params }
 
 func (p *plan) wrong(format string, args ...any) error {
@@ -209,6 +221,8 @@ func printable(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
+// parsePath splits Field.JSON. Names with a dot in them cannot be written; no
+// sender that we know of has one.
 func parsePath(s string) ([]string, error) {
 	if s == "" {
 		return nil, nil

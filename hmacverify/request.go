@@ -40,6 +40,8 @@ type checked struct {
 	ctx      deliveryContext
 }
 
+// check is Check without the changes to r. The scratch space is kept while the
+// body arrives, so that headers are parsed and decoded once.
 func (v *Verifier) check(r *http.Request) (*checked, error) {
 	if v == nil || v.plan == nil {
 		return nil, ErrNoKey
@@ -117,6 +119,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return b.Bytes(), readError(err)
 }
 
+// readError keeps apart what the client did from what it sent.
 func readError(err error) error {
 	if err == nil {
 		return nil
@@ -136,6 +139,7 @@ func (c *checked) install(r *http.Request) {
 	r.ContentLength = int64(len(c.delivery.Body))
 }
 
+// getBody is for those who send the request on, and for retries.
 func (c *checked) getBody() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(c.delivery.Body)), nil
 }

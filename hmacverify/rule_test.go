@@ -77,6 +77,16 @@ func TestTimestampRules(t *testing.T) {
 		_, err = v.Verify(h, []byte(ruleBody))
 		wantErr(t, err, hmacverify.ErrTimestamp)
 	})
+	t.Run("no length of digits overflows where any time is accepted", func(t *testing.T) {
+		t.Parallel()
+		sanity := hmacverify.Sanity()
+		v := newVerifier(t, sanity, nil, testKey)
+		for _, digits := range []string{strings.Repeat("9", 16), strconv.Itoa(math.MaxInt64), strings.Repeat("9", 40)} {
+			h := http.Header{"Sanity-Webhook-Signature": {"t=" + digits + ",v1=" + strings.Repeat("A", 43)}}
+			_, err := v.Verify(h, []byte(ruleBody))
+			wantErr(t, err, hmacverify.ErrTimestamp)
+		}
+	})
 	t.Run("the tolerance can be set", func(t *testing.T) {
 		t.Parallel()
 		o := testOptions()
@@ -121,6 +131,7 @@ func TestCandidateRules(t *testing.T) {
 		{"a prefix of the signature is no signature", stamp + ",v1=" + mac[:32], hmacverify.ErrMalformed},
 		{"an empty signature is no signature", stamp + ",v1=", hmacverify.ErrMalformed},
 		{"more than the signature is no signature", stamp + ",v1=" + mac + "00", hmacverify.ErrMalformed},
+		{"much more than a signature is no signature", stamp + ",v1=" + strings.Repeat(mac, 50), hmacverify.ErrMalformed},
 		{"a wrong last byte is refused", stamp + ",v1=" + flipLast(mac), hmacverify.ErrMismatch},
 		{"a wrong first byte is refused", stamp + ",v1=" + flip(mac[:1]) + mac[1:], hmacverify.ErrMismatch},
 		{"two timestamps in the list are ambiguous", stamp + "," + stamp + "," + good, hmacverify.ErrMalformed},

@@ -95,6 +95,7 @@ func (s *Signer) stamp(w *work, h http.Header) error {
 	return nil
 }
 
+// signedBytes is the Verifier's, without its checks of time and signature.
 func (s *Signer) signedBytes(w *work, h http.Header, body []byte) ([]byte, error) {
 	switch {
 	case s.plan.template.params:
@@ -141,6 +142,7 @@ func (p *plan) join(timestamp string, signatures []string) string {
 	return strings.Join(entries, l.Sep)
 }
 
+// stampEntry begins a list with the timestamp, if that is where it goes.
 func (p *plan) stampEntry(timestamp string) []string {
 	switch {
 	case !p.listTime:

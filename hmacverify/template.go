@@ -68,6 +68,8 @@ func parseTemplate(s, idHeader string) (template, error) {
 	return t, t.separate()
 }
 
+// parsePart knows every name that a template can have. An unknown one is an
+// error and no literal: a misspelt {body} would leave the body unsigned.
 func parsePart(name, idHeader string) (part, error) {
 	switch {
 	case name == "timestamp":
@@ -168,6 +170,8 @@ func render(dst []byte, parts []part, h http.Header, timestamp, url, method stri
 // canonical, so that the map can be asked directly.
 func single(h http.Header, name string) (string, error) { return only(name, h[name]) }
 
+// only refuses a header that is there twice: which line counts is decided
+// differently by every proxy, so a signature on one says nothing of the other.
 func only(name string, values []string) (string, error) {
 	switch {
 	case len(values) > 1:
@@ -182,6 +186,7 @@ func only(name string, values []string) (string, error) {
 
 func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }
 
+// validHeader checks for the token of RFC 9110, section 5.6.2.
 func validHeader(name string) error {
 	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if name == "" || strings.Trim(name, token) != "" {
