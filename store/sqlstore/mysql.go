@@ -136,8 +136,15 @@ WHERE scope > ? OR scope = ? AND id > ?
 ORDER BY scope, id
 LIMIT 1 OFFSET ?`,
 
-	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing: these
-	// find the keys that deleteKeys deletes then.
+	nextPayload: `
+SELECT scope, id
+FROM {table}_payloads
+WHERE scope > ? OR scope = ? AND id > ?
+ORDER BY scope, id
+LIMIT 1 OFFSET ?`,
+
+	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing. So these
+	// find keys, and delete and deletePayloads take a list of them.
 	purge: `
 SELECT scope, id
 FROM {table}
@@ -151,6 +158,19 @@ FROM {table}_payloads
 WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
   AND changed_at < {now} - ?
 FOR UPDATE SKIP LOCKED`,
+
+	// The list comes first, in hexadecimal, and each of its keys is looked up: with
+	// IN the optimizer would rather go through a table of which most is to be
+	// deleted, and wait for rows that somebody has locked.
+	delete: `
+DELETE r
+FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
+STRAIGHT_JOIN {table} AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
+
+	deletePayloads: `
+DELETE r
+FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
+STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	version: `SELECT version()`,

@@ -149,6 +149,13 @@ WHERE (scope, id) > ($1, $2)
 ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
+	nextPayload: `
+SELECT scope, id
+FROM {table}_payloads
+WHERE (scope, id) > ($1, $2)
+ORDER BY scope, id
+LIMIT 1 OFFSET $3`,
+
 	purge: `
 DELETE FROM {table}
 WHERE ctid = ANY (ARRAY(

@@ -120,10 +120,10 @@ func (p probe) values(ctx context.Context) error {
 	}
 	dead.State = idempotency.Dead
 	dead.LastError = strings.Repeat("x", idempotency.MaxReasonBytes)
-	return errors.Join(
-		p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...),
-		p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError),
-	)
+	if err := p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...); err != nil {
+		return err
+	}
+	return p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError)
 }
 
 // keeps claims a record, ends it by a fenced statement, and compares it with want.
@@ -134,7 +134,11 @@ func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, a
 		return fmt.Errorf("inserting a claim: %w", err)
 	}
 	c := idempotency.Claim{Key: key, Owner: want.Owner, Token: want.Token}
-	if err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...); err != nil {
+	err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...)
+	if errors.Is(err, idempotency.ErrLeaseLost) {
+		return fmt.Errorf("table %s does not keep what it is given in owner or token", p.o.Table)
+	}
+	if err != nil {
 		return err
 	}
 	got, err := p.find(ctx, p.tx, key)
@@ -183,18 +187,19 @@ func (p probe) payload(ctx context.Context) error {
 	if !p.o.KeepPayloads {
 		return nil
 	}
+	table := p.o.Table + "_payloads"
 	long := strings.Repeat("\xff", maxName)
 	want := idempotency.Payload{Source: long, ContentType: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
 	if err := p.keepPayload(idempotency.WithPayload(ctx, want), p.tx, key); err != nil {
-		return fmt.Errorf("table %s: %w", payloadTable(p.o.Table), err)
+		return fmt.Errorf("table %s: %w", table, err)
 	}
 	got, err := p.findPayload(ctx, p.tx, key)
 	if err != nil {
-		return fmt.Errorf("table %s: %w", payloadTable(p.o.Table), err)
+		return fmt.Errorf("table %s: %w", table, err)
 	}
 	if got.Source != long || got.ContentType != long || !bytes.Equal(got.Body, want.Body) {
-		return fmt.Errorf("table %s does not keep what it is given", payloadTable(p.o.Table))
+		return fmt.Errorf("table %s does not keep what it is given", table)
 	}
 	return nil
 }

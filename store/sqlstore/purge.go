@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,16 +40,19 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 }
 
 func (s *Store) purgeAll(ctx context.Context) (n int, err error) {
-	n, err = s.sweep(ctx, s.o.Table, s.sql.nextKey, s.sql.purge, s.o.Retention)
+	n, err = s.sweep(ctx, purge{s.sql.nextKey, s.sql.purge, s.sql.delete, s.o.Retention})
 	if err != nil || !s.o.KeepPayloads {
 		return n, err
 	}
-	nextKey := strings.Replace(s.sql.nextKey, s.o.Table, payloadTable(s.o.Table), 1)
-	_, err = s.sweep(ctx, payloadTable(s.o.Table), nextKey, s.sql.purgePayloads, s.o.PayloadRetention)
+	_, err = s.sweep(ctx, purge{s.sql.nextPayload, s.sql.purgePayloads, s.sql.deletePayloads, s.o.PayloadRetention})
 	return n, err
 }
 
-func payloadTable(table string) string { return table + "_payloads" }
+// A purge is the statements that purge a table, and the age that is too old.
+type purge struct {
+	next, find, delete string
+	age                time.Duration
+}
 
 // position is the key that a batch starts after or ends with.
 type position struct{ scope, id []byte }
@@ -55,16 +60,16 @@ type position struct{ scope, id []byte }
 // last is after every key.
 var last = position{scope: []byte(strings.Repeat("\xff", idempotency.MaxKeyBytes+1))}
 
-// sweep goes through a table and deletes what is older than age.
-func (s *Store) sweep(ctx context.Context, table, nextKey, purge string, age time.Duration) (n int, err error) {
+// sweep goes through a table and deletes what is too old.
+func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 	for from := (position{scope: []byte{}, id: []byte{}}); ; {
-		to, more, err := s.batchEnd(ctx, nextKey, from)
+		to, more, err := s.batchEnd(ctx, p.next, from)
 		if err != nil {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
 		var deleted int
 		err = s.again(ctx, func() error {
-			deleted, err = s.purgeOne(ctx, table, purge, from, to, age)
+			deleted, err = s.purgeOne(ctx, p, from, to)
 			return err
 		})
 		n += deleted
@@ -96,12 +101,12 @@ func (s *Store) after(p position) []any {
 	return []any{p.scope, p.id}
 }
 
-func (s *Store) purgeOne(ctx context.Context, table, purge string, from, to position, age time.Duration) (int, error) {
-	args := append(append(s.after(from), s.after(to)...), age.Microseconds())
-	if s.dialect == MySQL {
-		return s.purgeKeys(ctx, table, purge, args)
+func (s *Store) purgeOne(ctx context.Context, p purge, from, to position) (int, error) {
+	args := append(append(s.after(from), s.after(to)...), p.age.Microseconds())
+	if p.delete != "" {
+		return s.findAndDelete(ctx, p, args)
 	}
-	res, err := s.db.ExecContext(ctx, purge, args...)
+	res, err := s.db.ExecContext(ctx, p.find, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -109,38 +114,40 @@ func (s *Store) purgeOne(ctx context.Context, table, purge string, from, to posi
 	return int(n), err
 }
 
-// purgeKeys is purgeOne in two statements, at READ COMMITTED: at a higher level
-// InnoDB would lock the gaps between the keys, and new events would wait.
-func (s *Store) purgeKeys(ctx context.Context, table, purge string, args []any) (int, error) {
+// findAndDelete is purgeOne in two statements, at READ COMMITTED: at a higher
+// level InnoDB would lock the gaps between the keys, and new events would wait.
+func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, error) {
 	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
-	keys, err := keysOf(tx.QueryContext(ctx, purge, args...))
+	keys, err := keysOf(tx.QueryContext(ctx, p.find, args...))
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	list := strings.Repeat(",(?,?)", len(keys)/2)[1:]
-	if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE (scope, id) IN ("+list+")", keys...); err != nil {
+	list, err := json.Marshal(keys)
+	if err != nil {
 		return 0, err
 	}
-	return len(keys) / 2, tx.Commit()
+	if _, err := tx.ExecContext(ctx, p.delete, string(list)); err != nil {
+		return 0, err
+	}
+	return len(keys), tx.Commit()
 }
 
-// keysOf reads rows of scope and ID into one list of parameters.
-func keysOf(rows *sql.Rows, err error) ([]any, error) {
+// keysOf reads rows of scope and ID, in hexadecimal.
+func keysOf(rows *sql.Rows, err error) (keys [][2]string, _ error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var keys []any
 	for rows.Next() {
 		var scope, id []byte
 		if err := rows.Scan(&scope, &id); err != nil {
 			return nil, err
 		}
-		keys = append(keys, scope, id)
+		keys = append(keys, [2]string{hex.EncodeToString(scope), hex.EncodeToString(id)})
 	}
 	return keys, rows.Err()
 }

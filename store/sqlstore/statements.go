@@ -30,12 +30,15 @@ type statements struct {
 	fail        string // records an attempt that was rolled back
 	retry       string // makes a Dead record Released
 
-	keepPayload   string // adds a payload
-	findPayload   string // reads a payload
-	failures      string // lists what is not Done and not being worked on
-	nextKey       string // finds where the next batch of a purge ends
-	purge         string // deletes the old records of a batch
-	purgePayloads string // deletes the old payloads of a batch
+	keepPayload    string // adds a payload
+	findPayload    string // reads a payload
+	failures       string // lists what is not Done and not being worked on
+	nextKey        string // finds where the next batch of a purge ends
+	nextPayload    string // the same for payloads
+	purge          string // deletes the old records of a batch
+	purgePayloads  string // deletes the old payloads of a batch
+	delete         string // deletes the records that purge has found, if it only finds
+	deletePayloads string // the same for payloads
 
 	insertText string // inserts a key as text, if that is to be refused
 	columns    string // reads no rows of the table, but their columns
@@ -72,7 +75,7 @@ func (s *statements) all() []*string {
 	return []*string{
 		&s.create, &s.createPayloads, &s.insert, &s.restoreWait, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
-		&s.nextKey, &s.purge, &s.purgePayloads, &s.insertText, &s.columns, &s.version,
+		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.insertText, &s.columns, &s.version,
 	}
 }
 

@@ -1,0 +1,86 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+func TestNewRefusesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	db := sql.OpenDB(versionOnly(""))
+	t.Cleanup(func() { db.Close() })
+	tests := map[string]struct {
+		db *sql.DB
+		d  sqlstore.Dialect
+		o  *sqlstore.Options
+	}{
+		"no database":         {nil, sqlstore.PostgreSQL, nil},
+		"no dialect":          {db, "", nil},
+		"unknown dialect":     {db, "oracle", nil},
+		"quoted table":        {db, sqlstore.SQLite, &sqlstore.Options{Table: `"a"`}},
+		"table and statement": {db, sqlstore.SQLite, &sqlstore.Options{Table: "a; DROP TABLE b"}},
+		"two dots":            {db, sqlstore.SQLite, &sqlstore.Options{Table: "a.b.c"}},
+		"trailing newline":    {db, sqlstore.SQLite, &sqlstore.Options{Table: "a\n"}},
+		"long table":          {db, sqlstore.SQLite, &sqlstore.Options{Table: strings.Repeat("a", 49)}},
+		"negative wait":       {db, sqlstore.SQLite, &sqlstore.Options{Wait: -1}},
+		"negative attempts":   {db, sqlstore.SQLite, &sqlstore.Options{MaxAttempts: -1}},
+		"negative retention":  {db, sqlstore.SQLite, &sqlstore.Options{Retention: -1, AllowDuplicatesAfterShortRetention: true}},
+		"negative of payload": {db, sqlstore.SQLite, &sqlstore.Options{PayloadRetention: -1}},
+		"short retention":     {db, sqlstore.SQLite, &sqlstore.Options{Retention: sqlstore.MinRetention - 1}},
+	}
+	for name, test := range tests {
+		if _, err := sqlstore.New(test.db, test.d, test.o); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+	for name, o := range map[string]*sqlstore.Options{
+		"nil":             nil,
+		"schema":          {Table: "app.webhook_events2"},
+		"short retention": {Retention: time.Hour, AllowDuplicatesAfterShortRetention: true},
+		"shortest":        {Retention: sqlstore.MinRetention},
+		"short payloads":  {PayloadRetention: time.Hour},
+	} {
+		for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+			if _, err := sqlstore.New(db, d, o); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestSchemaNamesTheTables(t *testing.T) {
+	t.Parallel()
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+		without, err := sqlstore.Schema(d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := sqlstore.Schema(d, &sqlstore.Options{Table: "app.events", KeepPayloads: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			schema, part string
+			want         int
+		}{
+			{without, "CREATE TABLE IF NOT EXISTS " + sqlstore.DefaultTable + " (", 1},
+			{without, "CREATE TABLE", 1},
+			{with, "CREATE TABLE IF NOT EXISTS app.events (", 1},
+			{with, "CREATE TABLE IF NOT EXISTS app.events_payloads (", 1},
+			{with, "CREATE TABLE", 2},
+			{with, ";\n", 2},
+			{without + with, "{", 0},
+		} {
+			if got := strings.Count(test.schema, test.part); got != test.want {
+				t.Errorf("%s: %d of %q, want %d, in:\n%s", d, got, test.part, test.want, test.schema)
+			}
+		}
+	}
+	if _, err := sqlstore.Schema(sqlstore.MySQL, &sqlstore.Options{Table: "a b"}); err == nil {
+		t.Error("a table name with a space: got no error")
+	}
+}
