@@ -54,6 +54,21 @@ func (s *Sender) Send(t *testing.T, body string) Answer {
 	return do(t, r)
 }
 
+// Lost sends body to an endpoint that will be killed before it answers.
+func (s *Sender) Lost(t *testing.T, body string) {
+	t.Helper()
+	r, err := NewRequest(t.Context(), s.signer, s.URL, body, s.Header)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err == nil {
+		resp.Body.Close()
+		t.Errorf("answered %s by an endpoint that was killed", resp.Status)
+	}
+}
+
 // SendID is Send with an ID in that header.
 func (s *Sender) SendID(t *testing.T, header, id, body string) Answer {
 	t.Helper()

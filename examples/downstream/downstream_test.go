@@ -1,0 +1,37 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+func TestOfCopiesAtOnceOneIsPaid(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	want := []hooktest.Outcome{{Status: 409, Code: "duplicate", Count: 9}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "10")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	hooktest.See(t, p.URL+"/service/payments", "1000 to alice")
+	p.Stop(t)
+}
+
+func TestAPaymentWhoseAnswerWasLostIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, []string{"-lose-answers"})
+	for _, want := range []hooktest.Outcome{
+		{Status: 500, Code: "failed", Count: 1},
+		{Status: 200, Count: 1},
+		{Status: 409, Code: "duplicate", Count: 1},
+	} {
+		if diff := cmp.Diff([]hooktest.Outcome{want}, p.Try(t)); diff != "" {
+			t.Errorf("answers (-want +got)\n%s", diff)
+		}
+		hooktest.See(t, p.URL+"/service/payments", "1000 to alice")
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+const (
+	secret = "s3cret"
+	event  = `{"eventId":"evt_1"}`
+)
+
+func start(t *testing.T, args ...string) (*hooktest.Process, *hooktest.Sender) {
+	t.Helper()
+	p := hooktest.Start(t, args, "WEBHOOK_SECRET="+secret)
+	return p, hooktest.NewSender(t, hmacverify.XSignature256(), p.URL+"/webhooks", secret)
+}
+
+func TestCopiesAreToComeAgainWhileTheWorkGoesOn(t *testing.T) {
+	t.Parallel()
+	p, s := start(t, "-work", "4s") // longer than a copy waits, which is 2 s
+	want := []hooktest.Outcome{{Status: 503, Code: "in_flight", Count: 4}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "5")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	s.Send(t, event).Want(t, 409, "duplicate")
+	hooktest.See(t, p.URL+"/reports", "evt_1 attempt 1: a report")
+	p.Stop(t)
+}
+
+func TestTheLeaseIsRenewedWhileTheWorkGoesOn(t *testing.T) {
+	t.Parallel()
+	_, s := start(t, "-work", "3s", "-lease", "1s")
+	s.Send(t, event).Want(t, 200, "")
+	s.Send(t, event).Want(t, 409, "duplicate")
+}
+
+func TestAnotherProcessTakesOverFromOneThatWasKilled(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "test.db")
+	first, _ := start(t, "-db", db, "-work", "1h", "-lease", "2s")
+	second, s := start(t, "-db", db, "-work", "1ms", "-lease", "2s")
+	firstSender := hooktest.NewSender(t, hmacverify.XSignature256(), first.URL+"/webhooks", secret)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		firstSender.Lost(t, event)
+	}()
+	// Once the first has claimed the event, the second answers that it is in
+	// flight. It is not asked before, or it would do the work itself.
+	waitFor(t, func() bool { return records(t, db) == 1 })
+	s.Send(t, event).Want(t, 503, "in_flight")
+	first.Kill()
+	<-gone
+	waitFor(t, func() bool { return s.Send(t, event).Status == 200 })
+	s.Send(t, event).Want(t, 409, "duplicate")
+	hooktest.See(t, second.URL+"/reports", "evt_1 attempt 2: a report")
+}
+
+// records returns the number of events in a database.
+func records(t *testing.T, file string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(2000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+sqlstore.DefaultTable).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// waitFor waits until ok returns true, for ten seconds.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it has not come to that in ten seconds")
+		}
+	}
+}
