@@ -19,7 +19,7 @@ import (
 //
 // Outside of a Middleware, Fail does nothing. It is safe for concurrent use.
 func Fail(r *http.Request, err error) {
-	if rep, ok := r.Context().Value(reportKey{}).(*report); ok && err != nil {
+	if rep, ok := r.Context().Value(reportKey{}).(*report); ok {
 		rep.set(err)
 	}
 }

@@ -203,28 +203,43 @@ func TestHandlersContextEndsAfterTimeout(t *testing.T) {
 	}
 }
 
+func TestTimeoutIsSeenByAHandlerThatOnlyAsks(t *testing.T) {
+	bubble(t, func(t *testing.T, l *idempotency.Leased, _ *faulty, _ *journal) {
+		once := &idempotency.Middleware{Runner: l, Key: headerKey, Timeout: time.Minute}
+		deliver(once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Minute - time.Nanosecond)
+			checkError(t, r.Context().Err(), nil)
+			time.Sleep(time.Nanosecond)
+			checkError(t, r.Context().Err(), context.DeadlineExceeded)
+			checkError(t, context.Cause(r.Context()), context.DeadlineExceeded)
+		})), "evt", "")
+	})
+}
+
 // What a handler leaves running can see that the handler has returned.
 func TestHandlersContextEndsWhenItReturns(t *testing.T) {
 	t.Parallel()
-	for _, waitedBefore := range []bool{false, true} {
-		once := &idempotency.Middleware{Runner: leased(), Key: headerKey}
-		var ctx context.Context
-		deliver(once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx = r.Context()
-			if err := ctx.Err(); err != nil {
-				t.Errorf("in the handler: %v", err)
+	for _, runner := range []idempotency.Runner{leased(), impatient{1, func() {}}} {
+		for _, waitedBefore := range []bool{false, true} {
+			once := &idempotency.Middleware{Runner: runner, Key: headerKey}
+			var ctx context.Context
+			deliver(once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx = r.Context()
+				if err := ctx.Err(); err != nil {
+					t.Errorf("in the handler: %v", err)
+				}
+				if waitedBefore {
+					ctx.Done()
+				}
+			})), fmt.Sprint(waitedBefore), "")
+			if err := ctx.Err(); err != context.Canceled {
+				t.Errorf("after the handler: got %v, want Canceled", err)
 			}
-			if waitedBefore {
-				ctx.Done()
+			select {
+			case <-ctx.Done():
+			default:
+				t.Error("the context is not done")
 			}
-		})), "evt", "")
-		if err := ctx.Err(); err != context.Canceled {
-			t.Errorf("after the handler: got %v, want Canceled", err)
-		}
-		select {
-		case <-ctx.Done():
-		default:
-			t.Error("the context is not done")
 		}
 	}
 }

@@ -208,11 +208,40 @@ func TestNoRenewalOutlivesRun(t *testing.T) {
 			}
 			return nil
 		}
+		start := time.Now()
 		checkError(t, run(t.Context(), l, takes(11*time.Second)), nil)
+		if got := time.Since(start); got != 13*time.Second {
+			t.Errorf("Run returned after %v, want 13s, the end of the renewal under way", got)
+		}
 		n := len(store.calls())
 		time.Sleep(time.Hour)
 		if calls := store.calls(); len(calls) != n {
 			t.Errorf("calls after Run: %v", calls[n:])
+		}
+	})
+}
+
+func TestLeaseIsRenewedThoughTheCallersContextHasEnded(t *testing.T) {
+	bubble(t, func(t *testing.T, l *idempotency.Leased, store *faulty, _ *journal) {
+		ctx, cancel := context.WithCancel(t.Context())
+		checkError(t, run(ctx, l, func(context.Context) error {
+			cancel() // and the work goes on all the same
+			time.Sleep(time.Minute)
+			checkState(t, store.Store, evt, idempotency.Claimed)
+			return nil
+		}), nil)
+	})
+}
+
+func TestWorksContextEndsWithTheWork(t *testing.T) {
+	bubble(t, func(t *testing.T, l *idempotency.Leased, _ *faulty, _ *journal) {
+		var ctx context.Context
+		run(t.Context(), l, func(c context.Context) error {
+			ctx = c
+			return c.Err()
+		})
+		if ctx.Err() != context.Canceled || t.Context().Err() != nil {
+			t.Errorf("got %v and %v, want only the work's to be cancelled", ctx.Err(), t.Context().Err())
 		}
 	})
 }
@@ -320,6 +349,24 @@ func TestLeaseThatCannotBeRenewedIsLostWhenItEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Then it is not known whether somebody else is at it.
+func TestFailureIsALostLeaseIfNeitherRenewalNorReleaseCanBeWritten(t *testing.T) {
+	bubble(t, func(t *testing.T, l *idempotency.Leased, store *faulty, _ *journal) {
+		store.before = func(_ context.Context, verb string, _ int) error {
+			if verb != "claim" {
+				return errors.New("no connection")
+			}
+			return nil
+		}
+		err := run(t.Context(), l, func(ctx context.Context) error {
+			stuck(ctx)
+			return errBoom
+		})
+		checkError(t, err, idempotency.ErrLeaseLost)
+		checkError(t, err, errBoom)
+	})
 }
 
 func TestOneFailedRenewalIsMadeUpFor(t *testing.T) {

@@ -108,9 +108,14 @@ func TestReplayWithoutAStoredAnswerAcknowledges(t *testing.T) {
 	runner := leased()
 	first := &idempotency.Middleware{Runner: runner, Key: headerKey}
 	deliver(first.Handler(answering(201, "not kept")), "evt", "")
+	runner.Run(t.Context(), testKey("not HTTP"), idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) {
+		return &idempotency.Result{Body: []byte("for another reader")}, nil
+	})
 	now := &idempotency.Middleware{Runner: runner, Key: headerKey, Duplicate: idempotency.Replay}
-	if w := deliver(now.Handler(http.HandlerFunc(noop)), "evt", ""); w.Code != 200 || w.Body.String() != `{"status":"duplicate"}`+"\n" {
-		t.Errorf("got %d %q", w.Code, w.Body)
+	for _, id := range []string{"evt", "not HTTP"} {
+		if w := deliver(now.Handler(http.HandlerFunc(noop)), id, ""); w.Code != 200 || w.Body.String() != `{"status":"duplicate"}`+"\n" {
+			t.Errorf("%s: got %d %q", id, w.Code, w.Body)
+		}
 	}
 }
 
@@ -182,6 +187,15 @@ func TestRunnersErrorsHaveTheirAnswers(t *testing.T) {
 			checkProblem(t, deliver(once.Handler(nil), "evt", ""), tt.status, tt.code)
 		}
 	}
+}
+
+func TestRunnerIsNotGivenAnInvalidKey(t *testing.T) {
+	t.Parallel()
+	once := &idempotency.Middleware{Key: headerKey, Runner: runnerFunc(func() (*idempotency.Result, error) {
+		t.Error("the runner was called")
+		return nil, errBoom
+	})}
+	checkProblem(t, deliver(once.Handler(nil), "", ""), 400, "invalid_key")
 }
 
 func TestDeadEventIsAnsweredByPolicy(t *testing.T) {
@@ -284,6 +298,15 @@ func chunked(body io.Reader) *http.Request {
 	r.ContentLength = -1
 	r.TransferEncoding = []string{"chunked"}
 	return r
+}
+
+func TestBodyThatIsAnnouncedTooLongIsNotRead(t *testing.T) {
+	t.Parallel()
+	r := chunked(iotest.ErrReader(errors.New("it was read")))
+	r.ContentLength = idempotency.DefaultMaxBody + 1
+	w := httptest.NewRecorder()
+	(&idempotency.Middleware{Runner: leased(), Key: headerKey}).Handler(nil).ServeHTTP(w, r)
+	checkProblem(t, w, 413, "body_too_large")
 }
 
 func TestBodyOfExactlyMaxBodyIsHandled(t *testing.T) {
