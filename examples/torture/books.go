@@ -19,9 +19,10 @@ type books struct {
 	old     int                          // records that the purge has left
 	balance int                          // of all accounts
 	answers map[string]int
-	died    int     // servers that nobody has killed
-	left    footing // what the servers hold when nothing is left to do
-	conns   int     // to the database's server
+	died    []string // how servers have ended that nobody has killed
+	said    []string // what servers wrote to standard error
+	left    footing  // what the servers hold when nothing is left to do
+	conns   int      // to the database's server
 }
 
 // read takes from the database what is in it.
@@ -90,6 +91,10 @@ func (l *line) add(example string) {
 	}
 }
 
+func listed(what string, examples []string) *line {
+	return &line{what: what, count: len(examples), examples: examples[:min(1, len(examples))]}
+}
+
 func (l *line) String() string {
 	s := fmt.Sprintf("%-58s %6d", l.what, l.count)
 	if len(l.examples) > 0 {
@@ -107,14 +112,13 @@ func (b *books) lines() []*line {
 func (b *books) eventLines() []*line {
 	var (
 		lost     = &line{what: "acknowledged events without an effect"}
-		double   = &line{what: "events with more than one effect, at each of modes"}
+		double   = &line{what: "events with more than one effect"}
 		twice    = &line{what: "events that two copies were answered 2xx for"}
 		never    = &line{what: "events or copies that were never acknowledged"}
 		claimed  = &line{what: "claims left over"}
 		noRecord = &line{what: "acknowledged events without a record that is done"}
 		unknown  = &line{what: "effects of events that nobody has sent"}
 	)
-	double.what = "events with more than one effect"
 	known := make(map[string]bool, len(b.events))
 	for _, e := range b.events {
 		known[e.id] = true
@@ -159,7 +163,8 @@ func (b *books) worldLines() []*line {
 		off,
 		answers,
 		{what: "old records that the purge has left", count: b.old},
-		{what: "servers that died by themselves", count: b.died},
+		listed("servers that died by themselves", b.died),
+		listed("servers that wrote to standard error", b.said),
 		{what: "goroutines more than at the start", count: b.left.Goroutines},
 		{what: "connections that the servers hold", count: cmp.Or(b.left.Connections, b.left.InUse)},
 		{what: "connections that the database has", count: b.conns},

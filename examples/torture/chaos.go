@@ -20,6 +20,7 @@ type chaos struct {
 	databaseKills atomic.Int64
 	holdUps       atomic.Int64
 	oldRecords    atomic.Int64
+	away          atomic.Int64 // for how long the database was, in nanoseconds
 
 	mu  sync.Mutex // guards err
 	err error      // that chaos itself has met
@@ -89,6 +90,8 @@ func (c *chaos) killDatabase(ctx context.Context, _ *rand.Rand) error {
 	if n := c.databaseKills.Add(1); c.immediate && n%2 == 0 {
 		signal = syscall.SIGQUIT
 	}
+	killed := time.Now()
+	defer func() { c.away.Add(int64(time.Since(killed))) }()
 	return c.kill(ctx, signal)
 }
 

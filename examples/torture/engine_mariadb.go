@@ -2,12 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"os/exec"
+	"sync"
+
+	"github.com/go-sql-driver/mysql" // registers "mysql"
 
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
+// quiet keeps the driver from logging the connections that we cut.
+var quiet = sync.OnceFunc(func() { mysql.SetLogger(log.New(io.Discard, "", 0)) })
+
 func mariaDB() *engine {
+	quiet()
 	return &engine{
 		name:    "MariaDB",
 		driver:  "mysql",

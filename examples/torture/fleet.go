@@ -24,7 +24,10 @@ type fleet struct {
 	program    string
 	attributes *syscall.SysProcAttr
 	slots      []*slot
-	died       atomic.Int64 // processes that nobody has killed
+
+	mu   sync.Mutex // guards what follows
+	died []string   // how processes have ended that nobody has killed
+	said []string   // what processes have written to standard error
 }
 
 type slot struct {
@@ -32,7 +35,6 @@ type slot struct {
 	url    atomic.Pointer[string] // of the latest process, which may be dead
 	cmd    *exec.Cmd
 	stdin  io.Closer
-	stderr *strings.Builder
 	killed atomic.Bool
 	ended  chan struct{}
 	rest   footing // what it held before it had done anything
@@ -59,8 +61,8 @@ func (f *fleet) start(s *slot) error {
 	}
 	s.cmd = exec.Command(f.program, "-serve", string(config))
 	s.cmd.SysProcAttr = f.attributes
-	s.stderr = new(strings.Builder)
-	s.cmd.Stderr = s.stderr
+	stderr := new(strings.Builder)
+	s.cmd.Stderr = stderr
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -74,10 +76,10 @@ func (f *fleet) start(s *slot) error {
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	s.killed.Store(false)
 	s.ended = make(chan struct{})
-	go f.wait(s, s.cmd, s.ended)
+	go f.wait(s, s.cmd, stderr, s.ended)
 	if err != nil {
 		<-s.ended
-		return fmt.Errorf("a server does not start: %w\n%s", err, s.stderr)
+		return fmt.Errorf("a server does not start: %w\n%s", err, stderr)
 	}
 	url := strings.TrimSpace(line)
 	if s.rest, err = drain(context.Background(), url); err != nil {
@@ -87,12 +89,19 @@ func (f *fleet) start(s *slot) error {
 	return nil
 }
 
-func (f *fleet) wait(s *slot, cmd *exec.Cmd, ended chan struct{}) {
-	cmd.Wait()
+// wait waits for the end of a process, and keeps what was strange about it: a
+// panic, the report of a data race.
+func (f *fleet) wait(s *slot, cmd *exec.Cmd, stderr *strings.Builder, ended chan struct{}) {
+	defer close(ended)
+	err := cmd.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if !s.killed.Load() {
-		f.died.Add(1)
+		f.died = append(f.died, fmt.Sprint(err))
 	}
-	close(ended)
+	if stderr.Len() > 0 {
+		f.said = append(f.said, stderr.String())
+	}
 }
 
 // kill kills the process in s with SIGKILL.

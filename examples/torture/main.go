@@ -84,7 +84,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-// Options are what the flags say.
+// options are what the flags say.
 type options struct {
 	names  []string // of the engines
 	long   bool
@@ -129,6 +129,7 @@ func (o *options) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// one tortures one database, and then has it fail in other ways.
 func (o *options) one(ctx context.Context, name string, out io.Writer) error {
 	p := shortPlan(engines()[name])
 	if o.long {

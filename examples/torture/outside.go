@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -67,10 +68,7 @@ func (o *outsideLedger) serve(w http.ResponseWriter, r *http.Request) {
 func (o *outsideLedger) effects() (done map[string]int, repeated int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	done = make(map[string]int)
-	for event, n := range o.event {
-		done[event] = n
-	}
+	done = maps.Clone(o.event)
 	for _, n := range o.seen {
 		repeated += n - 1
 	}

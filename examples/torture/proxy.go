@@ -35,15 +35,15 @@ type proxy struct {
 	to       string
 	frames   func() framer
 
-	armed     atomic.Int32 // the cut of the next COMMIT
-	armedAny  atomic.Bool  // cut the next statement
-	frozen    atomic.Int64 // nothing is sent on until then, in nanoseconds since 1970
-	latency   atomic.Int64 // of each message, in nanoseconds
-	mu        sync.Mutex   // guards cuts
-	cuts      map[cut]int
-	links     sync.WaitGroup
-	open      sync.Map // of *link, to close them at the end
-	stopAccep chan struct{}
+	armed    atomic.Int32 // the cut of the next COMMIT
+	armedAny atomic.Bool  // cut the next statement
+	frozen   atomic.Int64 // nothing is sent on until then, in nanoseconds since 1970
+	latency  atomic.Int64 // of each message, in nanoseconds
+	mu       sync.Mutex   // guards cuts
+	cuts     map[cut]int
+	links    sync.WaitGroup
+	open     sync.Map // of *link, to close them at the end
+	accepted chan struct{}
 }
 
 func newProxy(to string, frames func() framer) (*proxy, error) {
@@ -51,7 +51,7 @@ func newProxy(to string, frames func() framer) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: l, to: to, frames: frames, cuts: make(map[cut]int), stopAccep: make(chan struct{})}
+	p := &proxy{listener: l, to: to, frames: frames, cuts: make(map[cut]int), accepted: make(chan struct{})}
 	go p.accept()
 	return p, nil
 }
@@ -59,7 +59,7 @@ func newProxy(to string, frames func() framer) (*proxy, error) {
 func (p *proxy) address() string { return p.listener.Addr().String() }
 
 func (p *proxy) accept() {
-	defer close(p.stopAccep)
+	defer close(p.accepted)
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -87,7 +87,7 @@ func (p *proxy) serve(client net.Conn) {
 // close ends the proxy and all its connections.
 func (p *proxy) close() {
 	p.listener.Close()
-	<-p.stopAccep
+	<-p.accepted
 	p.calm()
 	p.open.Range(func(l, _ any) bool {
 		l.(*link).close()

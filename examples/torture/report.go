@@ -17,7 +17,8 @@ func (r *run) report(b *books, lines []*line) {
 		len(b.events), t.total.Load(), len(r.fleet.slots), r.serverKills.Load())
 	if r.proxy != nil {
 		commits, statements, by := r.proxy.counted()
-		fmt.Fprintf(out, "       database killed %d times, network slow or stalled %d times\n", r.databaseKills.Load(), r.holdUps.Load())
+		fmt.Fprintf(out, "       database killed %d times, and away for %v; network slow or stalled %d times\n",
+			r.databaseKills.Load(), time.Duration(r.away.Load()).Round(100*time.Millisecond), r.holdUps.Load())
 		fmt.Fprintf(out, "       %d commits cut (%s), %d other statements\n", commits, counts(by, cutNames[cutStanding]), statements)
 	}
 	_, repeated := r.outside.effects()
@@ -31,7 +32,7 @@ func (r *run) report(b *books, lines []*line) {
 	switch {
 	case !balanced(lines):
 		verdict = "THE BOOKS DO NOT BALANCE"
-	case !r.enough():
+	case !r.fulfilled():
 		verdict = "NOT ALL OF IT WAS DONE IN TIME"
 	}
 	fmt.Fprintf(out, "  %s\n\n", verdict)

@@ -32,6 +32,9 @@ type run struct {
 	start   time.Time
 }
 
+// grace is for how long after the last event of a run the senders come again.
+const grace = 90 * time.Second
+
 // torture runs the plan and prints what came of it.
 func torture(ctx context.Context, name string, p plan, seed uint64, broken string, out io.Writer) error {
 	r := &run{chaos: chaos{plan: p}, name: name, seed: seed, broken: broken, out: out, start: time.Now()}
@@ -39,7 +42,7 @@ func torture(ctx context.Context, name string, p plan, seed uint64, broken strin
 	if err := r.setUp(ctx, serverConfig{Fail: true, Broken: broken}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	ctx, cancel := context.WithTimeout(ctx, p.limit+grace)
 	defer cancel()
 	r.traffic(ctx)
 	if err := r.failure(); err != nil {
@@ -132,11 +135,15 @@ func (r *run) traffic(ctx context.Context) {
 
 // enough reports whether the plan is fulfilled, or cannot be.
 func (r *run) enough() bool {
+	return r.fulfilled() || r.failure() != nil || time.Since(r.start) > r.limit
+}
+
+func (r *run) fulfilled() bool {
 	cuts := 0
 	if r.proxy != nil {
 		cuts, _, _ = r.proxy.counted()
 	}
-	return r.failure() != nil || r.sender.tally.total.Load() >= int64(r.deliveries) &&
+	return r.sender.tally.total.Load() >= int64(r.deliveries) &&
 		r.serverKills.Load() >= int64(r.plan.serverKills) &&
 		r.databaseKills.Load() >= int64(r.plan.databaseKills) && cuts >= r.cuts
 }
@@ -151,7 +158,7 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	lines := b.lines()
 	r.report(b, lines)
-	if !balanced(lines) || !r.enough() {
+	if !balanced(lines) || !r.fulfilled() {
 		return fmt.Errorf("%s: %w", r.database.name, errImbalance)
 	}
 	return nil
@@ -168,13 +175,14 @@ func (r *run) draw(ctx context.Context) (*books, error) {
 	if _, err := events.Purge(ctx); err != nil {
 		return nil, err
 	}
-	b := &books{events: r.sender.events, answers: maps.Clone(r.sender.tally.answers), died: int(r.fleet.died.Load())}
+	b := &books{events: r.sender.events, answers: maps.Clone(r.sender.tally.answers)}
 	if b.left, err = r.fleet.leftovers(ctx); err != nil {
 		return nil, err
 	}
 	b.effects, _ = r.outside.effects()
 	// The purging server opens a connection again and again.
 	r.fleet.stop()
+	b.died, b.said = r.fleet.died, r.fleet.said
 	time.Sleep(100 * time.Millisecond)
 	return b, b.read(ctx, r.database)
 }

@@ -48,9 +48,14 @@ func (discard) Header() http.Header         { return make(http.Header) }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
+// fail answers 503 for what is the fault of another system.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	idempotency.Fail(r, err)
-	http.Error(w, "failed", http.StatusInternalServerError)
+	status := http.StatusServiceUnavailable
+	if errors.Is(err, errOnPurpose) {
+		status = http.StatusInternalServerError
+	}
+	http.Error(w, "failed", status)
 }
 
 // inTransaction writes the ledger in the transaction of the record.
