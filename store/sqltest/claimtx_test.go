@@ -1,9 +1,11 @@
 package sqltest_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -75,3 +77,107 @@ func TestAfterADuplicateTheCallersTransactionCanBeUsedOn(t *testing.T) {
 		checkCounts(t, db, 1, 2)
 	})
 }
+
+// levels returns the isolation levels that a caller's transaction can have.
+func levels(d sqlstore.Dialect) []sql.IsolationLevel {
+	if d == sqlstore.SQLite {
+		return []sql.IsolationLevel{sql.LevelDefault}
+	}
+	return []sql.IsolationLevel{
+		sql.LevelDefault, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable,
+	}
+}
+
+func TestClaimTxWorksAtEveryIsolationLevel(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for i, level := range levels(d) {
+			key := keyOf(level.String())
+			for _, want := range []error{nil, idempotency.ErrDuplicate} {
+				err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
+					if err := events.ClaimTx(t.Context(), tx, key); err != nil {
+						return err
+					}
+					return effect(t.Context(), tx)
+				})
+				if !errors.Is(err, want) {
+					t.Errorf("%v: got %v, want %v", level, err, want)
+				}
+			}
+			checkCounts(t, db, i+1, i+1)
+		}
+	})
+}
+
+// A transaction whose snapshot is older than the event's commit must find the
+// duplicate or be told to begin again; it must not do the work (MY-6, PG-6, SQ-4).
+func TestAnOldSnapshotDoesNotHideADuplicate(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for i, level := range levels(d) {
+			key := keyOf(level.String())
+			err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
+				var n int
+				if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM effects").Scan(&n); err != nil {
+					return err
+				}
+				table := sqlstore.DefaultTable
+				if d == sqlstore.MySQL && level == sql.LevelSerializable {
+					table = "effects" // its reads lock, and must not lock what is claimed
+				}
+				if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+					return err
+				}
+				if err := events.RunTx(t.Context(), key, nothing); err != nil {
+					t.Fatal(err)
+				}
+				return events.ClaimTx(t.Context(), tx, key)
+			})
+			again := d == sqlstore.SQLite || d == sqlstore.PostgreSQL && level > sql.LevelReadCommitted
+			want := idempotency.ErrDuplicate
+			if again {
+				want = idempotency.ErrUnavailable
+			}
+			if !errors.Is(err, want) {
+				t.Errorf("%v: got %v, want %v", level, err, want)
+			}
+			checkCounts(t, db, i+1, 0)
+		}
+	})
+}
+
+// Two events in one transaction, of which the second waits and is given up: the
+// first must not be committed without it by mistake, so the error is one after
+// which the transaction is to be rolled back (MY-5, D16).
+func TestAfterAWaitThatWasTooLongNothingIsCommitted(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // one writer: the second transaction could not have begun to write
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
+		err := inTx(t, db, nil, func(tx *sql.Tx) error {
+			if err := events.ClaimTx(t.Context(), tx, keyOf("slow")); err != nil {
+				return err
+			}
+			err := inTx(t, db, nil, func(other *sql.Tx) error {
+				if err := events.ClaimTx(t.Context(), other, keyOf("quick")); err != nil {
+					return err
+				}
+				return events.ClaimTx(t.Context(), other, keyOf("slow"))
+			})
+			if !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("got %v, want ErrInFlight", err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		checkCounts(t, db, 1, 0)
+	})
+}
+
+func nothing(context.Context, *sql.Tx) error { return nil }
