@@ -63,3 +63,119 @@ func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
 		})
 	}
 }
+
+// inFlight calls f while a transaction has key in flight.
+func inFlight(t *testing.T, events *sqlstore.Store, f func()) {
+	t.Helper()
+	err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+		f()
+		return effect(ctx, tx)
+	})
+	if err != nil {
+		t.Errorf("the run in flight: %v", err)
+	}
+}
+
+// MariaDB counts whole seconds, rounded up.
+func TestAWaitIsAsLongAsItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		const wait = 1100 * time.Millisecond
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: wait})
+		inFlight(t, events, func() {
+			start := time.Now()
+			err := events.RunTx(t.Context(), key, effect)
+			if err == nil {
+				t.Error("got no error")
+			}
+			least, most := wait, wait+10*time.Second
+			if d == sqlstore.MySQL {
+				least = 1900 * time.Millisecond
+			}
+			if took := time.Since(start); took < least || took > most {
+				t.Errorf("waited %v, want %v to %v", took, least, most)
+			}
+		})
+	})
+}
+
+// A lease asked for while a transaction has the event in flight: it is being
+// worked on, which is no error of the store.
+func TestALeaseDoesNotWaitLongForATransaction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // finds the database busy
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
+		inFlight(t, events, func() {
+			_, err := (&idempotency.Leased{Store: events}).Run(t.Context(), key, idempotency.Fingerprint{},
+				func(context.Context) (*idempotency.Result, error) { return nil, nil })
+			if !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("got %v, want ErrInFlight", err)
+			}
+		})
+	})
+}
+
+// The second attempt at an event that failed once locks the record that is there.
+func TestAWaitForASecondAttemptIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // finds the database busy
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond, RecordFailures: true})
+		fails(t, events, key.ID, errors.New("boom"))
+		inFlight(t, events, func() {
+			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("got %v, want ErrInFlight", err)
+			}
+			_, won, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+			if won || err != nil {
+				t.Errorf("claim: won %v, error %v", won, err)
+			}
+		})
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+func TestASecondAttemptRunsUnderItsOwnLockTimeout(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t, "lock_timeout", "7s")
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{RecordFailures: true})
+	show := func(ctx context.Context, tx *sql.Tx) (got string, err error) {
+		return got, tx.QueryRowContext(ctx, "SHOW lock_timeout").Scan(&got)
+	}
+	fails(t, events, key.ID, errors.New("boom"))
+	claim(t, events, "lapsed", time.Millisecond)
+	time.Sleep(5 * time.Millisecond)
+	for _, key := range []idempotency.Key{key, keyOf("lapsed")} {
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			got, err := show(ctx, tx)
+			if got != "7s" {
+				t.Errorf("%v: lock_timeout %q, want 7s", key, got)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	fails(t, events, "again", errors.New("boom"))
+	err := inTx(t, db, nil, func(tx *sql.Tx) error {
+		for _, id := range []string{"first", "again", key.ID, "second"} {
+			err := events.ClaimTx(t.Context(), tx, keyOf(id))
+			if err != nil && !errors.Is(err, idempotency.ErrDuplicate) {
+				return err
+			}
+			if got, err := show(t.Context(), tx); got != "7s" || err != nil {
+				t.Errorf("after %s: lock_timeout %q, error %v, want 7s", id, got, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,204 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// settings are what an application may have set for its connections, by database,
+// as names and values in turn.
+func settings(d sqlstore.Dialect) map[string][]string {
+	switch {
+	case d == sqlstore.MySQL:
+		return map[string][]string{
+			"found rows":           {"clientFoundRows", "true"},
+			"times":                {"parseTime", "true", "loc", "Asia/Tokyo", "time_zone", "'+09:00'"},
+			"interpolated":         {"interpolateParams", "true"},
+			"interpolated, quoted": {"interpolateParams", "true", "sql_mode", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"},
+			"several statements":   {"multiStatements", "true"},
+			"lax":                  {"sql_mode", "''"},
+			"strict":               {"sql_mode", "'TRADITIONAL,ONLY_FULL_GROUP_BY'"},
+			"latin1":               {"charset", "latin1"},
+			"collation":            {"collation", "utf8mb4_general_ci"},
+			"read committed":       {"tx_isolation", "'READ-COMMITTED'"},
+			"serializable":         {"tx_isolation", "'SERIALIZABLE'"},
+			"snapshot isolation":   {"innodb_snapshot_isolation", "1"},
+		}
+	case d == sqlstore.PostgreSQL && postgresDriver == "pgx":
+		return map[string][]string{
+			"time zone":       {"TimeZone", "Asia/Tokyo"},
+			"repeatable read": {"default_transaction_isolation", "repeatable read"},
+			"serializable":    {"default_transaction_isolation", "serializable"},
+			"bytes escaped":   {"bytea_output", "escape"},
+			"simple protocol": {"default_query_exec_mode", "simple_protocol"},
+			"unprepared":      {"default_query_exec_mode", "exec"},
+			"described":       {"default_query_exec_mode", "cache_describe"},
+			"lock timeout":    {"lock_timeout", "500"},
+			"German dates":    {"DateStyle", "German", "IntervalStyle", "iso_8601"},
+		}
+	case d == sqlstore.PostgreSQL:
+		return map[string][]string{
+			"time zone":         {"TimeZone", "Asia/Tokyo"},
+			"serializable":      {"default_transaction_isolation", "serializable"},
+			"binary parameters": {"binary_parameters", "yes"},
+		}
+	}
+	return map[string][]string{
+		"WAL, waiting":       {"busy_timeout", "5000"},
+		"WAL, not waiting":   {"busy_timeout", "0"},
+		"DELETE, waiting":    {"journal_mode", "DELETE", "busy_timeout", "5000"},
+		"DELETE, immediate":  {"journal_mode", "DELETE", "busy_timeout", "0", "txlock", "immediate"},
+		"TRUNCATE":           {"journal_mode", "TRUNCATE"},
+		"immediate":          {"txlock", "immediate"},
+		"exclusive":          {"txlock", "exclusive"},
+		"foreign keys, full": {"foreign_keys", "1", "synchronous", "FULL"},
+	}
+}
+
+func openWith(t *testing.T, d sqlstore.Dialect, settings ...string) *sql.DB {
+	switch d {
+	case sqlstore.PostgreSQL:
+		return openPostgreSQL(t, settings...)
+	case sqlstore.MySQL:
+		return openMariaDB(t, settings...)
+	}
+	return openSQLite(t, settings...)
+}
+
+func TestTheSettingsOfAConnectionDoNotMatter(t *testing.T) {
+	t.Parallel()
+	for _, d := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
+		t.Run(string(d), func(t *testing.T) {
+			t.Parallel()
+			for name, pairs := range settings(d) {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					db := openWith(t, d, pairs...)
+					exercise(t, db, d)
+				})
+			}
+		})
+	}
+}
+
+// A pool of one connection works in every mode.
+func TestOneConnectionIsEnough(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(1)
+		exercise(t, db, d)
+	})
+}
+
+// exercise takes a new store through all that it can do.
+func exercise(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	t.Helper()
+	events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, KeepPayloads: true, Wait: 20 * time.Second})
+	if err := events.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exerciseTransactions(t, db, events)
+	exerciseLeases(t, db, events)
+	exerciseTogether(t, db, events)
+
+	fill(t, db, d, "old", 1, 31*day)
+	if n, err := events.Purge(t.Context()); n != 100 || err != nil {
+		t.Errorf("purged %d, error %v, want 100", n, err)
+	}
+}
+
+func exerciseTransactions(t *testing.T, db *sql.DB, events *sqlstore.Store) {
+	t.Helper()
+	want := &idempotency.Result{Status: 201, ContentType: `text/'"\\`, Body: []byte("\x00'\"\\\xff")}
+	key := keyOf("'tx'\"\\\x00\xff")
+	ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: want.Body})
+	for _, wantErr := range []error{nil, idempotency.ErrDuplicate} {
+		got, err := events.Transactional().Run(ctx, key, idempotency.FingerprintOf(want.Body), func(ctx context.Context) (*idempotency.Result, error) {
+			tx, _ := sqlstore.Tx(ctx)
+			return want, effect(ctx, tx)
+		})
+		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, wantErr) {
+			t.Errorf("got error %v, want %v; result (-want +got):\n%s", err, wantErr, diff)
+		}
+	}
+	if p, err := events.Payload(t.Context(), key); string(p.Body) != string(want.Body) || err != nil {
+		t.Errorf("payload %q, error %v", p.Body, err)
+	}
+	for range 2 {
+		fails(t, events, "dead", errors.New("boom"))
+	}
+	for _, want := range []error{nil, sqlstore.ErrNotDead} {
+		if err := events.Retry(t.Context(), keyOf("dead")); !errors.Is(err, want) {
+			t.Errorf("retry: got %v, want %v", err, want)
+		}
+	}
+	if got := failures(t, events, 1); len(got) != 1 || got[0].LastError != "boom" {
+		t.Errorf("failures %v, want one", got)
+	}
+	fails(t, events, "dead", nil)
+	checkCounts(t, db, 2, 1)
+}
+
+func exerciseLeases(t *testing.T, db *sql.DB, events *sqlstore.Store) {
+	t.Helper()
+	late := claim(t, events, "stolen", time.Millisecond)
+	time.Sleep(5 * time.Millisecond)
+	rec, won, err := events.Claim(t.Context(), late.Key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+	if !won || err != nil || !rec.Stolen || rec.Token != 2 {
+		t.Errorf("record %+v, won %v, error %v, want that it was stolen", rec, won, err)
+	}
+	c := idempotency.Claim{Key: late.Key, Owner: rec.Owner, Token: rec.Token}
+	for _, write := range []func(idempotency.Claim) error{
+		func(c idempotency.Claim) error { return events.Renew(t.Context(), c, 2*time.Hour) },
+		func(c idempotency.Claim) error { return finish(t, db, events, c) },
+	} {
+		if err := write(late); !errors.Is(err, idempotency.ErrLeaseLost) {
+			t.Errorf("late owner: got %v, want ErrLeaseLost", err)
+		}
+		if err := write(c); err != nil {
+			t.Errorf("owner: %v", err)
+		}
+	}
+	c = claim(t, events, "released", time.Hour)
+	loser, won := stateOf(t, events, c.Key)
+	if won || loser.LeaseLeft < 50*time.Minute || loser.LeaseLeft > time.Hour || loser.Owner != c.Owner {
+		t.Errorf("the loser sees %+v, want an hour's lease of its owner", loser)
+	}
+	if err := events.Release(t.Context(), c, idempotency.Failure{Reason: "é"}); err != nil {
+		t.Error(err)
+	}
+	if rec, won := stateOf(t, events, c.Key); !won || rec.LastError != "é" {
+		t.Errorf("released record %+v, won %v", rec, won)
+	}
+	checkCounts(t, db, 4, 2)
+}
+
+func exerciseTogether(t *testing.T, db *sql.DB, events *sqlstore.Store) {
+	t.Helper()
+	for _, id := range strings.Fields("a b c d") {
+		var g errgroup.Group
+		for range 6 {
+			g.Go(func() error {
+				err := events.RunTx(t.Context(), keyOf(id), effect)
+				if errors.Is(err, idempotency.ErrDuplicate) {
+					return nil
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	checkCounts(t, db, 8, 6)
+}
