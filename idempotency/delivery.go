@@ -14,7 +14,7 @@ type delivery struct {
 	next  http.Handler
 	w     http.ResponseWriter
 	r     *http.Request
-	start time.Time
+	start time.Time // set only for an observer
 
 	to     route
 	body   []byte
@@ -34,9 +34,12 @@ func (d *delivery) serve() {
 		d.refuse(err)
 		return
 	}
+	if d.Observe != nil {
+		d.start = time.Now()
+	}
 	result, err := d.flights.do(d.r.Context(), d.to, &d.flight, cmp.Or(d.Wait, DefaultWait), d.run)
-	if !d.ran {
-		d.Observe.Notify(d.r.Context(), Event{Kind: refusalKind(err), Key: d.to.key, Duration: time.Since(d.start)})
+	if !d.ran && d.Observe != nil {
+		d.Observe(d.r.Context(), Event{Kind: refusalKind(err), Key: d.to.key, Duration: time.Since(d.start)})
 	}
 	d.answer(result, err)
 }

@@ -64,7 +64,3 @@ func (e *handlerError) Error() string {
 }
 
 func (e *handlerError) Unwrap() error { return e.err }
-
-// mayBeSent reports whether the handler's own answer tells its sender the truth.
-// A 2xx does only if no further delivery can help.
-func (e *handlerError) mayBeSent() bool { return e.status/100 != 2 || IsPermanent(e.err) }

@@ -141,7 +141,7 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d := &delivery{Middleware: m, next: next, w: w, r: r, start: time.Now()}
+		d := &delivery{Middleware: m, next: next, w: w, r: r}
 		d.serve()
 	})
 }
