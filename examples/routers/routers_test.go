@@ -1,0 +1,94 @@
+package main
+
+import (
+	"database/sql"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+const secret = "s3cret"
+
+// eachRouter runs f with the URL of each router's server and its database.
+func eachRouter(t *testing.T, f func(t *testing.T, name, url string, db *sql.DB)) {
+	t.Helper()
+	for name, route := range routers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			e, err := newEndpoint(t.Context(), db, secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewServer(route(e))
+			t.Cleanup(server.Close)
+			f(t, name, server.URL, db)
+		})
+	}
+}
+
+func sender(t *testing.T, url, secret string) *hooktest.Sender {
+	t.Helper()
+	return hooktest.NewSender(t, hmacverify.XSignature256(), url+"/webhooks/acme", secret)
+}
+
+const event = `{"eventId":"evt_1"}`
+
+func TestAnEventIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	eachRouter(t, func(t *testing.T, name, url string, _ *sql.DB) {
+		got := sender(t, url, secret).Send(t, event)
+		got.Want(t, 200, "")
+		if got.Body != "received by "+name {
+			t.Errorf("answered %q", got.Body)
+		}
+		sender(t, url, secret).Send(t, event).Want(t, 409, "duplicate")
+		sender(t, url, "guessed").Send(t, event).Want(t, 401, "")
+		hooktest.See(t, url+"/events", "evt_1 from acme by "+name)
+	})
+}
+
+func TestAnEventWhoseHandlerReturnsAnErrorCanBeDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	eachRouter(t, func(t *testing.T, name, url string, db *sql.DB) {
+		s := sender(t, url, secret)
+		if err := local.Exec(t.Context(), db, `ALTER TABLE received RENAME TO elsewhere`); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Send(t, event); got.Status != 500 {
+			t.Errorf("answered %d, want 500", got.Status)
+		}
+		if err := local.Exec(t.Context(), db, `ALTER TABLE elsewhere RENAME TO received`); err != nil {
+			t.Fatal(err)
+		}
+		s.Send(t, event).Want(t, 200, "")
+		hooktest.See(t, url+"/events", "evt_1 from acme by "+name)
+	})
+}
+
+func TestTheCommandThatItPrints(t *testing.T) {
+	t.Parallel()
+	for name := range routers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := hooktest.Start(t, []string{"-router", name})
+			want := []hooktest.Outcome{{Status: 409, Code: "duplicate", Count: 9}, {Status: 200, Count: 1}}
+			if diff := cmp.Diff(want, p.Try(t, "-n", "10")); diff != "" {
+				t.Errorf("answers (-want +got)\n%s", diff)
+			}
+			p.Stop(t)
+		})
+	}
+}
