@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The canaries are what must not be found in any log or answer.
+const (
+	canarySecret = "canary-secret-5d41402abc4b2a76"
+	canaryBody   = "canary-body-7d793037a0760186"
+)
+
+// A hostile is a server, with the settings of the real one, and what it has said
+// to us and to its log.
+type hostile struct {
+	*app
+	addr string
+
+	mu   sync.Mutex // guards what follows
+	said bytes.Buffer
+	macs []string // of what was signed
+}
+
+// newHostile serves the database, and at the end of the test looks for canaries
+// in all that was said.
+func newHostile(t testing.TB, dbURL string) *hostile {
+	t.Helper()
+	h := &hostile{}
+	a, err := newApp(t.Context(), dbURL, canarySecret, slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.app = a
+	t.Cleanup(a.close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = listener.Addr().String()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, listener, a.routes()) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		h.checkCanaries(t)
+	})
+	if err := a.sessions.Create(t.Context(), newSession("sess_1")); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// Write keeps what the server says, as its log or in an answer.
+func (h *hostile) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.said.Write(p)
+}
+
+func (h *hostile) checkCanaries(t testing.TB) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	said := strings.ToLower(h.said.String())
+	if said == "" {
+		t.Error("the server has said nothing, so that this shows nothing")
+	}
+	for _, canary := range append([]string{canarySecret, canaryBody}, h.macs...) {
+		if at := strings.Index(said, canary); at >= 0 {
+			t.Errorf("the server has said %q:\n%s", canary, said[max(0, at-200):min(len(said), at+200)])
+		}
+	}
+}
+
+// sign returns the signature of body.
+func (h *hostile) sign(body string) string {
+	m := hmac.New(sha256.New, []byte(canarySecret))
+	io.WriteString(m, body)
+	mac := hex.EncodeToString(m.Sum(nil))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.macs) < 1000 {
+		h.macs = append(h.macs, mac)
+	}
+	return mac
+}
+
+// callback is a body for the event, with the canary in it. Any number of them can
+// be applied to the one session.
+func callback(event string) string {
+	return `{"eventId":"` + event + `","sessionId":"sess_1","status":"needs_review","details":"` + canaryBody + `"}`
+}
+
+// post returns a request as it goes over the wire.
+func post(body string, headers ...string) string {
+	return fmt.Sprintf("POST /webhooks/ai-verification HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n%s\r\n%s",
+		len(body), lines(headers), body)
+}
+
+func lines(headers []string) string {
+	var b strings.Builder
+	for _, header := range headers {
+		b.WriteString(header + "\r\n")
+	}
+	return b.String()
+}
+
+// dial connects, with time enough for a machine that does much else.
+func (h *hostile) dial(t testing.TB) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// raw sends bytes, says that there will be no more, and returns the status of the
+// answer; 0 if the connection was closed without one.
+func (h *hostile) raw(t testing.TB, request string) int {
+	t.Helper()
+	c := h.dial(t)
+	defer c.Close()
+	io.WriteString(c, request) // the server may hang up before the end
+	c.(*net.TCPConn).CloseWrite()
+	return h.answer(c)
+}
+
+// answer reads an answer.
+func (h *hostile) answer(c net.Conn) int {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	resp.Write(h) // headers and body
+	return resp.StatusCode
+}
+
+// signed sends a body with its signature.
+func (h *hostile) signed(t testing.TB, body string) int {
+	t.Helper()
+	return h.raw(t, post(body, "X-Signature-256: "+h.sign(body)))
+}
+
+// records returns how many events the server remembers.
+func (h *hostile) records(t testing.TB) int {
+	t.Helper()
+	var n int
+	if err := h.db.QueryRowContext(t.Context(), "SELECT count(*) FROM idempotency_records").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// checkRefused checks that what is not authentic was refused, by a status that
+// blames whoever sent it or by hanging up.
+func checkRefused(t testing.TB, status int) {
+	t.Helper()
+	if status != 0 && status/100 != 4 {
+		t.Errorf("answered %d, want 4xx", status)
+	}
+}
+
+// heap returns the bytes in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
