@@ -28,6 +28,10 @@ type Runner interface {
 type Work func(ctx context.Context) (*Result, error)
 
 // An Attempt is one try at the work of an event.
+//
+// The Token grows with every claim of the event while its record is kept; after the
+// record was purged it begins at 1 again. Whoever compares tokens must not keep
+// them for longer than the store keeps records.
 type Attempt struct {
 	Key    Key
 	Number int   // counts from 1; 0 if the runner does not count

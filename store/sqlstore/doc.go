@@ -39,6 +39,10 @@
 // compared byte for byte. Times are microseconds since 1970 by the database's
 // clock; the clocks of the application's machines do not matter.
 //
+// Do not partition the table by time: a unique key would have to contain the time,
+// and the same event of two days would be two. There is no claim of many keys at
+// once: each key has its own statement, and its own answer.
+//
 // # Operating it
 //
 // Call [Store.Purge] once a day. [Store.Failures] lists the events that failed,
