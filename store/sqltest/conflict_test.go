@@ -77,8 +77,8 @@ func TestADeadlockOfTheWorkIsTriedAgainFromTheBeginning(t *testing.T) {
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)
 		}
-		if got := sum(t, db); calls != 3 || got != 4 {
-			t.Errorf("the work was called %d times and counted to %d, want 3 and 4", calls, got)
+		if got := sum(t, db); calls < 3 || got != 4 {
+			t.Errorf("the work was called %d times and counted to %d, want 3 or more and 4", calls, got)
 		}
 		if got := failures(t, events, 10); len(got) > 0 {
 			t.Errorf("recorded as failures: %v", got)
