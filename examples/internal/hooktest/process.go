@@ -37,9 +37,7 @@ type Process struct {
 // until it listens. It is killed at the end of the test.
 func Start(t *testing.T, args []string, env ...string) *Process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	cmd.Env = append(os.Environ(), serveEnv+"=1", "TMPDIR="+t.TempDir(), "GORACE=halt_on_error=1")
-	cmd.Env = append(cmd.Env, env...)
+	cmd := command(t, args, env)
 	cmd.Stderr = t.Output()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -63,6 +61,28 @@ func Start(t *testing.T, args []string, env ...string) *Process {
 		}
 	}
 	return p
+}
+
+// command returns the example as a command that is not started.
+func command(t *testing.T, args, env []string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), serveEnv+"=1", "TMPDIR="+t.TempDir(), "GORACE=halt_on_error=1")
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
+}
+
+// Refusal starts the example, which must end with an error, and returns what it
+// says.
+func Refusal(t *testing.T, args []string, env ...string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := command(t, args, env)
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err == nil {
+		t.Error("the example ends without an error")
+	}
+	return stderr.String()
 }
 
 // Kill kills the process, as a crash would.
