@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS accounts (
+    owner TEXT PRIMARY KEY,
+    cents INTEGER NOT NULL CHECK (cents < 1000000)
+);

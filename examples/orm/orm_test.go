@@ -1,0 +1,55 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+func start(t *testing.T) (*hooktest.Process, *hooktest.Sender) {
+	t.Helper()
+	p := hooktest.Start(t, nil, "WEBHOOK_SECRET=s3cret")
+	return p, hooktest.NewSender(t, hmacverify.XSignature256(), p.URL+"/webhooks", "s3cret")
+}
+
+func TestRecordPaymentAndCreditAreOneCommit(t *testing.T) {
+	t.Parallel()
+	p, s := start(t)
+	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":100}`).Want(t, 200, "")
+	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":100}`).Want(t, 409, "duplicate")
+	hooktest.See(t, p.URL+"/owners/bob", "1 payments, 100 cents")
+}
+
+// The payment is stored before the credit fails.
+func TestWhenSqlcsQueryFailsNothingOfGormsIsLeft(t *testing.T) {
+	t.Parallel()
+	p, s := start(t)
+	event := `{"eventId":"evt_1","owner":"bob","cents":1000000}`
+	s.Send(t, event).Want(t, 500, "failed")
+	s.Send(t, event).Want(t, 500, "failed") // and not a duplicate
+	hooktest.See(t, p.URL+"/owners/bob", "0 payments, 0 cents")
+}
+
+func TestWhenGormFailsTheEventIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	p, s := start(t)
+	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":-1}`).Want(t, 500, "failed")
+	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":1}`).Want(t, 200, "")
+	hooktest.See(t, p.URL+"/owners/bob", "1 payments, 1 cents")
+}
+
+func TestOfCopiesAtOnceOneIsCredited(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	want := []hooktest.Outcome{{Status: 409, Code: "duplicate", Count: 19}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "20")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	hooktest.See(t, p.URL+"/owners/alice", "1 payments, 1000 cents")
+	p.Stop(t)
+}
