@@ -17,6 +17,7 @@ type chaos struct {
 	fleet *fleet
 
 	serverKills   atomic.Int64
+	serverPauses  atomic.Int64
 	databaseKills atomic.Int64
 	holdUps       atomic.Int64
 	oldRecords    atomic.Int64
@@ -42,6 +43,7 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 		every(c.cutEvery, c.cutCommit)
 		every(4*c.cutEvery, c.cutStatement)
 		every(c.holdUpEvery, c.holdUp)
+		every(c.pauseEvery, c.pauseServer)
 	}
 	wg.Wait()
 	if c.proxy != nil {
@@ -76,11 +78,20 @@ func (c *chaos) failure() error {
 
 // killServer kills a server process, which is down for a moment.
 func (c *chaos) killServer(_ context.Context, r *rand.Rand) error {
-	s := c.fleet.slots[r.IntN(len(c.fleet.slots))]
+	s := c.fleet.pick(r)
+	defer s.mu.Unlock()
 	c.fleet.kill(s)
 	c.serverKills.Add(1)
 	time.Sleep(time.Duration(r.Int64N(int64(c.serverKillEvery / 5))))
 	return c.fleet.start(s)
+}
+
+// pauseServer stops a server process until its leases have ended.
+func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
+	s := c.fleet.pick(r)
+	defer s.mu.Unlock()
+	c.serverPauses.Add(1)
+	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
 }
 
 // killDatabase kills the database server with what it knows: PostgreSQL by turns

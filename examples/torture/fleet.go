@@ -31,6 +31,7 @@ type fleet struct {
 }
 
 type slot struct {
+	mu     sync.Mutex // held while something is done to the process
 	config serverConfig
 	url    atomic.Pointer[string] // of the latest process, which may be dead
 	cmd    *exec.Cmd
@@ -110,6 +111,26 @@ func (f *fleet) kill(s *slot) {
 	s.cmd.Process.Kill()
 	<-s.ended
 	s.stdin.Close()
+}
+
+// pick returns a slot that nobody does anything to, locked.
+func (f *fleet) pick(r *rand.Rand) *slot {
+	for {
+		if s := f.slots[r.IntN(len(f.slots))]; s.mu.TryLock() {
+			return s
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// pause stops the process in s for a while, as a machine that swaps or a virtual
+// one that moves does. It wakes up with a lease that has ended, and does not know.
+func (s *slot) pause(d time.Duration) error {
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	return s.cmd.Process.Signal(syscall.SIGCONT)
 }
 
 func (f *fleet) stop() {

@@ -11,6 +11,7 @@
 // it does:
 //
 //   - servers are killed with SIGKILL, and so is the database;
+//   - servers are stopped until their leases have ended, and go on;
 //   - connections are cut before, in the midst of, and after a COMMIT, so that
 //     nobody knows its outcome;
 //   - the network is slow, or stands still;

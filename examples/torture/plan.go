@@ -21,6 +21,7 @@ type plan struct {
 	databaseKillEvery time.Duration
 	cutEvery          time.Duration
 	holdUpEvery       time.Duration // stalls and latency
+	pauseEvery        time.Duration // of a server, for longer than a lease
 }
 
 // shortPlan is enough to see that all of it works, in seconds.
@@ -29,7 +30,7 @@ func shortPlan(e *engine) plan {
 		deliveries: 4_000, serverKills: 10, databaseKills: 2, cuts: 25,
 		limit: 90 * time.Second, servers: 4, atOnce: 60, lease: time.Second,
 		serverKillEvery: 500 * time.Millisecond, databaseKillEvery: 2 * time.Second,
-		cutEvery: 150 * time.Millisecond, holdUpEvery: time.Second,
+		cutEvery: 150 * time.Millisecond, holdUpEvery: time.Second, pauseEvery: 500 * time.Millisecond,
 	}
 	if !e.hasServer() {
 		p = p.oneProcess()
@@ -44,7 +45,7 @@ func longPlan(e *engine) plan {
 		deliveries: 200_000, serverKills: 200, databaseKills: 20, cuts: 500,
 		limit: 30 * time.Minute, servers: 4, atOnce: 80, lease: 2 * time.Second,
 		serverKillEvery: 1500 * time.Millisecond, databaseKillEvery: 15 * time.Second,
-		cutEvery: 400 * time.Millisecond, holdUpEvery: 5 * time.Second,
+		cutEvery: 400 * time.Millisecond, holdUpEvery: 5 * time.Second, pauseEvery: 3 * time.Second,
 	}
 	if !e.hasServer() {
 		p = p.oneProcess()
@@ -68,7 +69,7 @@ func (p plan) configs(base serverConfig) []serverConfig {
 	for i := range p.servers {
 		c := base
 		c.Conns, c.Ahead, c.Lease = conns[i%len(conns)], ahead[i%len(ahead)], p.lease
-		c.Purge = i == 0
+		c.Purge, c.Record = i == 0, i%2 == 0
 		all = append(all, c)
 	}
 	return all

@@ -53,6 +53,7 @@ type serverConfig struct {
 	Ahead   time.Duration // of its clock, before the true one
 	Lease   time.Duration
 	Purge   bool   // without end
+	Record  bool   // failures in transactional mode
 	Pad     int    // bytes in each row of the ledger
 	Fail    bool   // some attempts fail, panic, or take long
 	Broken  string // how the claim stands out of the transaction, see broken.go
@@ -84,7 +85,7 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	s.db.SetConnMaxLifetime(s.MaxLife)
-	if s.events, err = sqlstore.New(s.db, s.dialect, nil); err != nil {
+	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{RecordFailures: s.Record}); err != nil {
 		return err
 	}
 	handler, err := s.routes()
@@ -124,7 +125,7 @@ func (s *server) routes() (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		once := &idempotency.Middleware{Runner: runners[m], Timeout: 8 * time.Second}
+		once := &idempotency.Middleware{Runner: runners[m], CheckContent: true, Timeout: 8 * time.Second}
 		mux.Handle("POST /"+string(m), verifier.Handler(once.Handler(s.unreliable(work[m]))))
 	}
 	mux.HandleFunc("POST /drain", s.drain)

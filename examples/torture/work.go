@@ -76,6 +76,9 @@ func (s *server) inTransaction(w http.ResponseWriter, r *http.Request) {
 // completeInTransaction writes the ledger in a transaction that ends the lease.
 func (s *server) completeInTransaction(w http.ResponseWriter, r *http.Request) {
 	err := func() error {
+		if s.Fail {
+			time.Sleep(rand.N(100 * time.Millisecond)) // what the lease is for
+		}
 		tx, err := s.db.BeginTx(r.Context(), nil)
 		if err != nil {
 			return err
