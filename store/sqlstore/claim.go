@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -68,7 +67,10 @@ func free(rec idempotency.Record, fp idempotency.Fingerprint) bool {
 
 func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error) {
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
-	if s.dialect == MySQL {
+	switch s.dialect {
+	case PostgreSQL:
+		return changed(ctx, c, s.sql.insert, s.bounded(args)...)
+	case MySQL:
 		_, err := c.ExecContext(ctx, s.sql.insert, args...)
 		if n, ok := errorNumber(s.dialect, err); ok && n == mysqlDuplicate {
 			return false, nil
@@ -76,7 +78,7 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 		return err == nil, err
 	}
 	var ignored any
-	err = c.QueryRowContext(ctx, s.sql.insert, s.bounded(args)...).Scan(&ignored)
+	err = c.QueryRowContext(ctx, s.sql.insert, args...).Scan(&ignored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -89,7 +91,7 @@ func (s *Store) bounded(args []any) []any {
 	if s.dialect != PostgreSQL {
 		return args
 	}
-	return append(args, fmt.Sprintf("%dms", max(1, s.o.Wait.Milliseconds())))
+	return append(args, s.wait)
 }
 
 // takeOver claims a key whose record rec is free, or makes the record Dead if its

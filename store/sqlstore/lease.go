@@ -36,14 +36,23 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 		fp:          terms.Fingerprint,
 		maxAttempts: terms.MaxAttempts,
 	}
-	err = s.again(ctx, func() error {
-		rec, won, err = s.claim(ctx, s.db, b)
-		return err
-	})
+	rec, done, err := s.lookUp(ctx, key)
+	if done {
+		return rec, false, nil
+	}
+	if err == nil {
+		err = s.again(ctx, func() error {
+			rec, won, err = s.claim(ctx, s.db, b)
+			return err
+		})
+	}
 	if lockTimeout(s.dialect, err) {
 		// A transaction has the key in flight, and this is what its record
 		// would say if it could be seen.
 		return idempotency.Record{State: idempotency.Claimed}, false, nil
+	}
+	if err == nil {
+		s.claimed(won || rec.State != idempotency.Done)
 	}
 	if err != nil || !won {
 		return rec, false, err

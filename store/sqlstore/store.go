@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -33,6 +34,9 @@ type Store struct {
 	dialect Dialect
 	sql     statements
 	o       Options // with the defaults filled in
+	wait    string  // o.Wait, as PostgreSQL's lock_timeout
+
+	repeating atomic.Bool // the latest claim found its event done
 
 	writer chan struct{} // is full while a run writes to SQLite; else nil
 }
@@ -103,7 +107,13 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: d, sql: statements, o: filled}
+	s := &Store{
+		db:      db,
+		dialect: d,
+		sql:     statements,
+		o:       filled,
+		wait:    fmt.Sprintf("%dms", max(1, filled.Wait.Milliseconds())),
+	}
 	if d == SQLite {
 		s.writer = make(chan struct{}, 1)
 	}

@@ -38,12 +38,15 @@ func (s *Store) CreateTable(ctx context.Context) error {
 	return nil
 }
 
-// createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL one of
-// two that run at once fails on a unique index of the catalog.
-func (s *Store) createOnce(ctx context.Context, statement string) error {
-	_, err := s.db.ExecContext(ctx, statement)
-	if state := sqlState(err); state == "23505" || state == "42P07" {
+// createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL those
+// that run at once fail on a unique index of the catalog (23505), or find the table
+// (42P07) or its row type (42710) that was not there when they looked.
+func (s *Store) createOnce(ctx context.Context, statement string) (err error) {
+	for range maxClaimTries {
 		_, err = s.db.ExecContext(ctx, statement)
+		if state := sqlState(err); state != "23505" && state != "42P07" && state != "42710" {
+			break
+		}
 	}
 	return err
 }

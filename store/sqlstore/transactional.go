@@ -34,7 +34,9 @@ func (t *Transactional) Run(ctx context.Context, key idempotency.Key, fp idempot
 		return nil, err
 	}
 	r := &run{Store: t.store, key: key, fp: fp, work: work, start: time.Now()}
-	return r.untilSettled(ctx)
+	result, err := r.settle(ctx)
+	r.notifyEnd(ctx, err)
+	return result, err
 }
 
 // RunTx calls work in a transaction that also records key as done, and commits
@@ -62,6 +64,17 @@ type run struct {
 	attempt int
 }
 
+func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
+	rec, done, err := r.lookUp(ctx, r.key)
+	switch {
+	case err != nil:
+		return nil, &idempotency.InFlightError{}
+	case done:
+		return rec.Result, rec.Refuse(r.fp)
+	}
+	return r.untilSettled(ctx)
+}
+
 // untilSettled begins again while the database says that it should.
 func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
 	pauses := backoff{until: r.start.Add(r.o.Wait)}
@@ -76,7 +89,6 @@ func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
 	case byWork:
 		err = r.fail(ctx, failed.error)
 	}
-	r.notifyEnd(ctx, err)
 	return result, err
 }
 
@@ -100,6 +112,7 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 	if err != nil {
 		return nil, idempotency.Unavailable("claim", err)
 	}
+	r.claimed(won || rec.State != idempotency.Done)
 	if !won {
 		return r.refuse(tx, rec)
 	}

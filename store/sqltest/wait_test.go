@@ -179,3 +179,38 @@ func TestASecondAttemptRunsUnderItsOwnLockTimeout(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While a sender repeats itself, its duplicates are known without a transaction:
+// they wait for nobody, not even for SQLite's one writer.
+func TestARepeatedDuplicateWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
+		done := keyOf("done")
+		for _, want := range []error{nil, idempotency.ErrDuplicate} {
+			if err := events.RunTx(t.Context(), done, effect); !errors.Is(err, want) {
+				t.Fatalf("got %v, want %v", err, want)
+			}
+		}
+		mustExec(t, db, "DELETE FROM effects")
+		inFlight(t, events, func() {})
+		if err := events.RunTx(t.Context(), done, effect); !errors.Is(err, idempotency.ErrDuplicate) {
+			t.Fatal(err)
+		}
+		err := inTx(t, db, nil, func(tx *sql.Tx) error {
+			if err := effect(t.Context(), tx); err != nil {
+				return err
+			}
+			for range 3 {
+				if err := events.RunTx(t.Context(), done, effect); !errors.Is(err, idempotency.ErrDuplicate) {
+					t.Errorf("got %v, want ErrDuplicate", err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		checkCounts(t, db, 2, 2)
+	})
+}
