@@ -1,0 +1,124 @@
+package bench_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-github/v88/github"
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/webhooks"
+	"github.com/slack-go/slack"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stripe/stripe-go/v85/webhook"
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// key is 32 bytes for those who decode it, and a raw secret for the others.
+const key = "whsec_b3VyIGJlbmNobWFyaydzIGtleSwgMzIgYnl0ZXM="
+
+// A verifyFunc verifies one delivery.
+type verifyFunc func(h http.Header, body []byte) error
+
+// A peer is a library that verifies what one of our schemes describes.
+type peer struct {
+	name   string
+	scheme hmacverify.Scheme
+	make   func() (verifyFunc, error)
+}
+
+// peers are used as their documentation shows. What a receiver can make once
+// and keep is made once.
+var peers = []peer{
+	{"stripe-go", hmacverify.Stripe(), newStripe},
+	{"svix", hmacverify.Svix(), newSvix},
+	{"standard-webhooks", hmacverify.StandardWebhooks(), newStandardWebhooks},
+	{"go-github", hmacverify.GitHub(), newGitHub},
+	{"slack-go", hmacverify.Slack(), newSlack},
+	{"openai-go", hmacverify.OpenAI(), newOpenAI},
+}
+
+// newStripe leaves out ConstructEvent, which also decodes the event.
+func newStripe() (verifyFunc, error) {
+	return func(h http.Header, body []byte) error {
+		return webhook.ValidatePayload(body, h.Get("Stripe-Signature"), key)
+	}, nil
+}
+
+func newSvix() (verifyFunc, error) {
+	wh, err := svix.NewWebhook(key)
+	return func(h http.Header, body []byte) error { return wh.Verify(body, h) }, err
+}
+
+func newStandardWebhooks() (verifyFunc, error) {
+	wh, err := standardwebhooks.NewWebhook(key)
+	return func(h http.Header, body []byte) error { return wh.Verify(body, h) }, err
+}
+
+func newGitHub() (verifyFunc, error) {
+	secret := []byte(key)
+	return func(h http.Header, body []byte) error {
+		return github.ValidateSignature(h.Get(github.SHA256SignatureHeader), body, secret)
+	}, nil
+}
+
+// newSlack makes a SecretsVerifier for each request: it holds the request's
+// signature.
+func newSlack() (verifyFunc, error) {
+	return func(h http.Header, body []byte) error {
+		v, err := slack.NewSecretsVerifier(h, key)
+		if err != nil {
+			return err
+		}
+		if _, err := v.Write(body); err != nil {
+			return err
+		}
+		return v.Ensure()
+	}, nil
+}
+
+// newOpenAI leaves out Unwrap, which also decodes the event.
+func newOpenAI() (verifyFunc, error) {
+	service := webhooks.NewWebhookService(option.WithWebhookSecret(key))
+	return func(h http.Header, body []byte) error { return service.VerifySignature(body, h) }, nil
+}
+
+// both returns our verification of the peer's scheme, and the peer's.
+func (p peer) both(tb testing.TB) (ours, theirs verifyFunc) {
+	tb.Helper()
+	verifier, err := hmacverify.New(p.scheme, nil, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	theirs, err = p.make()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func(h http.Header, body []byte) error {
+		_, err := verifier.Verify(h, body)
+		return err
+	}, theirs
+}
+
+// sign returns the headers that the sender of the scheme sends with body.
+func sign(tb testing.TB, s hmacverify.Scheme, o *hmacverify.Options, key string, body []byte) http.Header {
+	tb.Helper()
+	signer, err := hmacverify.NewSigner(s, o, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h := http.Header{"Content-Type": {"application/json"}}
+	h.Set(idHeader(s), "msg_2mR0xMhcK7vLqT")
+	if err := signer.Sign(h, body); err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+// idHeader returns the header that has the event's ID, or one that nobody reads.
+func idHeader(s hmacverify.Scheme) string {
+	if s.ID.Header == "" {
+		return "X-Request-Id"
+	}
+	return s.ID.Header
+}
