@@ -28,8 +28,11 @@ func TestAForgedSignatureIsRefused(t *testing.T) {
 	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	body := callback("evt_1")
 	mac := h.sign(body)
-	headers := append(forgeries(h.sign(body+" ")),
+	other := h.sign(body + " ")
+	headers := append(forgeries(other),
 		// What is good but for one digit, or stands twice, is no better.
+		"X-Signature-256: "+mac[:63]+string(mac[63]^1), "X-Signature-256: "+string(mac[0]^1)+mac[1:],
+		"X-Signature-256: "+mac[:62]+other[62:], "X-Signature-256: "+mac[:16]+other[16:], "X-Signature-256: "+other[:32]+mac[32:],
 		"X-Signature-256: "+mac[:63], "X-Signature-256: "+mac+"0", "X-Signature-256: sha256=sha256="+mac,
 		"X-Signature-256: "+mac+"\r\nX-Signature-256: "+mac, "X-Signature-256: "+mac[:32],
 		"X-Signature-256: sha512="+mac, "X-Signature-256: "+mac+","+mac, "X-Signature: "+mac,
