@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // serveEnv makes a test binary the program that it tests.
@@ -48,19 +50,25 @@ func Start(t *testing.T, args []string, env ...string) *Process {
 	}
 	p := &Process{cmd: cmd, wait: sync.OnceValue(cmd.Wait)}
 	t.Cleanup(p.Kill)
-	for lines := bufio.NewScanner(stdout); p.URL == ""; {
-		if !lines.Scan() {
-			t.Fatalf("the example does not start: %v", lines.Err())
-		}
+	p.readURL(t, stdout)
+	go io.Copy(io.Discard, stdout) // or it could print no more
+	return p
+}
+
+// readURL reads what the example prints until it listens.
+func (p *Process) readURL(t *testing.T, stdout io.Reader) {
+	t.Helper()
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
 		if try, ok := strings.CutPrefix(lines.Text(), "try:  go -C examples "); ok && p.try == "" {
 			p.try = try
 		}
-		p.URL, _ = strings.CutPrefix(lines.Text(), "listening on ")
-		if !strings.HasPrefix(lines.Text(), "listening on ") {
-			p.URL = ""
+		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+			p.URL = url
+			return
 		}
 	}
-	return p
+	t.Fatalf("the example does not start: %v", lines.Err())
 }
 
 // command returns the example as a command that is not started.
@@ -91,12 +99,16 @@ func (p *Process) Kill() {
 	p.wait()
 }
 
+// stopTimeout is for how long a process may go on after SIGTERM.
+const stopTimeout = 40 * time.Second
+
 // Stop sends SIGTERM and checks that the process ends well.
 func (p *Process) Stop(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
+	defer time.AfterFunc(stopTimeout, p.Kill).Stop()
 	if err := p.wait(); err != nil {
 		t.Errorf("the example ends with %v", err)
 	}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"database/sql"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+func TestMain(m *testing.M) { hooktest.Main(m, main) }
+
+// serve serves the function behind the stand-in for the gateway.
+func serve(t *testing.T) (*sql.DB, string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	f, err := newFunction(t.Context(), db, "s3cret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gateway(f.handle))
+	t.Cleanup(server.Close)
+	return db, server.URL
+}
+
+func sender(t *testing.T, url, secret string) *hooktest.Sender {
+	t.Helper()
+	return hooktest.NewSender(t, hmacverify.XSignature256(), url, secret)
+}
+
+func checkReceived(t *testing.T, db *sql.DB, want int) {
+	t.Helper()
+	var got int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM received").Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("%d events received, want %d", got, want)
+	}
+}
+
+func TestAnEventIsReceivedOnceAsTextAndAsBase64(t *testing.T) {
+	t.Parallel()
+	db, url := serve(t)
+	asText, asBase64 := sender(t, url, "s3cret"), sender(t, url, "s3cret")
+	asBase64.Header = http.Header{"Content-Type": {"application/octet-stream"}}
+	asText.Send(t, `{"eventId":"evt_1","name":"Zoë"}`).Want(t, 200, "")
+	asBase64.Send(t, `{"eventId":"evt_1","name":"Zoë"}`).Want(t, 409, "")
+	asBase64.Send(t, `{"eventId":"evt_2","name":"Zoë"}`).Want(t, 200, "")
+	checkReceived(t, db, 2)
+}
+
+func TestWhatIsNotToBeReceivedIsRefused(t *testing.T) {
+	t.Parallel()
+	db, url := serve(t)
+	sender(t, url, "guessed").Send(t, `{"eventId":"evt_1"}`).Want(t, 401, "")
+	sender(t, url, "s3cret").Send(t, `{"name":"no ID"}`).Want(t, 400, "")
+	hooktest.Get(t, url).Want(t, 405, "")
+	checkReceived(t, db, 0)
+}
+
+func TestWhenTheDatabaseFailsTheSenderIsToComeAgain(t *testing.T) {
+	t.Parallel()
+	db, url := serve(t)
+	s := sender(t, url, "s3cret")
+	rename := func(from, to string) {
+		if err := local.Exec(t.Context(), db, "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("received", "elsewhere") // the work fails
+	s.Send(t, `{"eventId":"evt_1"}`).Want(t, 500, "")
+	rename("elsewhere", "received")
+	rename("idempotency_records", "elsewhere") // the store fails
+	if got := s.Send(t, `{"eventId":"evt_1"}`); got.Status != 503 || got.Header.Get("Retry-After") == "" {
+		t.Errorf("answered %d, Retry-After %q; want 503 with a Retry-After", got.Status, got.Header.Get("Retry-After"))
+	}
+	rename("elsewhere", "idempotency_records")
+	s.Send(t, `{"eventId":"evt_1"}`).Want(t, 200, "")
+	checkReceived(t, db, 1)
+}
+
+func TestTheCommandThatItPrints(t *testing.T) {
+	t.Parallel()
+	p := hooktest.Start(t, nil)
+	want := []hooktest.Outcome{{Status: 409, Count: 19}, {Status: 200, Count: 1}}
+	if diff := cmp.Diff(want, p.Try(t, "-n", "20")); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+	hooktest.See(t, p.URL+"/count", "1")
+	p.Stop(t)
+}
