@@ -109,10 +109,10 @@ func (r *report) writeText(w io.Writer) error {
 	fmt.Fprintf(w, "%d sent%s to %s as %s\n\n", r.Sent, of, r.URL, r.Scheme)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, g := range r.Answers {
-		fmt.Fprintf(table, "  %d\t%d %s\t%s\n", g.Count, g.Status, http.StatusText(g.Status), g.Code)
+		fmt.Fprintf(table, "  %d\t%s\n", g.Count, strings.TrimSpace(fmt.Sprint(g.Status, " ", http.StatusText(g.Status), " ", g.Code)))
 	}
 	for _, f := range r.Errors {
-		fmt.Fprintf(table, "  %d\tnot answered\t%s\n", f.Count, f.Error)
+		fmt.Fprintf(table, "  %d\tnot answered: %s\n", f.Count, f.Error)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -120,24 +120,35 @@ func (r *report) writeText(w io.Writer) error {
 	if r.Response != nil {
 		r.Response.writeText(w)
 	}
-	if r.NotAnswered == r.Sent {
-		return nil
-	}
-	l := r.Latency
-	_, err := fmt.Fprintf(w, "\nmedian %.1f ms, 99th percentile %.1f ms, slowest %.1f ms\n", l.Median, l.P99, l.Slowest)
-	return err
+	return r.Latency.writeText(w, r.Sent-r.NotAnswered)
 }
 
+// writeText writes the answer, but for what is of no interest to anybody.
 func (r *response) writeText(w io.Writer) {
-	fmt.Fprintln(w)
+	var lines []string
 	for _, name := range []string{"Content-Type", "Idempotency-Status", "Retry-After"} {
 		if value := r.Header.Get(name); value != "" {
-			fmt.Fprintf(w, "  %s: %s\n", name, value)
+			lines = append(lines, name+": "+value)
 		}
 	}
 	if body := strings.TrimSpace(r.Body); body != "" {
-		fmt.Fprintf(w, "  %s\n", body)
+		lines = append(lines, body)
 	}
+	if len(lines) > 0 {
+		fmt.Fprintf(w, "\n  %s\n", strings.Join(lines, "\n  "))
+	}
+}
+
+// writeText writes how long the answers took, of which there are n.
+func (l latency) writeText(w io.Writer, n int) (err error) {
+	switch n {
+	case 0:
+	case 1:
+		_, err = fmt.Fprintf(w, "\nanswered in %.1f ms\n", l.Slowest)
+	default:
+		_, err = fmt.Fprintf(w, "\nmedian %.1f ms, 99th percentile %.1f ms, slowest %.1f ms\n", l.Median, l.P99, l.Slowest)
+	}
+	return err
 }
 
 // writeList lists the schemes.

@@ -297,10 +297,16 @@ func TestTheTextSaysWhatWasAnswered(t *testing.T) {
 	args := []string{"-scheme", "stripe", "-secret", "s", "-url", url, "-id", "evt_1"}
 	for _, want := range []string{"thanks", "Idempotency-Status: duplicate"} {
 		_, out, _ := send(t, args...)
-		for _, want := range []string{"1 sent of evt_1", "as stripe", "median", want} {
+		for _, want := range []string{"1 sent of evt_1", "as stripe", "answered in", want} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%q is not in\n%s", want, out)
 			}
+		}
+	}
+	_, out, _ := send(t, append(args, "-n", "20")...)
+	for _, want := range []string{"20 sent of evt_1", "20  409 Conflict duplicate\n", "median"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
 }
