@@ -27,14 +27,14 @@ type plan struct {
 // shortPlan is enough to see that all of it works, in seconds.
 func shortPlan(e *engine) plan {
 	p := plan{
-		deliveries: 4_000, serverKills: 10, databaseKills: 2, cuts: 25,
+		deliveries: 2_500, serverKills: 10, databaseKills: 2, cuts: 20,
 		limit: 90 * time.Second, servers: 4, atOnce: 60, lease: time.Second,
-		serverKillEvery: 500 * time.Millisecond, databaseKillEvery: 2 * time.Second,
-		cutEvery: 150 * time.Millisecond, holdUpEvery: time.Second, pauseEvery: 500 * time.Millisecond,
+		serverKillEvery: 500 * time.Millisecond, databaseKillEvery: 3 * time.Second,
+		cutEvery: 150 * time.Millisecond, holdUpEvery: time.Second, pauseEvery: 800 * time.Millisecond,
 	}
 	if !e.hasServer() {
 		p = p.oneProcess()
-		p.deliveries, p.serverKills, p.serverKillEvery = 2_000, 20, 150*time.Millisecond
+		p.deliveries, p.serverKills, p.serverKillEvery = 1_500, 20, 200*time.Millisecond
 	}
 	return p
 }
