@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -28,10 +26,9 @@ func start(t *testing.T, args ...string) (*hooktest.Process, *hooktest.Sender) {
 
 func TestCopiesAreToComeAgainWhileTheWorkGoesOn(t *testing.T) {
 	t.Parallel()
-	p, s := start(t, "-work", "4s") // longer than a copy waits, which is 2 s
-	want := []hooktest.Outcome{{Status: 503, Code: "in_flight", Count: 4}, {Status: 200, Count: 1}}
-	if diff := cmp.Diff(want, p.Try(t, "-n", "5")); diff != "" {
-		t.Errorf("answers (-want +got)\n%s", diff)
+	p, s := start(t, "-work", "5s") // longer than a copy waits, which is 2 s
+	if hooktest.CheckOnce(t, p.Try(t, "-n", "5"), 5, 200, 409) == 0 {
+		t.Error("no copy is to come again")
 	}
 	s.Send(t, event).Want(t, 409, "duplicate")
 	hooktest.See(t, p.URL+"/reports", "evt_1 attempt 1: a report")
@@ -48,8 +45,8 @@ func TestTheLeaseIsRenewedWhileTheWorkGoesOn(t *testing.T) {
 func TestAnotherProcessTakesOverFromOneThatWasKilled(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "test.db")
-	first, _ := start(t, "-db", db, "-work", "1h", "-lease", "2s")
-	second, s := start(t, "-db", db, "-work", "1ms", "-lease", "2s")
+	first, _ := start(t, "-db", db, "-work", "1h", "-lease", "5s")
+	second, s := start(t, "-db", db, "-work", "1ms", "-lease", "5s")
 	firstSender := hooktest.NewSender(t, hmacverify.XSignature256(), first.URL+"/webhooks", secret)
 	gone := make(chan struct{})
 	go func() {
@@ -81,12 +78,12 @@ func records(t *testing.T, file string) (n int) {
 	return n
 }
 
-// waitFor waits until ok returns true, for ten seconds.
+// waitFor waits until ok returns true, for thirty seconds.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it has not come to that in ten seconds")
+			t.Fatal("it has not come to that in thirty seconds")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -119,6 +120,28 @@ type Outcome struct {
 	Status int
 	Code   string
 	Count  int
+}
+
+// CheckOnce checks the answers to n copies of an event: one is status, and the
+// others are those to a duplicate or, if the machine is slow, say that the sender
+// is to come again. It returns the number of the latter.
+func CheckOnce(t *testing.T, got []Outcome, n, status, duplicate int) (again int) {
+	t.Helper()
+	first, others := 0, 0
+	for _, o := range got {
+		switch {
+		case o.Status == status && o.Code == "":
+			first += o.Count
+		case o.Status == duplicate:
+			others += o.Count
+		case o.Status == http.StatusServiceUnavailable:
+			again += o.Count
+		}
+	}
+	if first != 1 || others+again != n-1 {
+		t.Errorf("answers %v to %d copies, want one %d, and %d for the others", got, n, status, duplicate)
+	}
+	return again
 }
 
 // Try runs the command that the example prints for people to try it, with more
