@@ -157,16 +157,17 @@ func skipValue(doc []byte, i int) int {
 // body nests must not cost memory.
 func skipNested(doc []byte, i int) int {
 	for depth := 0; i < len(doc); i++ {
-		switch doc[i] {
-		case '"':
+		switch c := doc[i]; {
+		case c == '"':
 			end := skipString(doc, i)
 			if end < 0 {
 				return -1
 			}
 			i = end - 1
-		case '{', '[':
+		case c < '[': // digits, commas, colons and spaces: the most, so first
+		case c == '{' || c == '[':
 			depth++
-		case '}', ']':
+		case c == '}' || c == ']':
 			if depth--; depth == 0 {
 				return i + 1
 			}
