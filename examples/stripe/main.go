@@ -63,7 +63,12 @@ func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, e
 	mux.Handle("POST /webhooks/stripe", verifier.Handler(once.Handler(http.HandlerFunc(receive))))
 	mux.HandleFunc("GET /balances/{customer}", func(w http.ResponseWriter, r *http.Request) {
 		var cents int
-		_ = db.QueryRowContext(r.Context(), `SELECT cents FROM balances WHERE customer = $1`, r.PathValue("customer")).Scan(&cents)
+		err := db.QueryRowContext(r.Context(), `SELECT coalesce(sum(cents), 0) FROM balances WHERE customer = $1`,
+			r.PathValue("customer")).Scan(&cents)
+		if err != nil {
+			http.Error(w, "database", http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintln(w, cents)
 	})
 	return mux, nil
