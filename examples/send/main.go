@@ -21,7 +21,7 @@
 //
 // The exit status is 0 if every delivery was answered, whatever the answer was,
 // 1 if one was not (no connection, timeout, interrupted), and 2 if nothing was
-// sent because the flags are wrong. What the answers were is in the report, and
+// sent because the flags are wrong; go run makes 1 of the 2. What the answers were is in the report, and
 // with -json in one JSON object:
 //
 //	go -C examples run ./send … -n 50 -json | jq -e '.answers[] | select(.status == 200) | .count == 1'
