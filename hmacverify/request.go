@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -98,7 +99,7 @@ func (v *Verifier) keysFor(r *http.Request) (*keyring, error) {
 	return keys, nil
 }
 
-// readBody reads the body at once into a slice of the announced size. If the
+// readBody reads the body into a slice of the announced size. If the
 // size is not announced, it reads no more than one byte over the limit.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	switch {
@@ -107,9 +108,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	case r.Body == nil || r.Body == http.NoBody:
 		return nil, nil
 	case r.ContentLength > 0:
-		body := make([]byte, r.ContentLength)
-		_, err := io.ReadFull(r.Body, body)
-		return body, readError(err)
+		return readAnnounced(r.Body, r.ContentLength)
 	}
 	var b bytes.Buffer
 	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
@@ -117,6 +116,29 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, ErrBodyTooLarge
 	}
 	return b.Bytes(), readError(err)
+}
+
+// firstPart is how many bytes of a body must have come before room is made for the
+// rest. Whoever announces a megabyte and sends a byte costs this much, not that.
+const firstPart = 64 << 10
+
+var firstParts = sync.Pool{New: func() any { return new([firstPart]byte) }}
+
+// readAnnounced reads a body of n bytes into one allocation of that size.
+func readAnnounced(r io.Reader, n int64) ([]byte, error) {
+	if n <= firstPart {
+		body := make([]byte, n)
+		_, err := io.ReadFull(r, body)
+		return body, readError(err)
+	}
+	first := firstParts.Get().(*[firstPart]byte)
+	defer firstParts.Put(first)
+	if _, err := io.ReadFull(r, first[:]); err != nil {
+		return nil, readError(err)
+	}
+	body := make([]byte, n)
+	_, err := io.ReadFull(r, body[copy(body, first[:]):])
+	return body, readError(err)
 }
 
 // readError keeps apart what the client did from what it sent.

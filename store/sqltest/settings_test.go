@@ -185,7 +185,7 @@ func exerciseLeases(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 
 func exerciseTogether(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	t.Helper()
-	for _, id := range strings.Fields("a b c d") {
+	for id := range strings.FieldsSeq("a b c d") {
 		var g errgroup.Group
 		for range 6 {
 			g.Go(func() error {

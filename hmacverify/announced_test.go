@@ -1,0 +1,48 @@
+package hmacverify_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// A signature can be well-formed and wrong, so whoever announces a body has not
+// shown yet that he may send one.
+func TestABodyThatIsAnnouncedAndDoesNotComeCostsLittle(t *testing.T) {
+	const limit, clients, bound = 1 << 20, 200, 128 << 10
+	var announced atomic.Int64
+	verifier, err := hmacverify.New(hmacverify.XSignature256(), &hmacverify.Options{
+		MaxBody: limit,
+		Keys: func(*http.Request) (hmacverify.Tenant, error) {
+			announced.Add(1)
+			return hmacverify.Tenant{Name: "tenant", Keys: []string{"key"}}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(verifier.Handler(http.NotFoundHandler()))
+	defer server.Close()
+	before := heapInUse()
+	for range clients {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Signature-256: %064d\r\nContent-Length: %d\r\n\r\n{", 0, limit)
+	}
+	for announced.Load() < clients {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // from the key function to the read it is a few instructions
+	if growth := int64(heapInUse()) - int64(before); growth > clients*bound {
+		t.Errorf("%d bytes of heap for each connection, want at most %d", growth/clients, bound)
+	}
+}
