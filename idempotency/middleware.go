@@ -72,6 +72,12 @@ const (
 // Content-Length that is not that of the body is mended. [AttemptFrom] tells the
 // handler which attempt it is part of.
 //
+// A handler that writes nothing has answered 200, as in net/http. A framework that
+// turns a returned error into an answer later, after the middleware has returned,
+// would have such an event taken for done: put the framework's whole router inside
+// (once.Handler(echo)), never the middleware inside the framework's chain. The same
+// holds for frameworks whose chain can be gone through only once, such as gin.
+//
 // A Middleware is safe for concurrent use. Its fields must not be changed after
 // the first call of Handler.
 type Middleware struct {
