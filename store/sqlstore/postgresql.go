@@ -156,12 +156,22 @@ WHERE (scope, id) > ($1, $2)
 ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
+	// The upper bound of a comparison of rows does not end the scan of an index, so
+	// the innermost SELECT has a LIMIT instead: a batch, and as many again that may
+	// have come in between.
 	purge: `
 DELETE FROM {table}
 WHERE ctid = ANY (ARRAY(
     SELECT ctid
     FROM {table}
-    WHERE (scope, id) > ($1, $2) AND (scope, id) <= ($3, $4)
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid
+        FROM {table}
+        WHERE (scope, id) > ($1, $2)
+        ORDER BY scope, id
+        LIMIT {reach}
+    ))
+      AND (scope, id) <= ($3, $4)
       AND greatest(changed_at, lease_until) < {now} - $5::bigint
     FOR UPDATE SKIP LOCKED
 ))`,
@@ -171,7 +181,15 @@ DELETE FROM {table}_payloads
 WHERE ctid = ANY (ARRAY(
     SELECT ctid
     FROM {table}_payloads
-    WHERE (scope, id) > ($1, $2) AND (scope, id) <= ($3, $4) AND changed_at < {now} - $5::bigint
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid
+        FROM {table}_payloads
+        WHERE (scope, id) > ($1, $2)
+        ORDER BY scope, id
+        LIMIT {reach}
+    ))
+      AND (scope, id) <= ($3, $4)
+      AND changed_at < {now} - $5::bigint
     FOR UPDATE SKIP LOCKED
 ))`,
 

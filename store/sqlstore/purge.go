@@ -15,7 +15,7 @@ import (
 
 // purgeBatch is how many records a purge looks at in one statement: few enough
 // that it holds its locks for milliseconds.
-const purgeBatch = 1000
+const purgeBatch = 250
 
 // Purge deletes the records whose last change is longer ago than
 // Options.Retention, whatever their state, except those whose lease has not

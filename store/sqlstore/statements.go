@@ -64,7 +64,7 @@ func statementsOf(d Dialect, table string, wait time.Duration) (statements, erro
 		return s, fmt.Errorf("sqlstore: unknown dialect %q", d)
 	}
 	seconds := strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10)
-	fill := strings.NewReplacer("{table}", table, "{now}", now[d], "{wait}", seconds)
+	fill := strings.NewReplacer("{table}", table, "{now}", now[d], "{wait}", seconds, "{reach}", strconv.Itoa(2*purgeBatch))
 	for _, text := range s.all() {
 		*text = fill.Replace(*text)
 	}

@@ -202,3 +202,26 @@ func exerciseTogether(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	}
 	checkCounts(t, db, 8, 6)
 }
+
+// Two application servers whose sessions have different time zones see the same
+// lease (MY-12, D8).
+func TestTheTimeZoneOfASessionDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		set := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "SET TIME ZONE ", sqlstore.MySQL: "SET time_zone = "}[d]
+		if set == "" {
+			return // has no sessions
+		}
+		db.SetMaxOpenConns(1)
+		events := newEvents(t, db, d, nil)
+		mustExec(t, db, set+"'+09:00'")
+		claim(t, events, key.ID, time.Hour)
+		for _, zone := range []string{"-05:00", "+00:00", "+13:00"} {
+			mustExec(t, db, set+"'"+zone+"'")
+			rec, won := stateOf(t, events, key)
+			if won || rec.LeaseLeft > time.Hour || rec.LeaseLeft < 59*time.Minute {
+				t.Errorf("at %s: won %v, lease of %v left, want an hour's", zone, won, rec.LeaseLeft)
+			}
+		}
+	})
+}
