@@ -11,6 +11,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
+	"github.com/hookonce/hookonce/store/storetest"
 )
 
 // endpoint serves an endpoint for Stripe on a store, and counts the calls of its
@@ -35,7 +36,7 @@ func TestASignedRequestIsOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := hooktest.NewRequest(t.Context(), signer, url, `{"id":"evt_1"}`, nil)
+	r, err := signer.NewRequest(t.Context(), url, nil, []byte(`{"id":"evt_1"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestAStoreThatFailsOnDemandIsOneLine(t *testing.T) {
 		t.Run(tt.method, func(t *testing.T) {
 			t.Parallel()
 			failing := tt.method
-			store := hooktest.Failing(new(memstore.Store), func(method string) error {
+			store := storetest.Failing(new(memstore.Store), func(method string) error {
 				if method == failing {
 					return errors.New("the store is down")
 				}

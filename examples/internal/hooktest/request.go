@@ -1,30 +1,14 @@
-// Package hooktest has what tests of webhook endpoints need again and again: a
-// signed request in one call, a store that fails on demand in one line, and the
-// examples as processes of their own.
+// Package hooktest has what the tests of the examples need again and again: senders,
+// and the examples as processes of their own.
 package hooktest
 
 import (
-	"bytes"
-	"context"
+	"maps"
 	"net/http"
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
 )
-
-// NewRequest returns a POST of body to url, signed by s. The headers, which may
-// be nil, are set before it is signed.
-func NewRequest(ctx context.Context, s *hmacverify.Signer, url, body string, header http.Header) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	for name, values := range header {
-		r.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	return r, s.Sign(r.Header, []byte(body))
-}
 
 // A Sender delivers to one URL.
 type Sender struct {
@@ -43,10 +27,19 @@ func NewSender(t *testing.T, s hmacverify.Scheme, url, secret string) *Sender {
 	return &Sender{URL: url, signer: signer}
 }
 
+// request returns a signed request. Each is told to be JSON unless Header says
+// otherwise.
+func (s *Sender) request(t *testing.T, body string) (*http.Request, error) {
+	t.Helper()
+	header := http.Header{"Content-Type": {"application/json"}}
+	maps.Copy(header, s.Header)
+	return s.signer.NewRequest(t.Context(), s.URL, header, []byte(body))
+}
+
 // Send signs body, delivers it, and returns the answer.
 func (s *Sender) Send(t *testing.T, body string) Answer {
 	t.Helper()
-	r, err := NewRequest(t.Context(), s.signer, s.URL, body, s.Header)
+	r, err := s.request(t, body)
 	if err != nil {
 		t.Error(err)
 		return Answer{}
@@ -57,7 +50,7 @@ func (s *Sender) Send(t *testing.T, body string) Answer {
 // Lost sends body to an endpoint that will be killed before it answers.
 func (s *Sender) Lost(t *testing.T, body string) {
 	t.Helper()
-	r, err := NewRequest(t.Context(), s.signer, s.URL, body, s.Header)
+	r, err := s.request(t, body)
 	if err != nil {
 		t.Error(err)
 		return

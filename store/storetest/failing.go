@@ -1,4 +1,4 @@
-package hooktest
+package storetest
 
 import (
 	"context"
@@ -7,10 +7,11 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// Failing returns a store that asks fail before each call of s, by the name of
-// the method, and instead of the call returns the error that it gets, if any:
+// Failing returns a store that asks fail before each call of s, by the name of the
+// method, and instead of the call returns the error that it gets, if any. It is for
+// the tests of what uses a store; fail may be called concurrently.
 //
-//	store := hooktest.Failing(new(memstore.Store), func(method string) error { … })
+//	store := storetest.Failing(new(memstore.Store), func(method string) error { … })
 func Failing(s idempotency.Store, fail func(method string) error) idempotency.Store {
 	return &failing{s, fail}
 }
