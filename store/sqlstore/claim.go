@@ -69,7 +69,7 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
 	switch s.dialect {
 	case PostgreSQL:
-		return changed(ctx, c, s.sql.insert, s.bounded(args)...)
+		return changed(ctx, c, s.sql.insert, args...)
 	case MySQL:
 		_, err := c.ExecContext(ctx, s.sql.insert, args...)
 		if n, ok := errorNumber(s.dialect, err); ok && n == mysqlDuplicate {
@@ -85,26 +85,17 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 	return err == nil, err
 }
 
-// bounded appends the bound on a statement's wait for other transactions, where
-// that is a parameter.
-func (s *Store) bounded(args []any) []any {
-	if s.dialect != PostgreSQL {
-		return args
-	}
-	return append(args, s.wait)
-}
-
 // takeOver claims a key whose record rec is free, or makes the record Dead if its
 // attempts are used up. It is not settled if somebody else was faster.
 func (s *Store) takeOver(ctx context.Context, c conn, b bid, rec idempotency.Record) (after idempotency.Record, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
 	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
-		settled, err = changed(ctx, c, s.sql.bury, s.bounded([]any{scope, id, rec.Token})...)
+		settled, err = changed(ctx, c, s.sql.bury, scope, id, rec.Token)
 		rec.State = idempotency.Dead
 		return rec, settled, err
 	}
 	args := []any{b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token}
-	settled, err = changed(ctx, c, s.sql.takeOver, s.bounded(args)...)
+	settled, err = changed(ctx, c, s.sql.takeOver, args...)
 	rec.Stolen = rec.State == idempotency.Claimed
 	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
 	if rec.Fingerprint == (idempotency.Fingerprint{}) {

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS {table}_payloads (
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
 WHERE set_config('lock_timeout', CASE
-          WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN $7
+          WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN '{timeout}'
       END, true) IS NOT NULL
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
@@ -67,7 +67,7 @@ SET state       = $1,
     fingerprint = coalesce(fingerprint, $4::bytea)
 WHERE scope = $5 AND id = $6 AND token = $7
   AND (state = 3 OR state = 1 AND lease_until <= {now})
-  AND set_config('lock_timeout', $8, true) IS NOT NULL
+  AND set_config('lock_timeout', '{timeout}', true) IS NOT NULL
 RETURNING set_config('lock_timeout', coalesce(nullif(current_setting('hookonce.lock_timeout', true), ''), '0'), true)`,
 
 	bury: `
@@ -75,7 +75,7 @@ UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND token = $3
   AND (state = 3 OR state = 1 AND lease_until <= {now})
-  AND set_config('lock_timeout', $4, true) IS NOT NULL`,
+  AND set_config('lock_timeout', '{timeout}', true) IS NOT NULL`,
 
 	renew: `
 UPDATE {table}

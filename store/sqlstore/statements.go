@@ -63,8 +63,13 @@ func statementsOf(d Dialect, table string, wait time.Duration) (statements, erro
 	default:
 		return s, fmt.Errorf("sqlstore: unknown dialect %q", d)
 	}
-	seconds := strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10)
-	fill := strings.NewReplacer("{table}", table, "{now}", now[d], "{wait}", seconds, "{reach}", strconv.Itoa(2*purgeBatch))
+	fill := strings.NewReplacer(
+		"{table}", table,
+		"{now}", now[d],
+		"{wait}", strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10),
+		"{timeout}", strconv.FormatInt(max(1, wait.Milliseconds()), 10)+"ms",
+		"{reach}", strconv.Itoa(2*purgeBatch),
+	)
 	for _, text := range s.all() {
 		*text = fill.Replace(*text)
 	}

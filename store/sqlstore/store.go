@@ -34,7 +34,6 @@ type Store struct {
 	dialect Dialect
 	sql     statements
 	o       Options // with the defaults filled in
-	wait    string  // o.Wait, as PostgreSQL's lock_timeout
 
 	repeating atomic.Bool // the latest claim found its event done
 
@@ -112,7 +111,6 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 		dialect: d,
 		sql:     statements,
 		o:       filled,
-		wait:    fmt.Sprintf("%dms", max(1, filled.Wait.Milliseconds())),
 	}
 	if d == SQLite {
 		s.writer = make(chan struct{}, 1)
