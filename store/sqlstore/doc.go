@@ -63,7 +63,8 @@
 // MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
 // key deadlock. Those are tried again. Return every error of a statement from the
 // work: after a deadlock there is no transaction any more, and what follows would
-// be committed at once, each statement for itself.
+// be committed at once, each statement for itself. The SQL mode ORACLE, and a
+// session whose variable timestamp stands still, are not supported.
 //
 // SQLite: one writer at a time has the whole file. The runs of one process queue
 // for it, and find it busy by other writers for at most Options.Wait, whatever the
