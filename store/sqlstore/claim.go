@@ -28,12 +28,27 @@ type bid struct {
 	maxAttempts int
 }
 
+// errWaited means that a lock was not had in time.
+var errWaited = errors.New("another transaction has the record")
+
 // claim makes the record of b's key what b asks for, and reports whether it won.
 // If it did not, rec is what stands in the way.
-//
-// It inserts first and reads only on loss: a new event then costs one statement,
-// and a duplicate writes nothing.
 func (s *Store) claim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
+	if s.dialect != PostgreSQL || c == conn(s.db) {
+		return s.tryClaim(ctx, c, b) // its statements are bounded
+	}
+	waiting, cancel := context.WithTimeout(ctx, s.o.Wait)
+	defer cancel()
+	rec, won, err := s.tryClaim(waiting, c, b)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		err = errWaited
+	}
+	return rec, won, err
+}
+
+// tryClaim is claim for as long as it takes. It inserts first and reads only on
+// loss: a new event then costs one statement, and a duplicate writes nothing.
+func (s *Store) tryClaim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
 	for range maxClaimTries {
 		won, err := s.insert(ctx, c, b)
 		if err != nil {
@@ -65,20 +80,28 @@ func free(rec idempotency.Record, fp idempotency.Fingerprint) bool {
 	return (rec.State == idempotency.Released || lapsed) && rec.Fingerprint.Matches(fp)
 }
 
+// on returns the statements to run on c.
+func (s *Store) on(c conn) *statements {
+	if c == conn(s.db) {
+		return &s.bounded
+	}
+	return &s.sql
+}
+
 func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error) {
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
 	switch s.dialect {
 	case PostgreSQL:
-		return changed(ctx, c, s.sql.insert, args...)
+		return changed(ctx, c, s.on(c).insert, args...)
 	case MySQL:
-		_, err := c.ExecContext(ctx, s.sql.insert, args...)
+		_, err := c.ExecContext(ctx, s.on(c).insert, args...)
 		if n, ok := errorNumber(s.dialect, err); ok && n == mysqlDuplicate {
 			return false, nil
 		}
 		return err == nil, err
 	}
 	var ignored any
-	err = c.QueryRowContext(ctx, s.sql.insert, args...).Scan(&ignored)
+	err = c.QueryRowContext(ctx, s.on(c).insert, args...).Scan(&ignored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -90,12 +113,12 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 func (s *Store) takeOver(ctx context.Context, c conn, b bid, rec idempotency.Record) (after idempotency.Record, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
 	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
-		settled, err = changed(ctx, c, s.sql.bury, scope, id, rec.Token)
+		settled, err = changed(ctx, c, s.on(c).bury, scope, id, rec.Token)
 		rec.State = idempotency.Dead
 		return rec, settled, err
 	}
 	args := []any{b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token}
-	settled, err = changed(ctx, c, s.sql.takeOver, args...)
+	settled, err = changed(ctx, c, s.on(c).takeOver, args...)
 	rec.Stolen = rec.State == idempotency.Claimed
 	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
 	if rec.Fingerprint == (idempotency.Fingerprint{}) {

@@ -36,10 +36,5 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 		}
 		return nil
 	}
-	if s.sql.restoreWait != "" {
-		if _, err := tx.ExecContext(ctx, s.sql.restoreWait); err != nil {
-			return idempotency.Unavailable("claim", err)
-		}
-	}
 	return rec.Refuse(idempotency.Fingerprint{})
 }

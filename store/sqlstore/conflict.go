@@ -35,6 +35,9 @@ func conflict(d Dialect, err error) bool {
 
 // lockTimeout reports whether err says that a lock was not had in time.
 func lockTimeout(d Dialect, err error) bool {
+	if errors.Is(err, errWaited) {
+		return true
+	}
 	switch d {
 	case PostgreSQL:
 		return sqlState(err) == "55P03" // lock_not_available

@@ -57,8 +57,9 @@
 // restore from a backup, the events since then can be done again.
 //
 // PostgreSQL: a delivery of an event that another process has in flight waits on
-// the key's row, bounded by lock_timeout, which is as it was before while the
-// work runs. Every isolation level works.
+// the key's row. When Options.Wait is over, the driver cancels its statement, and
+// with that closes the connection; the pool opens another. Every isolation level
+// works.
 //
 // MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
 // key deadlock. Those are tried again. Return every error of a statement from the

@@ -31,22 +31,21 @@ CREATE TABLE IF NOT EXISTS {table}_payloads (
     PRIMARY KEY (scope, id)
 )`,
 
-	// A claim waits while another transaction has the same key in flight. The
-	// wait is bounded by lock_timeout, which is kept and set before the row is
-	// inserted, and put back for the work when that has won, all in this one
-	// statement: two more would cost two round trips for each event, and CTEs a
-	// twentieth of its time. ON CONFLICT names its columns so that no other
-	// constraint is mistaken for a duplicate.
+	// A claim waits while another transaction has the same key in flight. In a
+	// transaction the context bounds that: to set lock_timeout and to put it back
+	// would cost a tenth of the whole transaction. ON CONFLICT names its columns so
+	// that no other constraint is mistaken for a duplicate.
 	insert: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
-SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
-WHERE set_config('lock_timeout', CASE
-          WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN '{timeout}'
-      END, true) IS NOT NULL
-ON CONFLICT (scope, id) DO NOTHING
-RETURNING set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
+VALUES ($1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea)
+ON CONFLICT (scope, id) DO NOTHING`,
 
-	restoreWait: `SELECT set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
+	// By itself it sets lock_timeout, which is as before when the statement ends.
+	insertAlone: `
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
+SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
+WHERE set_config('lock_timeout', {timeout}, true) IS NOT NULL
+ON CONFLICT (scope, id) DO NOTHING`,
 
 	find: `
 SELECT state, owner, token, attempts, lease_until - {now},
@@ -54,8 +53,6 @@ SELECT state, owner, token, attempts, lease_until - {now},
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
-	// The wait for a record that a transaction is completing is bounded like that
-	// of an insert, which has lost before in the same transaction if there is one.
 	takeOver: `
 UPDATE {table}
 SET state       = $1,
@@ -66,16 +63,13 @@ SET state       = $1,
     changed_at  = {now},
     fingerprint = coalesce(fingerprint, $4::bytea)
 WHERE scope = $5 AND id = $6 AND token = $7
-  AND (state = 3 OR state = 1 AND lease_until <= {now})
-  AND set_config('lock_timeout', '{timeout}', true) IS NOT NULL
-RETURNING set_config('lock_timeout', coalesce(nullif(current_setting('hookonce.lock_timeout', true), ''), '0'), true)`,
+  AND (state = 3 OR state = 1 AND lease_until <= {now}){bound}`,
 
 	bury: `
 UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND token = $3
-  AND (state = 3 OR state = 1 AND lease_until <= {now})
-  AND set_config('lock_timeout', '{timeout}', true) IS NOT NULL`,
+  AND (state = 3 OR state = 1 AND lease_until <= {now}){bound}`,
 
 	renew: `
 UPDATE {table}

@@ -19,7 +19,7 @@ type statements struct {
 	createPayloads string // makes the table of payloads
 
 	insert      string // claims a key that has no record
-	restoreWait string // undoes the bound on waiting after an insert that lost
+	insertAlone string // the same without a transaction, if that is another statement
 	find        string // reads a record
 	takeOver    string // claims a key whose record is free again
 	bury        string // makes a record Dead that has used up its attempts
@@ -47,7 +47,9 @@ type statements struct {
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
 
-func statementsOf(d Dialect, table string, wait time.Duration) (statements, error) {
+// statementsOf returns d's statements for a table, to be run in a transaction or,
+// with their own bound on waiting for one, alone.
+func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (statements, error) {
 	table = cmp.Or(table, DefaultTable)
 	if !tableName.MatchString(table) {
 		return statements{}, errors.New("sqlstore: table name is not an identifier of at most 48 characters")
@@ -63,11 +65,17 @@ func statementsOf(d Dialect, table string, wait time.Duration) (statements, erro
 	default:
 		return s, fmt.Errorf("sqlstore: unknown dialect %q", d)
 	}
+	timeout, bound := fmt.Sprintf("'%dms'", max(1, wait.Milliseconds())), ""
+	if bounded {
+		s.insert = cmp.Or(s.insertAlone, s.insert)
+		bound = "\n  AND set_config('lock_timeout', " + timeout + ", true) IS NOT NULL"
+	}
 	fill := strings.NewReplacer(
 		"{table}", table,
 		"{now}", now[d],
 		"{wait}", strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10),
-		"{timeout}", strconv.FormatInt(max(1, wait.Milliseconds()), 10)+"ms",
+		"{timeout}", timeout,
+		"{bound}", bound,
 		"{reach}", strconv.Itoa(2*purgeBatch),
 	)
 	for _, text := range s.all() {
@@ -78,7 +86,7 @@ func statementsOf(d Dialect, table string, wait time.Duration) (statements, erro
 
 func (s *statements) all() []*string {
 	return []*string{
-		&s.create, &s.createPayloads, &s.insert, &s.restoreWait, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
+		&s.create, &s.createPayloads, &s.insert, &s.insertAlone, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.insertText, &s.columns, &s.version,
 	}
@@ -88,7 +96,7 @@ func (s *statements) all() []*string {
 // statement runs, never frozen at the beginning of the transaction, and does not
 // depend on the session's time zone. SQLite's has milliseconds.
 var now = map[Dialect]string{
-	PostgreSQL: `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`,
+	PostgreSQL: `(date_part('epoch', clock_timestamp()) * 1000000)::bigint`,
 	MySQL:      `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`,
 	SQLite:     `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`,
 }

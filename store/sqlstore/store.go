@@ -32,8 +32,9 @@ const MinRetention = 72 * time.Hour
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
-	sql     statements
-	o       Options // with the defaults filled in
+	sql     statements // as they run in a transaction
+	bounded statements // as they run without one, for which they bound their waiting
+	o       Options    // with the defaults filled in
 
 	repeating atomic.Bool // the latest claim found its event done
 
@@ -102,14 +103,19 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 		return nil, err
 	}
 	filled := o.withDefaults()
-	statements, err := statementsOf(d, filled.Table, filled.Wait)
+	inTx, err := statementsOf(d, filled.Table, filled.Wait, false)
+	if err != nil {
+		return nil, err
+	}
+	bounded, err := statementsOf(d, filled.Table, filled.Wait, true)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		db:      db,
 		dialect: d,
-		sql:     statements,
+		sql:     inTx,
+		bounded: bounded,
 		o:       filled,
 	}
 	if d == SQLite {

@@ -11,7 +11,7 @@ func Schema(d Dialect, o *Options) (string, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	s, err := statementsOf(d, o.Table, o.Wait)
+	s, err := statementsOf(d, o.Table, o.Wait, false)
 	if err != nil {
 		return "", err
 	}

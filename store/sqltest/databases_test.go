@@ -21,11 +21,11 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// The drivers by which the databases are opened.
-var (
-	postgresDriver = cmp.Or(os.Getenv("HOOKONCE_POSTGRES_DRIVER"), "pgx")
-	sqliteDriver   = cmp.Or(os.Getenv("HOOKONCE_SQLITE_DRIVER"), "sqlite")
-)
+// The drivers by which the databases are opened. They are looked up in the tests,
+// so that results that are cached are of the same drivers.
+
+func postgresDriver() string { return cmp.Or(os.Getenv("HOOKONCE_POSTGRES_DRIVER"), "pgx") }
+func sqliteDriver() string   { return cmp.Or(os.Getenv("HOOKONCE_SQLITE_DRIVER"), "sqlite") }
 
 // each runs f as a subtest on every database, each time with an empty one.
 func each(t *testing.T, f func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
@@ -80,7 +80,7 @@ func openMariaDB(t testing.TB, settings ...string) *sql.DB {
 // pragmas and the kind of BEGIN that are given as names and values in turn.
 func openSQLite(t testing.TB, settings ...string) *sql.DB {
 	t.Helper()
-	return open(t, sqliteDriver, sqliteDSN(filepath.Join(t.TempDir(), "test.db"), settings...))
+	return open(t, sqliteDriver(), sqliteDSN(filepath.Join(t.TempDir(), "test.db"), settings...))
 }
 
 func sqliteDSN(file string, settings ...string) string {
@@ -90,7 +90,7 @@ func sqliteDSN(file string, settings ...string) string {
 	}
 	flags := make(url.Values)
 	for name, value := range pragmas {
-		if sqliteDriver == "sqlite3" || name == "txlock" {
+		if sqliteDriver() == "sqlite3" || name == "txlock" {
 			flags.Set("_"+name, value)
 		} else {
 			flags.Add("_pragma", name+"("+value+")")
@@ -107,7 +107,7 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 	if dsn == "" {
 		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
 	}
-	schema := newSchema(t, open(t, postgresDriver, dsn))
+	schema := newSchema(t, open(t, postgresDriver(), dsn))
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal("HOOKONCE_POSTGRES is not a URL")
@@ -118,7 +118,7 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 		q.Set(settings[i], settings[i+1])
 	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
-	return open(t, postgresDriver, u.String())
+	return open(t, postgresDriver(), u.String())
 }
 
 // newSchema creates a schema that is dropped at the end of the test.

@@ -34,7 +34,7 @@ func settings(d sqlstore.Dialect) map[string][]string {
 			"serializable":         {"tx_isolation", "'SERIALIZABLE'"},
 			"snapshot isolation":   {"innodb_snapshot_isolation", "1"},
 		}
-	case d == sqlstore.PostgreSQL && postgresDriver == "pgx":
+	case d == sqlstore.PostgreSQL && postgresDriver() == "pgx":
 		return map[string][]string{
 			"time zone":       {"TimeZone", "Asia/Tokyo"},
 			"repeatable read": {"default_transaction_isolation", "repeatable read"},
