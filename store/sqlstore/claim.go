@@ -133,13 +133,11 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (idempote
 		rec       idempotency.Record
 		owner, fp []byte
 		leaseLeft int64
-		status    sql.NullInt64
-		mediaType sql.NullString
-		body      []byte
+		result    storedResult
 		lastError sql.NullString
 	)
 	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &status, &mediaType, &body, &lastError)
+	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &result.status, &result.mediaType, &result.body, &lastError)
 	if err != nil {
 		return rec, err
 	}
@@ -147,8 +145,8 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (idempote
 	copy(rec.Fingerprint[:], fp)
 	rec.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
 	rec.LastError = lastError.String
-	if status.Valid && rec.State == idempotency.Done {
-		rec.Result = &idempotency.Result{Status: int(status.Int64), ContentType: mediaType.String, Body: body}
+	if rec.State == idempotency.Done {
+		rec.Result = result.get()
 	}
 	return rec, nil
 }

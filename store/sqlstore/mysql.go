@@ -54,6 +54,11 @@ FROM {table}
 WHERE scope = ? AND id = ?
 LOCK IN SHARE MODE`,
 
+	findDone: `
+SELECT fingerprint, result_status, result_type, result_body
+FROM {table}
+WHERE scope = ? AND id = ? AND state = 2`,
+
 	takeOver: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */ {table}

@@ -10,6 +10,9 @@ import (
 
 // notifyEnd tells the observer how the run has ended.
 func (r *run) notifyEnd(ctx context.Context, err error) {
+	if r.o.Observe == nil {
+		return
+	}
 	kinds := []struct {
 		err  error
 		kind idempotency.EventKind

@@ -53,6 +53,11 @@ SELECT state, owner, token, attempts, lease_until - {now},
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
+	findDone: `
+SELECT fingerprint, result_status, result_type, result_body
+FROM {table}
+WHERE scope = $1 AND id = $2 AND state = 2`,
+
 	takeOver: `
 UPDATE {table}
 SET state       = $1,

@@ -21,6 +21,7 @@ type statements struct {
 	insert      string // claims a key that has no record
 	insertAlone string // the same without a transaction, if that is another statement
 	find        string // reads a record
+	findDone    string // reads of a record that is Done what a duplicate needs
 	takeOver    string // claims a key whose record is free again
 	bury        string // makes a record Dead that has used up its attempts
 	renew       string // moves the end of a lease
@@ -86,7 +87,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 
 func (s *statements) all() []*string {
 	return []*string{
-		&s.create, &s.createPayloads, &s.insert, &s.insertAlone, &s.find, &s.takeOver, &s.bury, &s.renew, &s.complete,
+		&s.create, &s.createPayloads, &s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.insertText, &s.columns, &s.version,
 	}

@@ -65,7 +65,7 @@ type run struct {
 }
 
 func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
-	rec, done, err := r.lookUp(ctx, r.key)
+	rec, done, err := r.lookUp(ctx, r.key, r.findDone)
 	switch {
 	case err != nil:
 		return nil, &idempotency.InFlightError{}
