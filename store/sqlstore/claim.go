@@ -32,18 +32,29 @@ type bid struct {
 var errWaited = errors.New("another transaction has the record")
 
 // claim makes the record of b's key what b asks for, and reports whether it won.
-// If it did not, rec is what stands in the way.
+// If it did not, rec is what stands in the way. It waits for other transactions
+// for as long as Options.Wait: on the database itself the statements see to that,
+// on a connection or in a transaction the context does.
 func (s *Store) claim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
-	if s.dialect != PostgreSQL || c == conn(s.db) {
-		return s.tryClaim(ctx, c, b) // its statements are bounded
+	if c == conn(s.db) || s.dialect == SQLite {
+		return s.tryClaim(ctx, c, b)
 	}
-	waiting, cancel := context.WithTimeout(ctx, s.o.Wait)
+	waiting, cancel := context.WithTimeout(ctx, s.longest())
 	defer cancel()
 	rec, won, err := s.tryClaim(waiting, c, b)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		err = errWaited
 	}
 	return rec, won, err
+}
+
+// longest is for how long the context lets a claim wait. MariaDB, which counts
+// whole seconds, has answered by then.
+func (s *Store) longest() time.Duration {
+	if s.dialect == MySQL {
+		return time.Duration(wholeSeconds(s.o.Wait)+1) * time.Second
+	}
+	return s.o.Wait
 }
 
 // tryClaim is claim for as long as it takes. It inserts first and reads only on

@@ -67,6 +67,13 @@
 // be committed at once, each statement for itself. The SQL mode ORACLE, and a
 // session whose variable timestamp stands still, are not supported.
 //
+// MariaDB bounds the wait of one statement, MySQL does not: there, when
+// Options.Wait is over, the driver closes the connection, and its statement stays
+// in the server's queue until the other transaction ends or
+// innodb_lock_wait_timeout (50 s by default; it can be set in the DSN) has passed.
+// In a transaction it then has no effect. In lease mode it may take a lease that
+// nobody knows of, and the event waits for the end of that.
+//
 // SQLite: one writer at a time has the whole file. The runs of one process queue
 // for it, and find it busy by other writers for at most Options.Wait, whatever the
 // busy_timeout is; use journal_mode(WAL), and synchronous(FULL) if an acknowledged

@@ -42,7 +42,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 	}
 	if err == nil {
 		err = s.again(ctx, func() error {
-			rec, won, err = s.claim(ctx, s.db, b)
+			rec, won, err = s.claimByItself(ctx, b)
 			return err
 		})
 	}
@@ -59,6 +59,21 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 	}
 	rec.Owner, rec.LeaseLeft = terms.Owner, terms.Lease
 	return rec, true, s.again(ctx, func() error { return s.keepPayload(ctx, s.db, key) })
+}
+
+// claimByItself claims without a transaction. MySQL has no bound on the wait of
+// such a statement, so it runs on a connection that the context can close, but not
+// while it waits for one.
+func (s *Store) claimByItself(ctx context.Context, b bid) (idempotency.Record, bool, error) {
+	if s.dialect != MySQL {
+		return s.claim(ctx, s.db, b)
+	}
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return idempotency.Record{}, false, err
+	}
+	defer c.Close()
+	return s.claim(ctx, c, b)
 }
 
 // Renew implements [idempotency.Store].

@@ -5,9 +5,9 @@ package sqlstore
 // long and take it for another, and the affected rows of ON DUPLICATE KEY UPDATE
 // mean something else under the DSN's clientFoundRows.
 //
-// The wait for a key that is in flight is bounded for the one statement: by SET
-// STATEMENT in a comment that only MariaDB executes, and by a hint that only
-// MySQL reads. Reads lock, so that they see what is committed and not the
+// The wait for a key that is in flight is bounded for the one statement by SET
+// STATEMENT, in a comment that only MariaDB executes. MySQL has nothing like it
+// (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that they see what is committed and not the
 // snapshot of a transaction of the caller's.
 var mySQL = statements{
 	create: `
@@ -41,14 +41,12 @@ CREATE TABLE IF NOT EXISTS {table}_payloads (
 
 	insert: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-INSERT /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */
-INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 VALUES (?, ?, ?, ?, 1, 1, {now} + ?, {now}, ?)`,
 
 	find: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-SELECT /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */
-       state, owner, token, attempts, lease_until - {now},
+SELECT state, owner, token, attempts, lease_until - {now},
        fingerprint, result_status, result_type, result_body, last_error
 FROM {table}
 WHERE scope = ? AND id = ?
@@ -61,7 +59,7 @@ WHERE scope = ? AND id = ? AND state = 2`,
 
 	takeOver: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */ {table}
+UPDATE {table}
 SET state       = ?,
     owner       = ?,
     token       = token + 1,
@@ -74,7 +72,7 @@ WHERE scope = ? AND id = ? AND token = ?
 
 	bury: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = {wait}) */ {table}
+UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = ? AND id = ? AND token = ?
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,

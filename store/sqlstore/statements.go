@@ -74,7 +74,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	fill := strings.NewReplacer(
 		"{table}", table,
 		"{now}", now[d],
-		"{wait}", strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10),
+		"{wait}", strconv.Itoa(wholeSeconds(wait)),
 		"{timeout}", timeout,
 		"{bound}", bound,
 		"{reach}", strconv.Itoa(2*purgeBatch),
@@ -84,6 +84,9 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	}
 	return s, nil
 }
+
+// wholeSeconds rounds up, to one at least.
+func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
 func (s *statements) all() []*string {
 	return []*string{

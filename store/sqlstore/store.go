@@ -52,7 +52,8 @@ type Options struct {
 
 	// Wait bounds how long a run waits for another transaction that has the
 	// same event in flight (on SQLite, for any other writer), and for how long
-	// conflicts are tried again. MySQL counts it in whole seconds, rounded up.
+	// conflicts are tried again. On MariaDB it is in whole seconds, rounded up,
+	// on MySQL one more.
 	// 0 means [DefaultWait].
 	Wait time.Duration
 

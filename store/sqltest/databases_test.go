@@ -42,19 +42,40 @@ func each(t *testing.T, f func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
 		t.Parallel()
 		f(t, openMariaDB(t), sqlstore.MySQL)
 	})
+	if hasMySQL() {
+		t.Run("MySQL", func(t *testing.T) {
+			t.Parallel()
+			f(t, openMySQL(t), sqlstore.MySQL)
+		})
+	}
 }
 
-// openMariaDB opens a new database on the server of HOOKONCE_MARIADB, which is a
-// DSN of go-sql-driver/mysql, with connections that have the settings.
+// openMariaDB opens a new database on the server of HOOKONCE_MARIADB.
 func openMariaDB(t testing.TB, settings ...string) *sql.DB {
 	t.Helper()
-	dsn := os.Getenv("HOOKONCE_MARIADB")
+	return openOn(t, "HOOKONCE_MARIADB", settings...)
+}
+
+// hasMySQL reports whether there is a MySQL to test against as well.
+func hasMySQL() bool { return os.Getenv("HOOKONCE_MYSQL") != "" }
+
+// openMySQL opens a new database on the server of HOOKONCE_MYSQL.
+func openMySQL(t testing.TB, settings ...string) *sql.DB {
+	t.Helper()
+	return openOn(t, "HOOKONCE_MYSQL", settings...)
+}
+
+// openOn opens a new database on the server that an environment variable names by
+// a DSN of go-sql-driver/mysql, with connections that have the settings.
+func openOn(t testing.TB, variable string, settings ...string) *sql.DB {
+	t.Helper()
+	dsn := os.Getenv(variable)
 	if dsn == "" {
-		t.Fatal("HOOKONCE_MARIADB is not set: no MariaDB to test against")
+		t.Fatal(variable + " is not set: no server to test against")
 	}
 	config, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		t.Fatal("HOOKONCE_MARIADB is not a DSN")
+		t.Fatal(variable + " is not a DSN")
 	}
 	server := open(t, "mysql", dsn)
 	config.DBName = "t_" + strings.ToLower(rand.Text())

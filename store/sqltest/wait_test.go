@@ -45,6 +45,32 @@ func TestAWaitForAnEventInFlightIsBounded(t *testing.T) {
 	})
 }
 
+// A claim that gave up may still stand in the server's queue. It must not get the
+// event when the transaction that it waited for is rolled back.
+func TestAWaitThatWasGivenUpClaimsNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 200 * time.Millisecond})
+		boom := errors.New("boom")
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			for range 3 {
+				if err := events.RunTx(t.Context(), key, effect); err == nil || errors.Is(err, idempotency.ErrDuplicate) {
+					t.Errorf("got %v while the event is in flight", err)
+				}
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		patient := newStore(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
+		if err := patient.RunTx(t.Context(), key, effect); err != nil {
+			t.Errorf("after the rollback: %v", err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
 // The bound on the wait for the key is not a bound on the locks of the work.
 func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
 	t.Parallel()
