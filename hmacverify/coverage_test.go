@@ -15,7 +15,7 @@ var levels = []struct {
 	providers   []string
 }{
 	{"L0", "SHA-256 over the body, one header, hex or base64, a prefix", []string{
-		"GitHub", "Veriff", "Onfido", "Sumsub", "Didit", "IDenfy", "Checkr", "Shopify", "Bitbucket", "Dropbox", "Meta",
+		"GitHub", "Onfido", "Sumsub", "Didit", "IDenfy", "Checkr", "Shopify", "Bitbucket", "Dropbox", "Meta",
 		"X", "Typeform", "Notion", "LINE", "GoCardless", "Xero", "Asana", "Razorpay", "WooCommerce", "Sentry",
 	}},
 	{"L1", "SHA-1 and SHA-512", []string{"Vercel", "Intercom", "Paystack", "MongoDBAtlas"}},
@@ -28,7 +28,7 @@ var levels = []struct {
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
 		"StandardWebhooks", "Svix", "GitLab", "OpenAI", "Supabase", "Adyen", "Onfleet", "AuthorizeNet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"Box", "DocuSign", "Sanity"}},
+	{"L5", "several signature headers, base64url", []string{"Box", "DocuSign", "Sanity", "Veriff"}},
 	{"L6", "URL and method, from configuration", []string{"Square", "HubSpot", "Trello"}},
 	{"L7", "lists without keys", []string{"Recurly", "ConfigCat", "Cronofy"}},
 	{"L8", "sorted form fields", []string{"Twilio", "Mandrill"}},

@@ -147,6 +147,52 @@ func TestEventType(t *testing.T) {
 	}
 }
 
+// Where senders of Standard Webhooks have the type, and whether they have one.
+func TestEventTypesOfPresets(t *testing.T) {
+	t.Parallel()
+	const key = "c2VjcmV0"
+	for name, tt := range map[string]struct {
+		scheme     hmacverify.Scheme
+		body, want string
+	}{
+		"Standard Webhooks": {hmacverify.StandardWebhooks(), `{"type":"user.created"}`, "user.created"},
+		"Anthropic":         {hmacverify.Anthropic(), `{"type":"event","data":{"type":"session.idled"}}`, "session.idled"},
+		"Increase":          {hmacverify.Increase(), `{"type":"event","category":"account.created"}`, "account.created"},
+		"Finch":             {hmacverify.Finch(), `{"event_type":"company.updated","data":{"type":"no"}}`, "company.updated"},
+		"Loops":             {hmacverify.Loops(), `{"eventName":"contact.created"}`, "contact.created"},
+		"Replicate":         {hmacverify.Replicate(), `{"type":"no","status":"succeeded"}`, ""},
+		"Stytch":            {hmacverify.Stytch(), `{"action":"CREATE","object_type":"user","type":"no"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := http.Header{}
+			h.Set(tt.scheme.ID.Header, "msg_1")
+			h = signed(t, tt.scheme, h, tt.body, key)
+			d, err := newVerifier(t, tt.scheme, testOptions(), key).Verify(h, []byte(tt.body))
+			if wantErr(t, err, nil); d.EventType() != tt.want {
+				t.Errorf("got %q, want %q", d.EventType(), tt.want)
+			}
+		})
+	}
+}
+
+// Box gives a retry another delivery ID, and the event's ID stays.
+func TestARetryOfBoxIsADuplicate(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"webhook_event","id":"0f73d6f6","trigger":"FILE.UPLOADED"}`
+	want := ""
+	for _, delivery := range []string{"first", "second"} {
+		h := signed(t, hmacverify.Box(), http.Header{"Box-Delivery-Id": {delivery}}, body, testKey)
+		got := identityOf(t, verify(t, hmacverify.Box(), h, body))
+		if want == "" {
+			want = got
+		}
+		if got != want || got != "box 0f73d6f6" {
+			t.Errorf("%s: got %q", delivery, got)
+		}
+	}
+}
+
 func TestDeliveryWithoutHTTP(t *testing.T) {
 	t.Parallel()
 	want := &hmacverify.Delivery{Scheme: "acme", Tenant: "eu/1", ID: "1", IDSigned: true}

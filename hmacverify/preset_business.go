@@ -10,9 +10,9 @@ import (
 // Box is the scheme of Box
 // (https://developer.box.com/guides/webhooks/v2/signatures-v2/). Base64 over
 // the body and box-delivery-timestamp, with nothing between. Each of the two
-// keys has a header: give both. Tolerance 10 minutes. ID: box-delivery-id,
-// not signed. Type: trigger. Identity: BodyDigest, because a body carries
-// trigger, source and time. Anything but 2xx is retried. Vector.
+// keys has a header: give both. Tolerance 10 minutes. ID: id of the body,
+// signed; the header box-delivery-id is another in each retry. Type: trigger.
+// Identity: SignedID. Anything but 2xx is retried. Vector.
 func Box() Scheme {
 	return Scheme{
 		Name:      "box",
@@ -20,9 +20,9 @@ func Box() Scheme {
 		Encoding:  Base64,
 		Signed:    "{body}{timestamp}",
 		Timestamp: Timestamp{Header: "Box-Delivery-Timestamp", Unit: RFC3339, Tolerance: 10 * time.Minute},
-		ID:        Field{Header: "Box-Delivery-Id"},
+		ID:        Field{JSON: "id"},
 		Type:      Field{JSON: "trigger"},
-		Identity:  BodyDigest,
+		Identity:  SignedID,
 	}
 }
 
@@ -154,14 +154,15 @@ func Trello() Scheme {
 
 // ClickUp is the scheme of ClickUp
 // (https://developer.clickup.com/docs/webhooksignature). Hex over the body.
-// No timestamp. Type: event. Identity: BodyDigest, because a body carries
-// history items with their IDs and times.
+// No timestamp. Type: event. Identity: NoIdentity: an event of a goal says
+// only which one, so each change of it sends the same bytes. Events of tasks
+// carry history items with their IDs and times; for a webhook of those alone
+// set Identity to BodyDigest. Registry.
 func ClickUp() Scheme {
 	return Scheme{
 		Name:      "clickup",
 		Signature: []string{"X-Signature"},
 		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
 	}
 }
 

@@ -197,17 +197,18 @@ func LemonSqueezy() Scheme {
 }
 
 // Recurly is the scheme of Recurly
-// (https://docs.recurly.com/recurly-subscriptions/docs/webhooks). The header
-// is a bare list: the time, then one signature in hex for each key. Tolerance
-// 5 minutes. Identity: NoIdentity, because what tells its notifications apart
-// is not confirmed. Registry.
+// (https://docs.recurly.com/recurly-subscriptions/docs/signature-verification).
+// The header is a bare list: the time in milliseconds, then one signature in
+// hex for each key. Only notifications in JSON are signed. Tolerance 5
+// minutes. Identity: NoIdentity, because what tells its notifications apart
+// is not confirmed.
 func Recurly() Scheme {
 	return Scheme{
 		Name:      "recurly",
 		Signature: []string{"Recurly-Signature"},
 		List:      List{Sep: ","},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "0"},
+		Timestamp: Timestamp{ListKey: "0", Unit: Milliseconds},
 	}
 }
 

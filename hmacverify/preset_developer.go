@@ -11,6 +11,9 @@ import (
 // Hex after "sha256=" over the body. No timestamp. ID: X-GitHub-Delivery, and
 // type: X-GitHub-Event; neither is signed. Identity: BodyDigest, because a
 // body carries its object, action and times; a redelivery has the same bytes.
+// The event "membership" has no time: somebody who is added to a team again
+// sends the same bytes again, so give a webhook for it NoIdentity and read the
+// team's members. Bodies go up to 25 MB, over the default of Options.MaxBody.
 // Nothing is retried unless somebody asks for it. Vector.
 func GitHub() Scheme {
 	return Scheme{
@@ -107,7 +110,7 @@ func Vercel() Scheme {
 // PagerDuty is the scheme of PagerDuty v3
 // (https://developer.pagerduty.com/docs/verifying-webhook-signatures). A list
 // with one v1 for each key. No timestamp. ID: event.id, signed. Type:
-// event.event_type. Identity: SignedID. Vector.
+// event.event_type. Identity: SignedID. Registry.
 func PagerDuty() Scheme {
 	return Scheme{
 		Name:      "pagerduty",
@@ -232,8 +235,9 @@ func Heroku() Scheme {
 // ConfigCat is the scheme of ConfigCat
 // (https://configcat.com/docs/advanced/notifications-webhooks/). Base64 over
 // ID, time and body, with nothing between; a bare list with one for each key.
-// Tolerance 5 minutes. ID: X-ConfigCat-Webhook-ID, signed. Identity:
-// SignedID. Registry.
+// Tolerance 5 minutes. ID: X-ConfigCat-Webhook-ID, signed; it stops a replay,
+// but may be another in each of up to five retries, and the body is what its
+// author wrote. Identity: SignedID. Registry.
 func ConfigCat() Scheme {
 	return Scheme{
 		Name:      "configcat",

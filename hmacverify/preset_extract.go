@@ -118,7 +118,9 @@ func extractAdyen(_ string, _ http.Header, body []byte) (Extracted, error) {
 //
 // ID: the token, signed. Type: event-data.event, not signed. Identity:
 // SignedID: a token that was used is a duplicate, whatever came with it. 406
-// ends the retries; other failures are repeated for eight hours. Registry.
+// ends the retries; most other failures are repeated for eight hours.
+// Unconfirmed: whether a retry has a new token and time. If it has not, those
+// after 5 minutes are refused, unless the tolerance is longer. Registry.
 func MailgunUnsignedBody() Scheme {
 	return Scheme{
 		Name:     "mailgun",

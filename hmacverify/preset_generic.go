@@ -7,7 +7,8 @@ package hmacverify
 //   - "Registry": a public registry of webhook schemes, not the sender's page.
 //   - "Unconfirmed": general knowledge; check it before you rely on it.
 //
-// "Vector" means that a published signature is checked in our tests.
+// "Vector" means that a published signature is checked in our tests, "Vector of
+// the scheme" that it is another sender's of the same scheme.
 
 // XSignature256 is this project's own scheme, and that of many senders that
 // wrote theirs by hand: X-Signature-256 carries the HMAC-SHA256 of the body in
@@ -49,6 +50,12 @@ func StandardWebhooks() Scheme { return standard("standard-webhooks", "webhook",
 
 // standard returns Standard Webhooks under a name, with the headers' prefix.
 func standard(name, prefix, keyPrefix string) Scheme {
+	return standardTyped(name, prefix, keyPrefix, "type")
+}
+
+// standardTyped is standard for those whose bodies have the type elsewhere, or
+// nowhere.
+func standardTyped(name, prefix, keyPrefix, eventType string) Scheme {
 	return Scheme{
 		Name:        name,
 		Signature:   []string{prefix + "-signature"},
@@ -59,7 +66,7 @@ func standard(name, prefix, keyPrefix string) Scheme {
 		KeyEncoding: Base64Key,
 		KeyPrefix:   keyPrefix,
 		ID:          Field{Header: prefix + "-id"},
-		Type:        Field{JSON: "type"},
+		Type:        Field{JSON: eventType},
 		Identity:    SignedID,
 	}
 }

@@ -22,15 +22,15 @@ func Persona() Scheme {
 
 // Veriff is the scheme of Veriff
 // (https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security).
-// X-HMAC-SIGNATURE over the body in hex; the key is the integration's shared
-// secret. No timestamp. There is no event ID, and the session's ID repeats
+// X-HMAC-SIGNATURE, or VRF-HMAC-SIGNATURE, over the body in hex; the key is the
+// integration's shared secret. No timestamp. There is no event ID, and the session's ID repeats
 // with each decision. Identity: BodyDigest, because a body carries session,
 // attempt and time of decision. The older X-SIGNATURE is a plain hash and is
 // not accepted. Vector.
 func Veriff() Scheme {
 	return Scheme{
 		Name:      "veriff",
-		Signature: []string{"X-HMAC-SIGNATURE"},
+		Signature: []string{"X-HMAC-SIGNATURE", "VRF-HMAC-SIGNATURE"},
 		Type:      Field{JSON: "verification.status"},
 		Identity:  BodyDigest,
 	}
@@ -68,12 +68,14 @@ func Sumsub() Scheme {
 // Didit is the scheme of Didit (https://docs.didit.me/reference/webhooks).
 // X-Signature over the body in hex. X-Timestamp is not signed by it, so it is
 // not looked at. X-Signature-V2 signs re-sorted JSON and X-Signature-Simple
-// leaves the decision out: neither is accepted. Type: webhook_type. Identity:
-// BodyDigest, because a body carries session, status and time.
+// leaves the decision out: neither is accepted. ID: event_id, signed, if there
+// is one. Type: webhook_type. Identity: BodyDigest, because a body carries
+// session, status and time.
 func Didit() Scheme {
 	return Scheme{
 		Name:      "didit",
 		Signature: []string{"X-Signature"},
+		ID:        Field{JSON: "event_id"},
 		Type:      Field{JSON: "webhook_type"},
 		Identity:  BodyDigest,
 	}
@@ -121,8 +123,9 @@ func Vanta() Scheme { return standard("vanta", "svix", "whsec_") }
 
 // Stytch is the scheme of Stytch
 // (https://stytch.com/docs/workspace-management/webhooks), which sends
-// through [Svix]. Identity: SignedID. Registry.
-func Stytch() Scheme { return standard("stytch", "svix", "whsec_") }
+// through [Svix]. What happened is in three fields: source, object_type and
+// action. Identity: SignedID. Registry.
+func Stytch() Scheme { return standardTyped("stytch", "svix", "whsec_", "") }
 
 // Clerk is the scheme of Clerk (https://clerk.com/docs/webhooks/sync-data),
 // which sends through [Svix]. Identity: SignedID. Registry.

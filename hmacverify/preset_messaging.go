@@ -95,8 +95,7 @@ func Intercom() Scheme {
 // (https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/).
 // Base64 over the body; the key is the channel secret. No timestamp header. A
 // body is a batch. Identity: NoIdentity, because a redelivered body says that
-// it is one, so its bytes change: key on each event's webhookEventId. Vector
-// of the scheme.
+// it is one, so its bytes change: key on each event's webhookEventId.
 func LINE() Scheme {
 	return Scheme{
 		Name:      "line",
@@ -110,8 +109,9 @@ func LINE() Scheme {
 // Hex after "sha256=" over the body; the key is the app secret. No timestamp
 // header. A body is a batch. Type: object. Identity: BodyDigest, because
 // entries carry IDs and times; a retry may regroup them, so key on those to
-// be sure. Anything but 200 is retried for a day and a half. For
-// hub.challenge see [MetaChallenge]. Registry.
+// be sure. Anything but 200 is retried for a day and a half, by WhatsApp for
+// seven days. Bodies of WhatsApp go up to 3 MB, over the default of
+// Options.MaxBody. For hub.challenge see [MetaChallenge]. Registry.
 func Meta() Scheme {
 	return Scheme{
 		Name:      "meta",
@@ -186,10 +186,9 @@ func Front() Scheme {
 
 // Sinch is the scheme of Sinch
 // (https://developers.sinch.com/docs/conversation/callbacks). Base64 over
-// body, nonce and time, with dots between. Tolerance 5 minutes. ID: the
-// nonce, which is signed; a retry has another one, so it tells deliveries
-// apart and not events. Identity: BodyDigest, because a body carries its
-// message's ID and time. Registry.
+// body, nonce and time, with dots between. Tolerance 5 minutes. The nonce
+// tells deliveries apart and not events, as a retry has another one. Identity:
+// BodyDigest, because a body carries its message's ID and time. Registry.
 func Sinch() Scheme {
 	return Scheme{
 		Name:      "sinch",
@@ -206,7 +205,7 @@ func Sinch() Scheme {
 // over time and body; the secret looks like base64 and is used as it is.
 // Tolerance 5 minutes. ID: id, signed. Type: type. Identity: SignedID.
 // Webhooks of triggers send what their author wrote: set Identity to
-// NoIdentity and ID to nothing for those. Vector of the scheme.
+// NoIdentity and ID to nothing for those.
 func Zendesk() Scheme {
 	return Scheme{
 		Name:      "zendesk",
@@ -283,11 +282,15 @@ func Airship() Scheme {
 	}
 }
 
-// Discord is the scheme of Discord interactions and webhook events
+// Discord is the scheme of Discord interactions
 // (https://discord.com/developers/docs/interactions/overview). Ed25519 in hex
 // over time and body; the key is the application's public key in hex.
-// Tolerance 5 minutes. ID: id, signed, for interactions. Type: type, a
-// number; 1 is a PING, to be answered with {"type":1}. Identity: SignedID.
+// Tolerance 5 minutes. ID: id, signed. Type: type, a number; 1 is a PING, to
+// be answered with {"type":1}. Identity: SignedID.
+//
+// Webhook events of Discord are signed in the same way, but have other types
+// (0 is a PING, to be answered with 204) and no ID: give them an endpoint of
+// their own, with NoIdentity and Type event.type.
 func Discord() Scheme {
 	return Scheme{
 		Name:        "discord",

@@ -6,28 +6,25 @@ package hmacverify
 
 // Svix is the scheme of Svix
 // (https://docs.svix.com/receiving/verifying-payloads/how), whose headers
-// start with svix-. It retries for about a day and a half, whatever answer
-// but 2xx it gets. Identity: SignedID.
+// start with svix-. It retries for about 28 hours, whatever answer but 2xx it
+// gets. Identity: SignedID.
 func Svix() Scheme { return standard("svix", "svix", "whsec_") }
 
 // GitLab is the scheme of GitLab from 19.0 on, with a signing token
 // (https://docs.gitlab.com/user/project/integrations/webhooks/). The ID
 // equals the header Idempotency-Key. Type: object_kind of the body. Identity:
 // SignedID. The older X-Gitlab-Token is a password that signs nothing.
-func GitLab() Scheme {
-	s := standard("gitlab", "webhook", "whsec_")
-	s.Type = Field{JSON: "object_kind"}
-	return s
-}
+func GitLab() Scheme { return standardTyped("gitlab", "webhook", "whsec_", "object_kind") }
 
 // OpenAI is the scheme of OpenAI
-// (https://platform.openai.com/docs/guides/webhooks). Identity: SignedID.
-// Vector of the scheme.
+// (https://platform.openai.com/docs/guides/webhooks). The secret is base64 after
+// "whsec_". Identity: SignedID. Vector of the scheme.
 func OpenAI() Scheme { return standard("openai", "webhook", "whsec_") }
 
 // Anthropic is the scheme of Anthropic, whose SDK verifies with the Standard
-// Webhooks library. Identity: SignedID.
-func Anthropic() Scheme { return standard("anthropic", "webhook", "whsec_") }
+// Webhooks library. Type: data.type; type is always "event". Identity:
+// SignedID.
+func Anthropic() Scheme { return standardTyped("anthropic", "webhook", "whsec_", "data.type") }
 
 // Resend is the scheme of Resend
 // (https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests),
@@ -35,49 +32,49 @@ func Anthropic() Scheme { return standard("anthropic", "webhook", "whsec_") }
 func Resend() Scheme { return standard("resend", "svix", "whsec_") }
 
 // Replicate is the scheme of Replicate
-// (https://replicate.com/docs/topics/webhooks/verify-webhook). Identity:
-// SignedID. Registry.
-func Replicate() Scheme { return standard("replicate", "webhook", "whsec_") }
+// (https://replicate.com/docs/topics/webhooks/verify-webhook). A body is a
+// prediction, without a type; status says how far it is. Identity: SignedID.
+// Registry.
+func Replicate() Scheme { return standardTyped("replicate", "webhook", "whsec_", "") }
 
 // Supabase is the scheme of Supabase auth hooks
 // (https://supabase.com/docs/guides/auth/auth-hooks). The secret starts with
-// "v1,whsec_". Identity: SignedID. Registry.
-func Supabase() Scheme { return standard("supabase", "webhook", "v1,whsec_") }
+// "v1,whsec_". Each hook has a URL of its own, and bodies no type. Identity:
+// SignedID. Registry.
+func Supabase() Scheme { return standardTyped("supabase", "webhook", "v1,whsec_", "") }
 
 // Render is the scheme of Render (https://render.com/docs/webhooks).
 // Identity: SignedID. Registry.
 func Render() Scheme { return standard("render", "webhook", "whsec_") }
 
 // Brex is the scheme of Brex (https://developer.brex.com/docs/webhooks). The
-// secret is bare base64. Identity: SignedID. Registry.
-func Brex() Scheme { return standard("brex", "webhook", "whsec_") }
+// secret is bare base64. Type: event_type. Identity: SignedID. Registry.
+func Brex() Scheme { return standardTyped("brex", "webhook", "whsec_", "event_type") }
 
 // Etsy is the scheme of Etsy
-// (https://developers.etsy.com/documentation/essentials/webhooks). Identity:
-// SignedID. Registry.
-func Etsy() Scheme { return standard("etsy", "webhook", "whsec_") }
+// (https://developers.etsy.com/documentation/essentials/webhooks). Type:
+// event_type. Identity: SignedID. Registry.
+func Etsy() Scheme { return standardTyped("etsy", "webhook", "whsec_", "event_type") }
 
 // IncidentIO is the scheme of incident.io (https://docs.incident.io). Type:
 // event_type. Identity: SignedID. Registry.
 func IncidentIO() Scheme {
-	s := standard("incident-io", "webhook", "whsec_")
-	s.Type = Field{JSON: "event_type"}
-	return s
+	return standardTyped("incident-io", "webhook", "whsec_", "event_type")
 }
 
-// Gemini is the scheme of The Gemini API with a static secret
+// Gemini is the scheme of the Gemini API with a static secret
 // (https://ai.google.dev/gemini-api/docs/webhooks). Identity: SignedID.
 // Registry.
 func Gemini() Scheme { return standard("gemini", "webhook", "whsec_") }
 
-// Loops is the scheme of Loops (https://loops.so/docs/webhooks). Identity:
-// SignedID. Registry.
-func Loops() Scheme { return standard("loops", "webhook", "whsec_") }
+// Loops is the scheme of Loops (https://loops.so/docs/webhooks). Type:
+// eventName. Identity: SignedID. Registry.
+func Loops() Scheme { return standardTyped("loops", "webhook", "whsec_", "eventName") }
 
 // Increase is the scheme of Increase
-// (https://increase.com/documentation/webhooks). Identity: SignedID.
-// Registry.
-func Increase() Scheme { return standard("increase", "webhook", "whsec_") }
+// (https://increase.com/documentation/webhooks). Type: category; type is always
+// "event". Identity: SignedID. Registry.
+func Increase() Scheme { return standardTyped("increase", "webhook", "whsec_", "category") }
 
 // Polar is the scheme of Polar
 // (https://docs.polar.sh/integrate/webhooks/delivery). Its secret is used as
@@ -90,10 +87,10 @@ func Polar() Scheme {
 
 // Finch is the scheme of Finch
 // (https://developer.tryfinch.com/implementation-guide/Webhooks), with
-// headers of its own names and a secret in bare base64. Identity: SignedID.
-// Registry.
+// headers of its own names and a secret in bare base64. Type: event_type.
+// Identity: SignedID. Registry.
 func Finch() Scheme {
-	s := standard("finch", "finch", "")
+	s := standardTyped("finch", "finch", "", "event_type")
 	s.Signed = "{id}.{timestamp}.{body}"
 	s.ID = Field{Header: "Finch-Event-Id"}
 	return s
