@@ -1,6 +1,7 @@
 package hmacverify_test
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -45,6 +46,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a header that touches the body", func(s *scheme) { s.Signed = "{header:a}{body}" }, nil},
 		{"a header that touches the body from behind", func(s *scheme) { s.Signed = "{body}{header:a}" }, nil},
 		{"two headers that touch", func(s *scheme) { s.Signed = "{header:a}{header:b}.{body}" }, nil},
+		{"a header that touches the method", func(s *scheme) { s.Signed = "{header:a}{method}.{body}" }, nil},
+		{"a separator that overlaps itself", func(s *scheme) { s.Signed = "{header:a}--{body}" }, nil},
 		{"a template with a URL that is not configured", func(s *scheme) { s.Signed = "{url}{body}" }, nil},
 		{"a timestamp that is not signed", func(s *scheme) { s.Timestamp.Header = "T" }, nil},
 		{"a signed timestamp that is nowhere", func(s *scheme) { s.Signed = "{timestamp}.{body}" }, nil},
@@ -75,8 +78,12 @@ func TestNewRefuses(t *testing.T) {
 		{"InsecureUnsignedID without an ID", func(s *scheme) { s.Identity = hmacverify.InsecureUnsignedID }, nil},
 		{"a signed ID and no word on identity", func(s *scheme) { s.ID.JSON = "id" }, nil},
 		{"both a template and an ExtractFunc", func(s *scheme) { s.Signed, s.Extract = "{body}", extract }, nil},
+		{"a timestamp beside an ExtractFunc", func(s *scheme) {
+			s.Signed, s.Extract, s.Timestamp.Header = "", extract, "T"
+		}, nil},
 		{"a URL that is not absolute", func(*scheme) {}, &options{URL: "/hooks"}},
 		{"a negative limit", func(*scheme) {}, &options{MaxBody: -1}},
+		{"a limit that is none", func(*scheme) {}, &options{MaxBody: math.MaxInt64}},
 		{"a method that is none", func(*scheme) {}, &options{Method: "po st"}},
 		{"a method in lower case", func(*scheme) {}, &options{Method: "post"}},
 		{"keys and a key function", func(*scheme) {}, &options{Keys: keys}},

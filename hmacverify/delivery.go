@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 )
 
@@ -98,6 +99,9 @@ func (d Delivery) String() string {
 
 // Format prints String, whatever the verb: no format shows the body.
 func (d Delivery) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// LogValue makes log/slog print String: its JSON would show the body.
+func (d Delivery) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
 type contextKey struct{}
 

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 )
@@ -76,6 +78,17 @@ func TestAdyenStandard(t *testing.T) {
 		{"no reference", `"psp"`, `""`, hmacverify.ErrMalformed},
 		{"a colon in what the ID is made of", `"pspReference":"psp","originalReference":""`, `"pspReference":"psp:","originalReference":"x"`, hmacverify.ErrMalformed},
 		{"what is not JSON", good, `x`, hmacverify.ErrMalformed},
+		{"what comes after", `}}]}`, `}}]}{}`, hmacverify.ErrMalformed},
+		{"a name that is there twice", `"eventCode"`, `"eventCode":"REFUND","eventCode"`, hmacverify.ErrMalformed},
+		{"a name in another case", `"eventCode"`, `"EventCode":"REFUND","eventCode"`, hmacverify.ErrMalformed},
+		{"a name in another case alone", `"eventCode"`, `"EVENTCODE"`, hmacverify.ErrMalformed},
+		{"a second amount", `"amount"`, `"amount":{"value":1,"currency":"EUR"},"amount"`, hmacverify.ErrMalformed},
+		{"a second value", `"value"`, `"value":1,"value"`, hmacverify.ErrMalformed},
+		{"a second list", `"notificationItems"`, `"notificationitems":[],"notificationItems"`, hmacverify.ErrMalformed},
+		{"a currency with what the value should have", `"a:b","amount":{"value":1130,"currency":"EUR"}`,
+			`"a","amount":{"value":1,"currency":"130:EUR"}`, hmacverify.ErrMalformed},
+		{"an account with what the reference should have", `"merchantAccountCode":"shop","merchantReference":"a:b"`,
+			`"merchantAccountCode":"shop:a","merchantReference":"b"`, hmacverify.ErrMalformed},
 	} {
 		t.Run(tt.name+" is refused", func(t *testing.T) {
 			t.Parallel()
@@ -83,6 +96,29 @@ func TestAdyenStandard(t *testing.T) {
 			wantErr(t, err, tt.want)
 		})
 	}
+}
+
+// Nobody has signed anything yet when the items are counted.
+func TestAdyenReadsNoMoreThanTwoItems(t *testing.T) {
+	v := newVerifier(t, hmacverify.AdyenStandard(), nil, "6b")
+	body := []byte(`{"notificationItems":[{}` + strings.Repeat(",{}", 300_000) + `]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := v.Verify(nil, body)
+	runtime.ReadMemStats(&after)
+	wantErr(t, err, hmacverify.ErrMalformed)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 16<<20 {
+		t.Errorf("%d bytes allocated for a body of %d", allocated, len(body))
+	}
+}
+
+// An ExtractFunc that finds no time must not turn the tolerance off in silence.
+func TestAToleranceWantsATimestamp(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(make([]byte, 20))}}
+	v := newVerifier(t, hmacverify.TwilioJSON(), &hmacverify.Options{URL: "https://a.example/b", Tolerance: time.Minute}, "k")
+	_, err := v.Verify(h, []byte(`{}`))
+	wantErr(t, err, hmacverify.ErrTimestamp)
 }
 
 func TestMailgun(t *testing.T) {

@@ -58,8 +58,9 @@ func ZoomChallenge(secret string, next http.Handler) http.Handler {
 
 // XChallenge answers X's CRC, a GET with crc_token, under the app's consumer
 // secret. X does not sign its question, so this answers anybody; what it
-// answers is of no use, because the bodies of X's events are JSON objects,
-// and no token that it signs is one.
+// answers is of no use against [X], which accepts JSON objects only, and no
+// token that this signs is one. A Scheme of your own under the same secret
+// needs JSONObject too.
 func XChallenge(secret string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sum, ok := signToken(secret, r.URL.Query().Get("crc_token"))

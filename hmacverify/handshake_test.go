@@ -114,6 +114,26 @@ func TestXChallenge(t *testing.T) {
 	}
 }
 
+// Some tokens are JSON too. What XChallenge answers must not pass for an event.
+func TestNoAnswerOfXChallengeSignsABody(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, hmacverify.X(), nil, testKey)
+	for _, token := range []string{"null", "true", "123", "abc"} {
+		var answer struct {
+			Token string `json:"response_token"`
+		}
+		w := get(hmacverify.XChallenge(testKey), url.Values{"crc_token": {token}})
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		_, err := v.Verify(http.Header{"X-Twitter-Webhooks-Signature": {answer.Token}}, []byte(token))
+		wantErr(t, err, hmacverify.ErrMalformed)
+	}
+	const event = " \n{}"
+	_, err := v.Verify(signed(t, hmacverify.X(), nil, event, testKey), []byte(event))
+	wantErr(t, err, nil)
+}
+
 func TestSlackChallenge(t *testing.T) {
 	t.Parallel()
 	const question = `{"type":"url_verification","challenge":"3eZbrw1a<b>"}`

@@ -206,6 +206,12 @@ func isLiteral(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
 }
 
+// isObject reports whether doc can be nothing but an object.
+func isObject(doc []byte) bool {
+	i := skipSpace(doc, 0)
+	return i < len(doc) && doc[i] == '{'
+}
+
 // isScalar reports whether a value that starts with c can be an identity: a
 // string or a number, not null, true, an object or an array.
 func isScalar(c byte) bool { return c == '"' || c == '-' || '0' <= c && c <= '9' }

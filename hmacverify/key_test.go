@@ -1,10 +1,12 @@
 package hmacverify_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -217,6 +219,13 @@ func TestNothingPrintsASecret(t *testing.T) {
 	_, config := hmacverify.New(hmacverify.AdyenStandard(), nil, canary)
 	tenant := hmacverify.Tenant{Name: "t", Keys: []string{canary}}
 
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "tenant", tenant, "pointer", &tenant, "in", []any{tenant},
+		"delivery", d, "delivered", &d, "verifier", v, "signer", signer)
+	if !strings.Contains(log.String(), "delivery of") || strings.Contains(log.String(), "canary") ||
+		strings.Contains(log.String(), base64.StdEncoding.EncodeToString([]byte(body))) {
+		t.Errorf("slog: %s", &log)
+	}
 	for _, x := range []any{v, *signer, signer, s, d, &d, tenant, &tenant, mismatch, malformed, config} {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			got := fmt.Sprintf(format, x)

@@ -21,10 +21,11 @@ type Options struct {
 	// Method is the only method that is accepted, default POST.
 	Method string
 
-	// MaxBody is the largest body in bytes, default 1 MiB.
+	// MaxBody is the largest body in bytes, default 1 MiB, at most 1 GiB.
 	MaxBody int64
 
-	// Tolerance replaces the scheme's, if it is not zero.
+	// Tolerance replaces the scheme's, if it is not zero. It makes a timestamp
+	// mandatory where an [ExtractFunc] has to find it.
 	Tolerance time.Duration
 
 	// Now is the clock, default time.Now. It must be safe for concurrent use.
@@ -60,6 +61,10 @@ type Tenant struct {
 // Format prints the name, whatever the verb: no format shows the keys.
 func (t Tenant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.Name) }
 
+// MarshalText returns the name, so that encoding/json and log/slog do not show
+// the keys either.
+func (t Tenant) MarshalText() ([]byte, error) { return []byte(t.Name), nil }
+
 // options are Options with the defaults filled in.
 type options struct {
 	url     string
@@ -78,8 +83,8 @@ func (o *Options) check(keys int) error {
 		return fmt.Errorf("%w: both keys and Options.Keys", ErrConfig)
 	case o.URL != "" && (err != nil || u.Scheme == "" || u.Host == ""):
 		return fmt.Errorf("%w: Options.URL is not an absolute URL", ErrConfig)
-	case o.MaxBody < 0:
-		return fmt.Errorf("%w: negative Options.MaxBody", ErrConfig)
+	case o.MaxBody < 0 || o.MaxBody > 1<<30:
+		return fmt.Errorf("%w: Options.MaxBody is not between 0 and 1 GiB", ErrConfig)
 	case o.Method != "" && (validHeader(o.Method) != nil || o.Method != strings.ToUpper(o.Method)):
 		return fmt.Errorf("%w: Options.Method %q", ErrConfig, o.Method)
 	}

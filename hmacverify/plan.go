@@ -41,6 +41,7 @@ type plan struct {
 	idHeader, typeHeader, timeHeader string
 	idPath, typePath, timePath       []string
 	idSigned                         bool
+	wantsTime                        bool // of an ExtractFunc
 }
 
 // newPlan checks a scheme against itself and against the options.

@@ -1,10 +1,12 @@
 package hmacverify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -50,8 +52,9 @@ func extractTwilio(url string, _ http.Header, body []byte) (Extracted, error) {
 //
 // Nothing but the eight fields is signed: pspReference, originalReference,
 // merchantAccountCode, merchantReference, amount, eventCode and success. Do
-// not act on others, and decode the body with encoding/json, as we do: other
-// decoders read a body with repeated names differently.
+// not act on others. Decoders read repeated names, and names in other case,
+// differently, so a body in which one of these is repeated or written in
+// another way is refused, and every decoder sees what was signed.
 //
 // ID: pspReference and eventCode, which Adyen says are the same in duplicates
 // only; signed. Identity: SignedID. Vector.
@@ -66,37 +69,31 @@ func AdyenStandard() Scheme {
 	}
 }
 
-type adyenNotification struct {
-	Items []struct {
-		Item struct {
-			PSPReference        string `json:"pspReference"`
-			OriginalReference   string `json:"originalReference"`
-			MerchantAccountCode string `json:"merchantAccountCode"`
-			MerchantReference   string `json:"merchantReference"`
-			Amount              struct {
-				Value    json.Number `json:"value"`
-				Currency string      `json:"currency"`
-			} `json:"amount"`
-			EventCode  string `json:"eventCode"`
-			Success    string `json:"success"`
-			Additional struct {
-				Signature string `json:"hmacSignature"`
-			} `json:"additionalData"`
-		} `json:"NotificationRequestItem"`
-	} `json:"notificationItems"`
+type adyenItem struct {
+	PSPReference        string `json:"pspReference"`
+	OriginalReference   string `json:"originalReference"`
+	MerchantAccountCode string `json:"merchantAccountCode"`
+	MerchantReference   string `json:"merchantReference"`
+	EventCode           string `json:"eventCode"`
+	Success             string `json:"success"`
+	Amount              struct {
+		Value    json.Number `json:"value"`
+		Currency string      `json:"currency"`
+	} `json:"amount"`
+	Additional struct {
+		Signature string `json:"hmacSignature"`
+	} `json:"additionalData"`
 }
 
 func extractAdyen(_ string, _ http.Header, body []byte) (Extracted, error) {
-	var n adyenNotification
-	if err := json.Unmarshal(body, &n); err != nil {
-		return Extracted{}, errors.New("body is not an Adyen notification")
+	i, err := adyenItemOf(body)
+	if err != nil {
+		return Extracted{}, errors.New("body is not an Adyen notification of one item") // err would quote it
 	}
-	if len(n.Items) != 1 {
-		return Extracted{}, errors.New("not exactly one notification item")
-	}
-	i := &n.Items[0].Item
-	// A colon in one of these would let the ID be cut out in another place.
-	if i.PSPReference == "" || strings.Contains(i.PSPReference+i.EventCode+i.Success, ":") {
+	// A colon would let the texts be cut in other places. One of them may have
+	// colons: it is what the others leave.
+	others := i.PSPReference + i.OriginalReference + i.MerchantAccountCode + i.Amount.Currency + i.EventCode + i.Success
+	if i.PSPReference == "" || strings.Contains(others, ":") {
 		return Extracted{}, errors.New("reference missing or ambiguous")
 	}
 	return Extracted{
@@ -107,6 +104,92 @@ func extractAdyen(_ string, _ http.Header, body []byte) (Extracted, error) {
 		Signatures: []string{i.Additional.Signature},
 		ID:         i.PSPReference + ":" + i.EventCode,
 	}, nil
+}
+
+func adyenItemOf(body []byte) (i adyenItem, err error) {
+	root, err := members(body, "notificationItems")
+	if err != nil {
+		return i, err
+	}
+	only, err := onlyElement(root["notificationItems"])
+	if err != nil {
+		return i, err
+	}
+	wrapper, err := members(only, "NotificationRequestItem")
+	if err != nil {
+		return i, err
+	}
+	item := wrapper["NotificationRequestItem"]
+	fields, err := members(item, "pspReference", "originalReference", "merchantAccountCode", "merchantReference",
+		"amount", "eventCode", "success", "additionalData")
+	if err != nil {
+		return i, err
+	}
+	if _, err := members(fields["amount"], "value", "currency"); err != nil {
+		return i, err
+	}
+	if _, err := members(fields["additionalData"], "hmacSignature"); err != nil {
+		return i, err
+	}
+	return i, json.Unmarshal(item, &i)
+}
+
+var errAmbiguous = errors.New("not one object or element, or a name that is not written in one way")
+
+// members returns the members of an object that have one of the names. It is an
+// error if one of those is there twice, also in another case, in which
+// encoding/json and others take it for the same.
+func members(object []byte, names ...string) (map[string]json.RawMessage, error) {
+	found := make(map[string]json.RawMessage, len(names))
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errAmbiguous
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		name, _ := t.(string)
+		for _, wanted := range names {
+			if !strings.EqualFold(name, wanted) {
+				continue
+			}
+			if name != wanted || found[wanted] != nil {
+				return nil, errAmbiguous
+			}
+			found[wanted] = value
+		}
+	}
+	return found, atEnd(d)
+}
+
+// onlyElement returns the element of an array of one. It reads no further.
+func onlyElement(array []byte) (element json.RawMessage, err error) {
+	d := json.NewDecoder(bytes.NewReader(array))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errAmbiguous
+	}
+	if err := d.Decode(&element); err != nil {
+		return nil, err
+	}
+	return element, atEnd(d)
+}
+
+// atEnd reads the bracket that closes, after which there must be nothing. What
+// stands there instead of a bracket leaves more to read.
+func atEnd(d *json.Decoder) error {
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errAmbiguous
+	}
+	return nil
 }
 
 // MailgunUnsignedBody is the scheme of Mailgun

@@ -126,14 +126,16 @@ func Meta() Scheme {
 // (https://docs.x.com/x-api/webhooks/introduction). Base64 after "sha256="
 // over the body; the key is the app's consumer secret. No timestamp. There is
 // no event ID. Identity: BodyDigest, because activities carry IDs and times.
-// For the CRC see [XChallenge]. Registry.
+// For the CRC see [XChallenge], whose answers would pass for signed bodies if
+// those did not have to be JSON objects. Registry.
 func X() Scheme {
 	return Scheme{
-		Name:      "x",
-		Signature: []string{"X-Twitter-Webhooks-Signature"},
-		Prefix:    "sha256=",
-		Encoding:  Base64,
-		Identity:  BodyDigest,
+		Name:       "x",
+		Signature:  []string{"X-Twitter-Webhooks-Signature"},
+		Prefix:     "sha256=",
+		Encoding:   Base64,
+		Identity:   BodyDigest,
+		JSONObject: true,
 	}
 }
 

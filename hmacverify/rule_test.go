@@ -196,6 +196,57 @@ func TestHeaderRules(t *testing.T) {
 	}
 }
 
+// The body may contain a time of today. If what stands before it could be moved
+// into the ID, an old signature would hold for a new delivery.
+func TestNothingCanBeMovedAcrossATimestamp(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		scheme     hmacverify.Scheme
+		time       string
+		id, before string
+	}{
+		"Twitch":    {hmacverify.Twitch(), testNow.UTC().Format(time.RFC3339), "Twitch-Eventsub-Message-Id", "2026-11-10T12:00:00Z"},
+		"ConfigCat": {hmacverify.ConfigCat(), fmt.Sprint(testNow.Unix()), "X-ConfigCat-Webhook-ID", "1790000000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const id, head, tail = "e76c6bd4", `{"at":"`, `"}`
+			stale := http.Header{}
+			stale.Set(tt.id, id)
+			stale.Set(tt.scheme.Timestamp.Header, tt.before)
+			h := signed(t, tt.scheme, stale, head+tt.time+tail, testKey)
+			v := newVerifier(t, tt.scheme, testOptions(), testKey)
+			_, err := v.Verify(h, []byte(head+tt.time+tail))
+			wantErr(t, err, hmacverify.ErrTimestamp)
+			h.Set(tt.id, id+tt.before+head)
+			h.Set(tt.scheme.Timestamp.Header, tt.time)
+			_, err = v.Verify(h, []byte(tail))
+			wantErr(t, err, hmacverify.ErrMalformed)
+		})
+	}
+	t.Run("an ID in base64 is a token", func(t *testing.T) {
+		t.Parallel()
+		h := signed(t, hmacverify.Twitch(), http.Header{"Twitch-Eventsub-Message-Id": {"aI-w_q+9/x.y=="}}, ruleBody, testKey)
+		_, err := newVerifier(t, hmacverify.Twitch(), testOptions(), testKey).Verify(h, []byte(ruleBody))
+		wantErr(t, err, nil)
+	})
+}
+
+func TestBase64URLMayBePaddedInOneWay(t *testing.T) {
+	t.Parallel()
+	const header = "Sanity-Webhook-Signature"
+	sanity := hmacverify.Sanity()
+	h := signed(t, sanity, nil, ruleBody, testKey)
+	bare := strings.TrimRight(h.Get(header), "=")
+	for padding, want := range map[string]error{
+		"": nil, "=": nil, "==": hmacverify.ErrMalformed, strings.Repeat("=", 50): hmacverify.ErrMalformed,
+	} {
+		h.Set(header, bare+padding)
+		_, err := newVerifier(t, sanity, testOptions(), testKey).Verify(h, []byte(ruleBody))
+		wantErr(t, err, want)
+	}
+}
+
 func twice(name string) func(http.Header) {
 	return func(h http.Header) { h.Add(name, h.Get(name)) }
 }

@@ -62,6 +62,11 @@ type Scheme struct {
 	// Identity says what tells one event from another, see [Identity].
 	Identity Identity
 
+	// JSONObject refuses every body that is no JSON object, which is to say,
+	// that does not begin with a brace. It is for senders to whose questions an
+	// endpoint must answer with a signature, see [XChallenge].
+	JSONObject bool
+
 	// Extract is for the few senders that no template describes. When it is
 	// set, Signed must be empty.
 	Extract ExtractFunc

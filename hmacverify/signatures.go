@@ -151,8 +151,11 @@ func (p *plan) decode(dst *[room]byte, s string) bool {
 		}
 		n, err = base64Strict.Decode(dst[:], []byte(s))
 	case Base64URL:
-		s = strings.TrimRight(s, "=")
-		if len(s) != base64.RawURLEncoding.EncodedLen(p.size) {
+		bare := base64.RawURLEncoding.EncodedLen(p.size)
+		if len(s) == base64.URLEncoding.EncodedLen(p.size) && strings.Trim(s[bare:], "=") == "" {
+			s = s[:bare]
+		}
+		if len(s) != bare {
 			return false
 		}
 		n, err = base64URLStrict.Decode(dst[:], []byte(s))

@@ -26,9 +26,10 @@ const (
 )
 
 type part struct {
-	kind partKind
-	text string // the literal, or the header's canonical name
-	seps []string
+	kind  partKind
+	text  string   // the literal, or the header's canonical name
+	seps  []string // what a header's value must not contain
+	token bool     // whether a header's value must be a token
 }
 
 // parseTemplate parses s. idHeader is what {id} stands for.
@@ -89,11 +90,12 @@ func parsePart(name, idHeader string) (part, error) {
 	return part{}, fmt.Errorf("%w: template names unknown {%s}", ErrConfig, name)
 }
 
-// separate notes, for each header in the template, the literals beside it: a
-// value that contains one could be cut in another place, and one signature
-// would then hold for two different pairs of ID and body. A header that
-// touches the body, or another header, without any literal can be cut
-// anywhere, so such templates are refused.
+// separate notes, for each header in the template, what stands beside it: a
+// value that could be cut in another place would let one signature hold for two
+// different pairs of ID and body. So a value must not contain the literals
+// beside it, and must be a token if the timestamp or the URL is. A header that
+// touches the body, another header or the method can be cut anywhere, so such
+// templates are refused.
 func (t *template) separate() error {
 	for _, side := range []struct {
 		parts       []part
@@ -108,21 +110,51 @@ func (t *template) separate() error {
 			last := i == len(side.parts)-1
 			right := !last && p.separator(side.parts[i+1]) || last && !side.right
 			if !left || !right {
-				return fmt.Errorf("%w: template has no separator between {header:%s} and its neighbour", ErrConfig, p.text)
+				return fmt.Errorf("%w: template has nothing between {header:%s} and its neighbour that separates them", ErrConfig, p.text)
 			}
 		}
 	}
 	return nil
 }
 
-// separator reports whether a header can be told from its neighbour, and keeps
-// the neighbour if it is a literal. A timestamp separates: if bytes are moved
-// across its edge it is no timestamp any more, or one far outside the window.
+// separator reports whether a header can be told from its neighbour, and notes
+// what its value must be like for that.
 func (p *part) separator(neighbour part) bool {
-	if neighbour.kind == literal {
+	switch neighbour.kind {
+	case literal:
 		p.seps = append(p.seps, neighbour.text)
+		return !overlapsItself(neighbour.text)
+	case timestampPart, urlPart:
+		// The body may contain a timestamp of today, or our URL. Whoever moves
+		// what stands before that into the header moves the beginning of a
+		// JSON body with it, which is no token.
+		p.token = true
+		return true
 	}
-	return neighbour.kind != headerPart
+	return false
+}
+
+// overlapsItself reports whether s begins as it ends, like "--": between "a-" and
+// "b" it is found in another place.
+func overlapsItself(s string) bool {
+	for i := 1; i < len(s); i++ {
+		if strings.HasPrefix(s, s[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHeaderToken reports whether s consists of what IDs are made of, base64
+// included, which no JSON object, no URL and no RFC 3339 time does.
+func isHeaderToken(s string) bool {
+	const alphabet = "-_.+/=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for i := range len(s) {
+		if strings.IndexByte(alphabet, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // has reports whether the template names a part; the empty text is any.
@@ -154,6 +186,9 @@ func render(dst []byte, parts []part, h http.Header, timestamp, url, method stri
 			value, err := single(h, p.text)
 			if err != nil {
 				return dst, err
+			}
+			if p.token && !isHeaderToken(value) {
+				return dst, fmt.Errorf("%w: %s is no token", ErrMalformed, p.text)
 			}
 			for _, sep := range p.seps {
 				if strings.Contains(value, sep) {

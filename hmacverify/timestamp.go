@@ -24,7 +24,10 @@ func (p *plan) timestamp(o *Options) error {
 		return p.wrong("unknown Unit %d", t.Unit)
 	case p.tolerance < 0 && p.tolerance != InsecureAnyTime:
 		return p.wrong("negative tolerance")
+	case p.scheme.Extract != nil && places > 0:
+		return p.wrong("with an ExtractFunc the timestamp is what that returns")
 	case p.scheme.Extract != nil:
+		p.wantsTime = o.Tolerance != 0 || t.Tolerance != 0
 		return nil
 	case inTemplate != (t.Header != "" || t.ListKey != ""):
 		return p.wrong("{timestamp} in the template and Timestamp.Header or ListKey need each other")

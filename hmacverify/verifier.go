@@ -1,6 +1,7 @@
 package hmacverify
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -117,12 +118,18 @@ func (v *Verifier) signedBytes(r *keyring, w *work, h http.Header, body []byte, 
 	case v.plan.template.params:
 		signed, err = formFields(body)
 		return signed, "", err
+	case v.plan.scheme.JSONObject && !isObject(body):
+		return nil, "", fmt.Errorf("%w: the body is no JSON object", ErrMalformed)
 	case v.plan.scheme.Extract == nil:
 		return body, "", nil
 	}
 	x, err := v.plan.extract(w, r.url, h, body)
-	if err == nil && x.Timestamp != "" {
+	switch {
+	case err != nil:
+	case x.Timestamp != "":
 		err = v.checkTime(w, x.Timestamp, received)
+	case v.plan.wantsTime:
+		err = fmt.Errorf("%w: a tolerance is set, and the ExtractFunc found no timestamp", ErrTimestamp)
 	}
 	return x.Signed, x.ID, err
 }
