@@ -3,6 +3,7 @@ package hmacverify_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -119,6 +120,16 @@ func TestIdentity(t *testing.T) {
 			d := verify(t, own, signed(t, own, nil, tt.body, testKey), tt.body)
 			if got := identityOf(t, d); got != "x-signature-256 "+tt.want || !d.IDSigned {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	// Half a character is written as an escape of its own. All halves would be one.
+	for _, body := range []string{`{"eventId":"\ud800"}`, `{"eventId":"\ud801x"}`, "{\"eventId\":\"\\u0041\xff\"}"} {
+		t.Run(fmt.Sprintf("an ID that is no text has no identity: %q", body), func(t *testing.T) {
+			t.Parallel()
+			d := verify(t, own, signed(t, own, nil, body, testKey), body)
+			if id, err := d.IdempotencyID(); !errors.Is(err, hmacverify.ErrNoIdentity) {
+				t.Errorf("got %q, %v", id, err)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // The event's ID is often in the body, and the body is up to a megabyte of
@@ -30,6 +32,8 @@ func jsonValue(doc []byte, path []string) []byte {
 
 // jsonText returns what the token says: a string without quotes and escapes,
 // or a number as it is written. It is a part of doc unless there are escapes.
+// Bytes and escapes that are no characters would all become the same one, and
+// different IDs with them, so beside escapes they are not accepted.
 func jsonText(token []byte) ([]byte, bool) {
 	switch {
 	case len(token) == 0:
@@ -41,7 +45,7 @@ func jsonText(token []byte) ([]byte, bool) {
 	}
 	var s string
 	err := json.Unmarshal(token, &s)
-	return []byte(s), err == nil
+	return []byte(s), err == nil && !strings.ContainsRune(s, utf8.RuneError)
 }
 
 // child returns where the member or element of the value at i starts, or -1.

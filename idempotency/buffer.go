@@ -39,12 +39,16 @@ func (b *buffer) Header() http.Header {
 
 // WriteHeader implements [http.ResponseWriter]. As in net/http, the first call
 // counts and a status that is none panics; while the work can still be undone.
+// 101 is a failure: the connection is not the handler's, and HTTP/2 would send it
+// as a mere notice, with a 200 after it.
 func (b *buffer) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("idempotency: invalid WriteHeader code %d", status))
 	}
-	informational := status < 200 && status != http.StatusSwitchingProtocols
-	if b.status != 0 || informational {
+	if status == http.StatusSwitchingProtocols {
+		status = http.StatusInternalServerError
+	}
+	if b.status != 0 || status < 200 {
 		return
 	}
 	b.status, b.sent = status, b.header.Clone()
@@ -57,7 +61,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 		b.WriteHeader(http.StatusOK)
 	}
 	switch {
-	case b.status < 200 || b.status == http.StatusNoContent || b.status == http.StatusNotModified:
+	case b.status == http.StatusNoContent || b.status == http.StatusNotModified:
 		return 0, http.ErrBodyNotAllowed
 	case b.overflowed || len(p) > b.max-b.body.Len():
 		b.overflowed = true

@@ -17,6 +17,9 @@ var errNotVerified = errors.New("idempotency: request did not come through hmacv
 // signed sets the scheme's Identity to [hmacverify.InsecureUnsignedID].
 //
 // Its scope is [hmacverify.Delivery.Scope].
+//
+// A handler that needs the event's ID takes it from [AttemptFrom]: of an ID that
+// is twice in a body the first counts here, and decoders take the last.
 func DeliveryKey(r *http.Request) (Key, error) {
 	d, ok := hmacverify.FromContext(r.Context())
 	if !ok {

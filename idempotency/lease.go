@@ -74,16 +74,14 @@ func (l *Leased) Run(ctx context.Context, key Key, fp Fingerprint, work Work) (*
 			return nil, err // the result is another content's, or there is none
 		}
 		return rec.Result, err
-	case rec.Stolen:
-		l.notify(ctx, start, Event{Kind: EventStolen, Key: key, Attempt: rec.Attempts})
 	}
-	l.notify(ctx, start, Event{Kind: EventClaimed, Key: key, Attempt: rec.Attempts})
 	t := &tenure{
 		lazyContext: lazyContext{parent: ctx},
 		Leased:      l,
 		lease:       terms.Lease,
 		claim:       Claim{Key: key, Owner: terms.Owner, Token: rec.Token},
 		attempt:     rec.Attempts,
+		stolen:      rec.Stolen,
 		start:       start,
 	}
 	return t.run(work)

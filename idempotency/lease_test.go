@@ -723,3 +723,58 @@ func TestPermanentOfNilIsNil(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// panics returns what f panics with.
+func panics(f func()) (p any) {
+	defer func() { p = recover() }()
+	f()
+	return nil
+}
+
+// A panic on the goroutine that renews would end the process.
+func TestAPanicInARenewalIsTheWorks(t *testing.T) {
+	for _, from := range []string{"store", "observer"} {
+		t.Run(from, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *idempotency.Leased, store *faulty, j *journal) {
+				store.before = func(_ context.Context, verb string, _ int) error {
+					if verb != "renew" {
+						return nil
+					}
+					if from == "store" {
+						panic("boom")
+					}
+					return errBoom
+				}
+				l.Observe = func(_ context.Context, e idempotency.Event) {
+					if e.Kind == idempotency.EventStoreError {
+						panic("boom")
+					}
+				}
+				got := panics(func() {
+					checkError(t, run(t.Context(), l, func(ctx context.Context) error {
+						checkError(t, stuck(ctx), idempotency.ErrLeaseLost)
+						return errBoom
+					}), nil)
+				})
+				if got != "boom" {
+					t.Errorf("recovered %v, want the panic", got)
+				}
+				checkState(t, store.Store, evt, idempotency.Released)
+			})
+		})
+	}
+}
+
+func TestAnObserverThatPanicsDoesNotHoldTheEvent(t *testing.T) {
+	bubble(t, func(t *testing.T, l *idempotency.Leased, store *faulty, j *journal) {
+		l.Observe = func(_ context.Context, e idempotency.Event) {
+			if e.Kind == idempotency.EventClaimed {
+				panic("boom")
+			}
+		}
+		if got := panics(func() { _ = run(t.Context(), l, takes(0)) }); got != "boom" {
+			t.Errorf("recovered %v, want the panic", got)
+		}
+		checkState(t, store.Store, evt, idempotency.Released)
+	})
+}

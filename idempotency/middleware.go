@@ -68,7 +68,8 @@ const (
 //
 // The response writer that the handler gets is a buffer. Deadlines can be set on
 // it with [http.ResponseController]; to flush, to hijack or to read and write at
-// once is [http.ErrNotSupported], and 1xx responses and trailers are dropped. A
+// once is [http.ErrNotSupported]. 1xx responses and the values of trailers that are
+// set after the first write are dropped, and 101 is answered with 500. A
 // Content-Length that is not that of the body is mended. [AttemptFrom] tells the
 // handler which attempt it is part of.
 //

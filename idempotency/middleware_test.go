@@ -135,7 +135,7 @@ func TestReplayKeepsNoEncodedBody(t *testing.T) {
 
 func TestOnlyA2xxFinishesTheEvent(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{101, 302, 304, 400, 404, 409, 422, 429, 500, 503} {
+	for _, status := range []int{302, 304, 400, 404, 409, 422, 429, 500, 503} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			runner := leased()

@@ -7,8 +7,9 @@ import (
 )
 
 // An Observer is told what happens to events, as it happens; metrics and logs
-// are made from it. It is called on the goroutine that does the work, so it must
-// be quick, and concurrently. A nil Observer sees nothing.
+// are made from it. It is called on the goroutine that does the work, or that
+// renews its lease, so it must be quick, and concurrently. If it panics while the
+// work runs, so does the work. A nil Observer sees nothing.
 type Observer func(ctx context.Context, e Event)
 
 // Notify calls o unless it is nil. It is for implementations of [Runner].

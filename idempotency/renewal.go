@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+var errRenewalPanicked = errors.New("its renewal panicked")
+
 // A renewal keeps a lease from ending while the work runs. Work that takes less
 // than a third of its lease costs a timer and no goroutine.
 type renewal struct {
@@ -15,10 +17,11 @@ type renewal struct {
 	timer  *time.Timer
 	ended  sync.WaitGroup // the goroutine, once the timer has started it
 
-	mu      sync.Mutex
-	stopped bool
-	lost    bool
-	cancel  context.CancelFunc // ends the pause or the call to the store
+	mu       sync.Mutex
+	stopped  bool
+	lost     bool
+	panicked any                // what the store or the observer panicked with
+	cancel   context.CancelFunc // ends the pause or the call to the store
 }
 
 func (r *renewal) start(t *tenure) {
@@ -27,7 +30,8 @@ func (r *renewal) start(t *tenure) {
 	r.timer = time.AfterFunc(t.lease/3, r.run)
 }
 
-// stop ends the renewals and waits for one that is under way.
+// stop ends the renewals and waits for one that is under way. A panic of theirs
+// goes on here, where whoever called the runner can recover it.
 func (r *renewal) stop() {
 	if r.timer.Stop() {
 		return // it never ran
@@ -39,6 +43,9 @@ func (r *renewal) stop() {
 	}
 	r.mu.Unlock()
 	r.ended.Wait()
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
 }
 
 // failed reports whether the lease was lost, or could not be renewed in time.
@@ -59,12 +66,22 @@ func (r *renewal) run() {
 	if stopped {
 		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			r.lose(errRenewalPanicked, p)
+		}
+	}()
 	if err := r.untilLost(ctx); err != nil {
-		r.mu.Lock()
-		r.lost = true
-		r.mu.Unlock()
-		r.tenure.cancel(fmt.Errorf("%w: %w", ErrLeaseLost, err))
+		r.lose(err, nil)
 	}
+}
+
+// lose ends the work, as nobody renews its lease any more.
+func (r *renewal) lose(why error, panicked any) {
+	r.mu.Lock()
+	r.lost, r.panicked = true, panicked
+	r.mu.Unlock()
+	r.tenure.cancel(fmt.Errorf("%w: %w", ErrLeaseLost, why))
 }
 
 // untilLost renews the lease until ctx ends or the lease is lost, and returns

@@ -226,3 +226,35 @@ func TestStorm(t *testing.T) {
 	}
 	await(t, "goroutines of the storm", func() bool { return runtime.NumGoroutine() <= before })
 }
+
+// A handler that passes on the status of a server that switched protocols. Over
+// HTTP/2 a 101 would be a mere notice, and a 200 would come after it.
+func TestSwitchingProtocolsFails(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %t", http2), func(t *testing.T) {
+			t.Parallel()
+			runner := leased()
+			once := &idempotency.Middleware{Runner: runner, Key: headerKey}
+			server := httptest.NewUnstartedServer(once.Handler(answering(http.StatusSwitchingProtocols, "")))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			r := newDelivery("evt", "")
+			r.RequestURI = ""
+			var err error
+			if r.URL, err = r.URL.Parse(server.URL); err != nil {
+				t.Fatal(err)
+			}
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != http.StatusInternalServerError || (response.ProtoMajor == 2) != http2 {
+				t.Errorf("got %s %s, want 500", response.Proto, response.Status)
+			}
+			checkState(t, runner.Store, testKey("evt"), idempotency.Released)
+		})
+	}
+}

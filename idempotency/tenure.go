@@ -25,6 +25,7 @@ type tenure struct {
 	lease   time.Duration
 	claim   Claim
 	attempt int
+	stolen  bool
 	start   time.Time // before the claim was sent
 	renewal renewal
 }
@@ -51,6 +52,10 @@ func (t *tenure) run(work Work) (*Result, error) {
 			t.release(errNotReturned)
 		}
 	}()
+	if t.stolen {
+		t.notify(EventStolen, nil)
+	}
+	t.notify(EventClaimed, nil)
 	result, err := work(t)
 	returned = true
 	if err != nil {

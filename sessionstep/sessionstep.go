@@ -116,7 +116,9 @@ type Submission struct {
 	Step    string // name of the step within the session
 
 	// Key tells this submission from the others to the same step: the event's
-	// ID. It is what makes a second delivery harmless.
+	// ID. It is what makes a second delivery harmless. IDs are the sender's: if
+	// several senders submit to the same step, have Handler.Decode put each one's
+	// name before them.
 	Key string
 
 	Status Status

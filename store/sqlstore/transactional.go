@@ -34,7 +34,17 @@ func (t *Transactional) Run(ctx context.Context, key idempotency.Key, fp idempot
 		return nil, err
 	}
 	r := &run{Store: t.store, key: key, fp: fp, work: work, start: time.Now()}
+
+	// A panic is not recovered, so that its value and its stack stay what they
+	// are. This runs when it has rolled the transaction back.
+	returned := false
+	defer func() {
+		if !returned && r.working {
+			r.notifyEnd(ctx, r.fail(ctx, errNotReturned))
+		}
+	}()
 	result, err := r.settle(ctx)
+	returned = true
 	r.notifyEnd(ctx, err)
 	return result, err
 }
@@ -62,7 +72,10 @@ type run struct {
 	work    idempotency.Work
 	start   time.Time
 	attempt int
+	working bool // the claim has won
 }
+
+var errNotReturned = errors.New("the work panicked")
 
 func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
 	rec, done, err := r.lookUp(ctx, r.key, r.findDone)
@@ -94,6 +107,7 @@ func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
 
 // once is one transaction from BEGIN to COMMIT.
 func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
+	r.working = false
 	unlock, err := r.lockWriter(ctx)
 	if err != nil {
 		return nil, idempotency.Unavailable("begin", err)
@@ -122,6 +136,7 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 	if r.o.RecordFailures {
 		r.attempt = rec.Attempts
 	}
+	r.working = true
 	r.notify(ctx, idempotency.EventClaimed, nil)
 	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: r.attempt})
 	result, err := r.work(withTx(ctx, tx))

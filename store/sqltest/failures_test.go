@@ -33,6 +33,39 @@ func TestAPermanentFailureIsRecordedAsDead(t *testing.T) {
 	})
 }
 
+// Work that panics each time must not be delivered for ever.
+func TestPanicsAreCountedUpToMaxAttempts(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var kinds []idempotency.EventKind
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, Observe: func(_ context.Context, e idempotency.Event) {
+			kinds = append(kinds, e.Kind)
+		}})
+		for range 2 {
+			func() {
+				defer func() {
+					if got := recover(); got != "boom" {
+						t.Errorf("recovered %v, want the work's panic", got)
+					}
+				}()
+				_ = events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+					if err := effect(ctx, tx); err != nil {
+						t.Error(err)
+					}
+					panic("boom")
+				})
+			}()
+		}
+		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("after two panics: got %v, want ErrDead", err)
+		}
+		if got, want := fmt.Sprint(kinds), "[claimed released claimed dead dead]"; got != want {
+			t.Errorf("observed %s, want %s", got, want)
+		}
+		checkCounts(t, db, 1, 0)
+	})
+}
+
 func TestAttemptsAreCountedUpToMaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
