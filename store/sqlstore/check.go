@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,12 +10,12 @@ import (
 )
 
 // Check reports what would make the store fail, or mistake one event for another,
-// before any event comes: a server that is too old; a table that is not there,
+// before any event comes: a server that is too old; autocommit switched off; a table that is not there,
 // lacks a column, or has one that does not keep what it is given; one that takes
 // a second record of a key, or one key for another; one that does not roll back.
 // Call it at start. It writes nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords} {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkAutocommit, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
 		}
@@ -28,6 +29,21 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		return fmt.Errorf("the server does not tell its version as %s does: %w", s.dialect, err)
 	}
 	return s.oldEnough(version)
+}
+
+// checkAutocommit: what runs without a transaction would never be committed.
+func (s *Store) checkAutocommit(ctx context.Context) error {
+	if s.sql.autocommit == "" {
+		return nil
+	}
+	var on bool
+	if err := s.db.QueryRowContext(ctx, s.sql.autocommit).Scan(&on); err != nil {
+		return err
+	}
+	if !on {
+		return errors.New("autocommit is off")
+	}
+	return nil
 }
 
 // oldEnough are the versions that have what the statements need: PostgreSQL 14 is

@@ -35,26 +35,33 @@ var errWaited = errors.New("another transaction has the record")
 // If it did not, rec is what stands in the way. It waits for other transactions
 // for as long as Options.Wait: on the database itself the statements see to that,
 // on a connection or in a transaction the context does.
-func (s *Store) claim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
+func (s *Store) claim(ctx context.Context, c conn, b bid) (rec idempotency.Record, won bool, err error) {
 	if c == conn(s.db) || s.dialect == SQLite {
 		return s.tryClaim(ctx, c, b)
 	}
-	waiting, cancel := context.WithTimeout(ctx, s.longest())
-	defer cancel()
-	rec, won, err := s.tryClaim(waiting, c, b)
-	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		err = errWaited
-	}
+	err = s.waiting(ctx, func(ctx context.Context) error {
+		rec, won, err = s.tryClaim(ctx, c, b)
+		return err
+	})
 	return rec, won, err
 }
 
-// longest is for how long the context lets a claim wait. MariaDB, which counts
-// whole seconds, has answered by then.
-func (s *Store) longest() time.Duration {
-	if s.dialect == MySQL {
-		return time.Duration(wholeSeconds(s.o.Wait)+1) * time.Second
+// waiting calls f, which may wait for another transaction. If it takes longer than
+// that may, the driver closes the connection, and the error is errWaited.
+func (s *Store) waiting(ctx context.Context, f func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, s.longest())
+	defer cancel()
+	err := f(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return errWaited
 	}
-	return s.o.Wait
+	return err
+}
+
+// longest is Options.Wait and more: a statement that waits for nobody takes time
+// too, and MariaDB, which counts whole seconds, answers by itself.
+func (s *Store) longest() time.Duration {
+	return time.Duration(wholeSeconds(s.o.Wait)+1) * time.Second
 }
 
 // tryClaim is claim for as long as it takes. It inserts first and reads only on

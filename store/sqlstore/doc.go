@@ -57,9 +57,10 @@
 // restore from a backup, the events since then can be done again.
 //
 // PostgreSQL: a delivery of an event that another process has in flight waits on
-// the key's row. When Options.Wait is over, the driver cancels its statement, and
-// with that closes the connection; the pool opens another. Every isolation level
-// works.
+// the key's row. When that takes too long, the driver cancels its statement, and
+// with that closes the connection; the pool opens another. Where a proxy does not
+// pass cancel requests on to the right server, the statement would wait on: set
+// lock_timeout in the DSN there. Every isolation level works.
 //
 // MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
 // key deadlock. Those are tried again. Return every error of a statement from the
@@ -72,7 +73,7 @@
 // in the server's queue until the other transaction ends or
 // innodb_lock_wait_timeout (50 s by default; it can be set in the DSN) has passed.
 // In a transaction it then has no effect. In lease mode it may take a lease that
-// nobody knows of, and the event waits for the end of that.
+// nobody knows of, which counts as an attempt, and the event waits for its end.
 //
 // SQLite: one writer at a time has the whole file. The runs of one process queue
 // for it, and find it busy by other writers for at most Options.Wait, whatever the

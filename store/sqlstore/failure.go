@@ -4,14 +4,9 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 )
-
-// failTimeout bounds the recording of a failure, which goes ahead when the
-// work's context has ended.
-const failTimeout = 10 * time.Second
 
 // A workError is an error of the work, as opposed to one of the store.
 type workError struct{ error }
@@ -25,9 +20,12 @@ func (r *run) fail(ctx context.Context, err error) error {
 	if !dead && !r.o.RecordFailures {
 		return idempotency.WorkError(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
-	defer cancel()
-	if writeErr := r.recordFailure(ctx, err, dead); writeErr != nil {
+	// It goes ahead when the work's context has ended, and waits no longer for the
+	// next delivery of the event than that would for this one.
+	writeErr := r.waiting(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return r.recordFailure(ctx, err, dead)
+	})
+	if writeErr != nil {
 		if dead {
 			// Nobody may be told that the event is Dead before it is.
 			return idempotency.Unavailable("record failure", writeErr)

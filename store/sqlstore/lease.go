@@ -36,7 +36,10 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 		fp:          terms.Fingerprint,
 		maxAttempts: terms.MaxAttempts,
 	}
-	rec, done, err := s.lookUp(ctx, key, s.find)
+	done := false
+	if s.dialect != SQLite { // which might read what is not committed
+		rec, done, err = s.lookUp(ctx, key, s.find)
+	}
 	if done {
 		return rec, false, nil
 	}

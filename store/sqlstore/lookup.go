@@ -11,17 +11,38 @@ import (
 // its event done, as most do while a sender repeats itself. A duplicate then costs
 // one read, without a transaction. A new event costs that read only once after
 // such a claim, and is decided by the INSERT in any case.
-func (s *Store) lookUp(ctx context.Context, key idempotency.Key, find func(context.Context, conn, idempotency.Key) (idempotency.Record, error)) (rec idempotency.Record, done bool, err error) {
+func (s *Store) lookUp(ctx context.Context, key idempotency.Key, find finder) (rec idempotency.Record, done bool, err error) {
 	if !s.repeating.Load() {
 		return rec, false, nil
 	}
-	rec, err = find(ctx, s.db, key)
+	rec, err = s.readAlone(ctx, key, find)
 	if lockTimeout(s.dialect, err) {
 		return rec, false, err // the INSERT would wait once more
 	}
 	done = err == nil && rec.State == idempotency.Done
 	s.claimed(!done)
 	return rec, done, nil
+}
+
+// A finder is find or findDone.
+type finder func(context.Context, conn, idempotency.Key) (idempotency.Record, error)
+
+// readAlone reads without a transaction. MySQL reads what is not committed if the
+// application's connections do, unless the read locks; then it waits.
+func (s *Store) readAlone(ctx context.Context, key idempotency.Key, find finder) (rec idempotency.Record, err error) {
+	if s.dialect != MySQL {
+		return find(ctx, s.db, key)
+	}
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return rec, err
+	}
+	defer c.Close()
+	err = s.waiting(ctx, func(ctx context.Context) error {
+		rec, err = find(ctx, c, key)
+		return err
+	})
+	return rec, err
 }
 
 // claimed keeps in mind whether a claim was one of a new event.

@@ -53,9 +53,11 @@ WHERE scope = ? AND id = ?
 LOCK IN SHARE MODE`,
 
 	findDone: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 SELECT fingerprint, result_status, result_type, result_body
 FROM {table}
-WHERE scope = ? AND id = ? AND state = 2`,
+WHERE scope = ? AND id = ? AND state = 2
+LOCK IN SHARE MODE`,
 
 	takeOver: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
@@ -175,6 +177,7 @@ DELETE r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
-	columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	version: `SELECT version()`,
+	columns:    `SELECT * FROM {table} WHERE 1 = 0`,
+	autocommit: `SELECT @@autocommit`,
+	version:    `SELECT version()`,
 }

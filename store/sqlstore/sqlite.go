@@ -53,7 +53,8 @@ WHERE scope = ?1 AND id = ?2`,
 	findDone: `
 SELECT fingerprint, result_status, result_type, result_body
 FROM {table}
-WHERE scope = ?1 AND id = ?2 AND state = 2`,
+WHERE scope = ?1 AND id = ?2 AND state = 2
+  AND NOT (SELECT read_uncommitted FROM pragma_read_uncommitted)`,
 
 	takeOver: `
 UPDATE {table}

@@ -19,6 +19,9 @@ const (
 	DefaultRetention = 30 * 24 * time.Hour
 )
 
+// maxWait is longer than any sender waits, and short enough for every server.
+const maxWait = time.Hour
+
 // MinRetention is the shortest retention that is not refused: senders try again
 // for three days, and an event that is delivered after its record was purged is
 // done again.
@@ -52,8 +55,9 @@ type Options struct {
 
 	// Wait bounds how long a run waits for another transaction that has the
 	// same event in flight (on SQLite, for any other writer), and for how long
-	// conflicts are tried again. On MariaDB it is in whole seconds, rounded up,
-	// on MySQL one more.
+	// conflicts are tried again. At most an hour. On MariaDB it is in whole
+	// seconds, rounded up; on MySQL, and in transactions on PostgreSQL, where
+	// it is the driver that gives up, one more.
 	// 0 means [DefaultWait].
 	Wait time.Duration
 
@@ -129,6 +133,8 @@ func (o *Options) check() error {
 	switch {
 	case o.Wait < 0 || o.MaxAttempts < 0 || o.Retention < 0 || o.PayloadRetention < 0:
 		return errors.New("sqlstore: negative number in Options")
+	case o.Wait > maxWait:
+		return fmt.Errorf("sqlstore: Options.Wait of %v, at most %v", o.Wait, maxWait)
 	case o.Retention != 0 && o.Retention < MinRetention && !o.AllowDuplicatesAfterShortRetention:
 		return fmt.Errorf("sqlstore: Options.Retention of %v, at least %v: senders come again for three days", o.Retention, MinRetention)
 	}

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"database/sql"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 		"trailing newline":    {db, sqlstore.SQLite, &sqlstore.Options{Table: "a\n"}},
 		"long table":          {db, sqlstore.SQLite, &sqlstore.Options{Table: strings.Repeat("a", 49)}},
 		"negative wait":       {db, sqlstore.SQLite, &sqlstore.Options{Wait: -1}},
+		"endless wait":        {db, sqlstore.SQLite, &sqlstore.Options{Wait: math.MaxInt64}},
 		"negative attempts":   {db, sqlstore.SQLite, &sqlstore.Options{MaxAttempts: -1}},
 		"negative retention":  {db, sqlstore.SQLite, &sqlstore.Options{Retention: -1, AllowDuplicatesAfterShortRetention: true}},
 		"negative of payload": {db, sqlstore.SQLite, &sqlstore.Options{PayloadRetention: -1}},

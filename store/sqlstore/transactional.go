@@ -83,7 +83,7 @@ func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
 	case err != nil:
 		return nil, &idempotency.InFlightError{}
 	case done:
-		return rec.Result, rec.Refuse(r.fp)
+		return r.refusal(rec)
 	}
 	return r.untilSettled(ctx)
 }
@@ -162,7 +162,17 @@ func (r *run) refuse(tx *sql.Tx, rec idempotency.Record) (*idempotency.Result, e
 			return nil, idempotency.Unavailable("commit", err)
 		}
 	}
-	return rec.Result, rec.Refuse(r.fp)
+	return r.refusal(rec)
+}
+
+// refusal returns why rec refuses the delivery, and its result if that is the
+// delivery's too.
+func (r *run) refusal(rec idempotency.Record) (*idempotency.Result, error) {
+	err := rec.Refuse(r.fp)
+	if err != idempotency.ErrDuplicate {
+		return nil, err
+	}
+	return rec.Result, err
 }
 
 // undo rolls back because the work has returned err. If that is not possible, the

@@ -148,6 +148,15 @@ func TestCheckRefuses(t *testing.T) {
 	})
 }
 
+func TestCheckRefusesConnectionsThatDoNotCommit(t *testing.T) {
+	t.Parallel()
+	db := openMariaDB(t, "autocommit", "0")
+	events := newEvents(t, db, sqlstore.MySQL, nil)
+	if err := events.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "autocommit") {
+		t.Errorf("got %v, want an error that says autocommit", err)
+	}
+}
+
 func checkFlaws(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	if d == sqlstore.PostgreSQL {
 		mustExec(t, db, "CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")

@@ -1,9 +1,13 @@
 package sqltest_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +43,66 @@ func TestEveryIsolationLevelWorks(t *testing.T) {
 				t.Errorf("%d runs won, want 1", got)
 			}
 			checkCounts(t, db, 1, 1)
+		})
+	}
+}
+
+// Connections that read what is not committed must not have an event taken for
+// done by the look at it without a transaction.
+func TestWhatIsNotCommittedIsNoDuplicate(t *testing.T) {
+	t.Parallel()
+	refused := func(t *testing.T, db *sql.DB, d sqlstore.Dialect, patience time.Duration) {
+		o := &sqlstore.Options{Wait: 100 * time.Millisecond}
+		events, otherProcess := newEvents(t, db, d, o), newStore(t, db, d, o)
+		leased := &idempotency.Leased{Store: newStore(t, db, d, o)}
+		lease := func(ctx context.Context, key idempotency.Key) error {
+			_, err := leased.Run(ctx, key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) { return nil, nil })
+			return err
+		}
+		for _, want := range []error{nil, idempotency.ErrDuplicate} { // so that they look
+			if err := events.RunTx(t.Context(), keyOf("done"), effect); !errors.Is(err, want) {
+				t.Fatalf("got %v, want %v", err, want)
+			}
+		}
+		if err := lease(t.Context(), keyOf("done")); !errors.Is(err, idempotency.ErrDuplicate) {
+			t.Fatal(err)
+		}
+		boom := errors.New("boom")
+		err := otherProcess.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			err := events.RunTx(ctx, key, effect)
+			if !errors.Is(err, idempotency.ErrInFlight) && !errors.Is(err, idempotency.ErrUnavailable) {
+				t.Errorf("got %v for an event in flight", err)
+			}
+			ctx, cancel = context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			err = lease(ctx, key)
+			if !errors.Is(err, idempotency.ErrInFlight) && !errors.Is(err, idempotency.ErrUnavailable) {
+				t.Errorf("lease: got %v for an event in flight", err)
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		checkCounts(t, db, 1, 1)
+	}
+	t.Run("MariaDB", func(t *testing.T) {
+		t.Parallel()
+		refused(t, openMariaDB(t, "tx_isolation", "'READ-UNCOMMITTED'"), sqlstore.MySQL, time.Minute)
+	})
+	if hasMySQL() {
+		t.Run("MySQL", func(t *testing.T) {
+			t.Parallel()
+			refused(t, openMySQL(t, "transaction_isolation", "'READ-UNCOMMITTED'"), sqlstore.MySQL, time.Minute)
+		})
+	}
+	if sqliteDriver() == "sqlite" { // the other driver cannot be told so; a shared cache is waited for without a bound
+		t.Run("SQLite", func(t *testing.T) {
+			t.Parallel()
+			dsn := sqliteDSN(filepath.Join(t.TempDir(), "test.db"), "read_uncommitted", "1") + "&cache=shared"
+			refused(t, open(t, sqliteDriver(), dsn), sqlstore.SQLite, time.Second/2)
 		})
 	}
 }

@@ -50,6 +50,33 @@ func TestRunTxLeavesNothingWhenTheWorkFails(t *testing.T) {
 	})
 }
 
+// Nobody is told the result of other content.
+func TestAMismatchHasNoResult(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		runner := newEvents(t, db, d, nil).Transactional()
+		run := func(content string) (*idempotency.Result, error) {
+			return runner.Run(t.Context(), key, idempotency.FingerprintOf([]byte(content)), func(context.Context) (*idempotency.Result, error) {
+				return &idempotency.Result{Status: 200, Body: []byte(content)}, nil
+			})
+		}
+		for _, step := range []struct {
+			content string
+			want    error
+			result  bool
+		}{
+			{"a", nil, true},
+			{"b", idempotency.ErrMismatch, false},
+			{"a", idempotency.ErrDuplicate, true},
+			{"b", idempotency.ErrMismatch, false}, // after a duplicate it is looked up
+		} {
+			if result, err := run(step.content); !errors.Is(err, step.want) || (result != nil) != step.result {
+				t.Errorf("%s: got %v, %v", step.content, result, err)
+			}
+		}
+	})
+}
+
 func TestRunTxRollsBackAndGoesOnPanicking(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,6 +42,57 @@ func TestAWaitForAnEventInFlightIsBounded(t *testing.T) {
 		if err := g.Wait(); err != nil {
 			t.Errorf("the run in flight: %v", err)
 		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
+// The wait is for others. However short it is, an event that nobody else has is
+// done.
+func TestAShortWaitDoesNotHurryAClaim(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: time.Nanosecond})
+		for i := range 20 {
+			if err := events.RunTx(t.Context(), keyOf(fmt.Sprint(i)), effect); err != nil {
+				t.Error(err)
+			}
+		}
+		checkCounts(t, db, 20, 20)
+	})
+}
+
+// A delivery that failed must not wait with its answer until the next one of the
+// event, which has begun meanwhile, has ended.
+func TestTheRecordingOfAFailureDoesNotWaitLong(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // has one writer at a time
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond, RecordFailures: true})
+		next := newStore(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
+		working, answered := make(chan struct{}), make(chan struct{})
+		var g errgroup.Group
+		boom := errors.New("boom")
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			g.Go(func() error {
+				return next.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+					close(working)
+					<-answered
+					return effect(ctx, tx)
+				})
+			})
+			time.Sleep(100 * time.Millisecond) // it waits for this transaction now
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		close(answered)
+		if err := g.Wait(); err != nil {
+			t.Errorf("the next delivery: %v", err)
+		}
+		<-working
 		checkCounts(t, db, 1, 1)
 	})
 }
