@@ -149,12 +149,7 @@ func overlapsItself(s string) bool {
 // included, which no JSON object, no URL and no RFC 3339 time does.
 func isHeaderToken(s string) bool {
 	const alphabet = "-_.+/=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	for i := range len(s) {
-		if strings.IndexByte(alphabet, s[i]) < 0 {
-			return false
-		}
-	}
-	return true
+	return strings.Trim(s, alphabet) == ""
 }
 
 // has reports whether the template names a part; the empty text is any.

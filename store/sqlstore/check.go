@@ -10,10 +10,10 @@ import (
 )
 
 // Check reports what would make the store fail, or mistake one event for another,
-// before any event comes: a server that is too old; autocommit switched off; a table that is not there,
-// lacks a column, or has one that does not keep what it is given; one that takes
-// a second record of a key, or one key for another; one that does not roll back.
-// Call it at start. It writes nothing that stays.
+// before any event comes: a server that is too old; autocommit switched off; a
+// table that is not there, lacks a column, or has one that does not keep what it is
+// given; one that takes a second record of a key, or one key for another; one that
+// does not roll back. Call it at start. It writes nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkAutocommit, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {

@@ -45,8 +45,10 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 	}
 	if err == nil {
 		err = s.again(ctx, func() error {
-			rec, won, err = s.claimByItself(ctx, b)
-			return err
+			return s.byItself(ctx, func(c conn) error {
+				rec, won, err = s.claim(ctx, c, b)
+				return err
+			})
 		})
 	}
 	if lockTimeout(s.dialect, err) {
@@ -64,19 +66,19 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 	return rec, true, s.again(ctx, func() error { return s.keepPayload(ctx, s.db, key) })
 }
 
-// claimByItself claims without a transaction. MySQL has no bound on the wait of
-// such a statement, so it runs on a connection that the context can close, but not
-// while it waits for one.
-func (s *Store) claimByItself(ctx context.Context, b bid) (idempotency.Record, bool, error) {
+// byItself calls f with what a statement without a transaction is to run on. MySQL
+// has no bound on the wait of one, so that is a connection, which the context can
+// close; it does not bound the wait for a connection.
+func (s *Store) byItself(ctx context.Context, f func(conn) error) error {
 	if s.dialect != MySQL {
-		return s.claim(ctx, s.db, b)
+		return f(s.db)
 	}
 	c, err := s.db.Conn(ctx)
 	if err != nil {
-		return idempotency.Record{}, false, err
+		return err
 	}
 	defer c.Close()
-	return s.claim(ctx, c, b)
+	return f(c)
 }
 
 // Renew implements [idempotency.Store].

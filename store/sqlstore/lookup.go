@@ -33,14 +33,11 @@ func (s *Store) readAlone(ctx context.Context, key idempotency.Key, find finder)
 	if s.dialect != MySQL {
 		return find(ctx, s.db, key)
 	}
-	c, err := s.db.Conn(ctx)
-	if err != nil {
-		return rec, err
-	}
-	defer c.Close()
-	err = s.waiting(ctx, func(ctx context.Context) error {
-		rec, err = find(ctx, c, key)
-		return err
+	err = s.byItself(ctx, func(c conn) error {
+		return s.waiting(ctx, func(ctx context.Context) error {
+			rec, err = find(ctx, c, key)
+			return err
+		})
 	})
 	return rec, err
 }

@@ -7,8 +7,8 @@ package sqlstore
 //
 // The wait for a key that is in flight is bounded for the one statement by SET
 // STATEMENT, in a comment that only MariaDB executes. MySQL has nothing like it
-// (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that they see what is committed and not the
-// snapshot of a transaction of the caller's.
+// (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that
+// they see what is committed and not the snapshot of a transaction of the caller's.
 var mySQL = statements{
 	create: `
 CREATE TABLE IF NOT EXISTS {table} (
