@@ -159,13 +159,17 @@ func (b *books) worldLines() []*line {
 			answers.examples = append(answers.examples, answer)
 		}
 	}
+	goroutines := &line{what: "goroutines more than at the start", count: b.left.Goroutines}
+	if goroutines.count > 0 {
+		goroutines.examples = []string{b.left.Stacks}
+	}
 	return []*line{
 		off,
 		answers,
 		{what: "old records that the purge has left", count: b.old},
 		listed("servers that died by themselves", b.died),
 		listed("servers that wrote to standard error", b.said),
-		{what: "goroutines more than at the start", count: b.left.Goroutines},
+		goroutines,
 		{what: "connections that the servers hold", count: cmp.Or(b.left.Connections, b.left.InUse)},
 		{what: "connections that the database has", count: b.conns},
 	}

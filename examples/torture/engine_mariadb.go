@@ -54,10 +54,12 @@ func mariaDB() *engine {
 }
 
 // mariaDBOptions are those that the making and the serving of a data directory
-// share. The log is small, so that a small disk is not full from the start.
+// share. The log is small, so that a small disk is not full from the start; the
+// directory for temporary files is no other server's, for each removes at its
+// start what it finds there.
 func mariaDBOptions(dir string) []string {
 	return []string{
-		"--no-defaults", "--datadir=" + dir, "--innodb-log-file-size=8M",
+		"--no-defaults", "--datadir=" + dir, "--tmpdir=" + dir, "--innodb-log-file-size=8M",
 		"--innodb-buffer-pool-size=32M", "--aria-log-file-size=8M", "--innodb-undo-tablespaces=0",
 	}
 }

@@ -83,7 +83,10 @@ func (f *fleet) start(s *slot) error {
 		return fmt.Errorf("a server does not start: %w\n%s", err, stderr)
 	}
 	url := strings.TrimSpace(line)
-	if s.rest, err = drain(context.Background(), url); err != nil {
+	if s.rest, err = drain(context.Background(), url); err == nil {
+		err = post(context.Background(), url+"/purge", nil)
+	}
+	if err != nil {
 		return fmt.Errorf("a server does not answer: %w", err)
 	}
 	s.url.Store(&url)
@@ -146,23 +149,36 @@ func (f *fleet) any(r *rand.Rand) string {
 	return *f.slots[r.IntN(len(f.slots))].url.Load()
 }
 
-// drain has a server close what is idle, and returns what it holds then.
-func drain(ctx context.Context, url string) (footing, error) {
-	var f footing
+// drain has a server stop its purge and close what is idle, and returns what it
+// holds then.
+func drain(ctx context.Context, url string) (f footing, err error) {
+	err = post(ctx, url+"/drain", &f)
+	return f, err
+}
+
+// post tells a server to do something, and reads its answer into v unless that is
+// nil.
+func post(ctx context.Context, url string, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/drain", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {
-		return f, err
+		return err
 	}
 	// A connection of its own, for those of the pool cost the server goroutines.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return f, err
+		return err
 	}
 	defer resp.Body.Close()
-	return f, json.NewDecoder(resp.Body).Decode(&f)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	if v == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(v)
 }
 
 // leftovers waits until each server holds no more than when it began, and returns
@@ -177,7 +193,10 @@ func (f *fleet) leftovers(ctx context.Context) (left footing, err error) {
 			got, getErr := s.leftovers(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			left.Goroutines += got.Goroutines
+			if got.Goroutines > 0 {
+				left.Goroutines += got.Goroutines
+				left.Stacks += got.Stacks
+			}
 			left.Connections += got.Connections
 			left.InUse += got.InUse
 			err = errors.Join(err, getErr)
@@ -194,7 +213,8 @@ func (s *slot) leftovers(ctx context.Context) (footing, error) {
 			return got, err
 		}
 		got.Goroutines = max(0, got.Goroutines-s.rest.Goroutines)
-		if got == (footing{}) || time.Now().After(end) {
+		nothing := got.Goroutines == 0 && got.Connections == 0 && got.InUse == 0
+		if nothing || time.Now().After(end) {
 			return got, nil
 		}
 	}

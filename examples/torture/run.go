@@ -180,7 +180,6 @@ func (r *run) draw(ctx context.Context) (*books, error) {
 		return nil, err
 	}
 	b.effects, _ = r.outside.effects()
-	// The purging server opens a connection again and again.
 	r.fleet.stop()
 	b.died, b.said = r.fleet.died, r.fleet.said
 	time.Sleep(100 * time.Millisecond)

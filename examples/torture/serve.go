@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,7 +71,9 @@ type server struct {
 	db     *sql.DB
 	events *sqlstore.Store
 	client *http.Client
-	purge  sync.Mutex // held while the purge runs
+
+	mu      sync.Mutex // guards purging, and is held while the purge runs
+	purging bool
 }
 
 // serve is a server process: it says where it listens and serves until its
@@ -128,32 +132,50 @@ func (s *server) routes() (http.Handler, error) {
 		once := &idempotency.Middleware{Runner: runners[m], CheckContent: true, Timeout: 8 * time.Second}
 		mux.Handle("POST /"+string(m), verifier.Handler(once.Handler(s.unreliable(work[m]))))
 	}
+	mux.HandleFunc("POST /purge", s.startPurge)
 	mux.HandleFunc("POST /drain", s.drain)
 	return mux, nil
 }
 
-// purgeForever purges without end, over all that comes.
+// purgeForever purges without end, over all that comes, but for the time between
+// a drain and the next start.
 func (s *server) purgeForever() {
 	for {
-		s.purge.Lock()
-		s.events.Purge(context.Background()) // the database may be away
-		s.purge.Unlock()
+		s.mu.Lock()
+		if s.purging {
+			s.events.Purge(context.Background()) // the database may be away
+		}
+		s.mu.Unlock()
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-// A footing is what a server that does nothing holds.
-type footing struct{ Goroutines, Connections, InUse int }
+func (s *server) startPurge(http.ResponseWriter, *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purging = true
+}
 
-// drain closes the idle connections and tells what is left.
+// A footing is what a server that does nothing holds.
+type footing struct {
+	Goroutines, Connections, InUse int
+	Stacks                         string // of the goroutines
+}
+
+// drain stops the purge, closes the idle connections, and tells what is left. A
+// purge would open a connection between any two drains, and keep the goroutine
+// alive with which a pool looks after the age of its connections.
 func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
-	s.purge.Lock()
-	defer s.purge.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purging = false
 	s.db.SetMaxIdleConns(-1)
 	s.db.SetMaxIdleConns(s.Conns)
 	s.client.CloseIdleConnections()
 	stats := s.db.Stats()
-	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), stats.OpenConnections, stats.InUse})
+	var stacks strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), stats.OpenConnections, stats.InUse, stacks.String()})
 }
 
 // serveProcess is main for the arguments with which a fleet starts this program.
