@@ -15,8 +15,9 @@ import (
 // be used on. After every other error tx must be rolled back: the wait for an
 // event in flight was too long ([idempotency.ErrInFlight]), or a conflict
 // ([idempotency.ErrUnavailable]) makes it worth beginning again. Above READ
-// COMMITTED PostgreSQL reports a duplicate that was committed since tx began as
-// such a conflict.
+// COMMITTED, a duplicate that was committed after the snapshot of tx is such a
+// conflict in PostgreSQL, and in MariaDB with innodb_snapshot_isolation, which is
+// on by default since 11.6; in SQLite it always is.
 //
 // If tx is rolled back, no record is left.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {

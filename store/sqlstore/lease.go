@@ -112,6 +112,12 @@ func (s *Store) Release(ctx context.Context, c idempotency.Claim, f idempotency.
 // last thing before the commit, in work that runs under [idempotency.Leased] on
 // this store. If it reports [idempotency.ErrLeaseLost], tx must be rolled back.
 //
+// Begin tx when the slow work is done, or at READ COMMITTED. In SQLite, and above
+// READ COMMITTED in PostgreSQL and in MariaDB with innodb_snapshot_isolation (on by
+// default since 11.6), a renewal of the lease after the snapshot of tx is a
+// conflict: CompleteTx fails and tx must be rolled back. A transaction that lives
+// longer than a third of the lease would meet that every time.
+//
 // The work then returns nil once tx is committed; the runner finds the event
 // completed.
 func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx) error {

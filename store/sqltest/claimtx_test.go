@@ -114,30 +114,19 @@ func TestClaimTxWorksAtEveryIsolationLevel(t *testing.T) {
 // duplicate or be told to begin again; it must not do the work (MY-6, PG-6, SQ-4).
 func TestAnOldSnapshotDoesNotHideADuplicate(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	eachSnapshot(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool) {
 		events := newEvents(t, db, d, nil)
 		for i, level := range levels(d) {
 			key := keyOf(level.String())
 			err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
-				var n int
-				if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM effects").Scan(&n); err != nil {
-					return err
-				}
-				table := sqlstore.DefaultTable
-				if d == sqlstore.MySQL && level == sql.LevelSerializable {
-					table = "effects" // its reads lock, and must not lock what is claimed
-				}
-				if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
-					return err
-				}
+				readBoth(t, tx, d, level)
 				if err := events.RunTx(t.Context(), key, nothing); err != nil {
 					t.Fatal(err)
 				}
 				return events.ClaimTx(t.Context(), tx, key)
 			})
-			again := d == sqlstore.SQLite || d == sqlstore.PostgreSQL && level > sql.LevelReadCommitted
 			want := idempotency.ErrDuplicate
-			if again {
+			if conflicts(level) {
 				want = idempotency.ErrUnavailable
 			}
 			if !errors.Is(err, want) {
@@ -181,3 +170,55 @@ func TestAfterAWaitThatWasTooLongNothingIsCommitted(t *testing.T) {
 }
 
 func nothing(context.Context, *sql.Tx) error { return nil }
+
+// readBoth reads the effects and the records, so that tx has a snapshot of both if
+// it has any.
+func readBoth(t *testing.T, tx *sql.Tx, d sqlstore.Dialect, level sql.IsolationLevel) {
+	t.Helper()
+	tables := []string{"effects", sqlstore.DefaultTable}
+	if d == sqlstore.MySQL && level == sql.LevelSerializable {
+		tables = tables[:1] // its reads lock, and must not lock the record
+	}
+	for _, table := range tables {
+		if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(new(int)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eachSnapshot is each, with MariaDB in both of the ways that it has. conflicts
+// tells the isolation levels at which a row that is newer than a transaction's
+// snapshot is a conflict.
+func eachSnapshot(t *testing.T, f func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool)) {
+	t.Helper()
+	g := func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		f(t, db, d, func(level sql.IsolationLevel) bool {
+			switch d {
+			case sqlstore.PostgreSQL:
+				return level > sql.LevelReadCommitted
+			case sqlstore.MySQL:
+				return level != sql.LevelReadCommitted && snapshotIsolation(t, db)
+			}
+			return true
+		})
+	}
+	each(t, g)
+	for _, value := range []string{"0", "1"} {
+		t.Run("MariaDB, snapshot isolation "+value, func(t *testing.T) {
+			t.Parallel()
+			g(t, openMariaDB(t, "innodb_snapshot_isolation", value), sqlstore.MySQL)
+		})
+	}
+}
+
+// snapshotIsolation reports whether db is a MariaDB with innodb_snapshot_isolation,
+// as it is by default in 11.6 and later.
+func snapshotIsolation(t *testing.T, db *sql.DB) bool {
+	t.Helper()
+	var name, value string
+	err := db.QueryRowContext(t.Context(), "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").Scan(&name, &value)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.Fatal(err)
+	}
+	return value == "ON"
+}

@@ -75,6 +75,37 @@ func TestCompleteTxCommitsRecordAndEffectTogether(t *testing.T) {
 	})
 }
 
+// A snapshot that is older than the last renewal: at READ COMMITTED the transaction
+// completes its lease all the same; above, the database may call that a conflict,
+// and then neither of them is committed.
+func TestARenewalSinceTheSnapshotIsNoLoss(t *testing.T) {
+	t.Parallel()
+	eachSnapshot(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool) {
+		events := newEvents(t, db, d, nil)
+		completed := 0
+		for i, level := range levels(d) {
+			c := claim(t, events, level.String(), time.Hour)
+			ctx := idempotency.WithAttempt(t.Context(), idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner})
+			err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
+				readBoth(t, tx, d, level)
+				if err := events.Renew(ctx, c, time.Hour); err != nil {
+					t.Fatal(err)
+				}
+				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx))
+			})
+			want := idempotency.Claimed
+			if !conflicts(level) {
+				want = idempotency.Done
+				completed++
+			}
+			if rec, _ := stateOf(t, events, c.Key); (err == nil) != (want == idempotency.Done) || rec.State != want {
+				t.Errorf("%v: error %v, and the record is %v, want it %v", level, err, rec.State, want)
+			}
+			checkCounts(t, db, i+1, completed)
+		}
+	})
+}
+
 // PG-13: the thief is first, so the late owner's transaction must be rolled back.
 func TestALateOwnerCannotCompleteAfterAThief(t *testing.T) {
 	t.Parallel()
