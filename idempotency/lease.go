@@ -75,16 +75,38 @@ func (l *Leased) Run(ctx context.Context, key Key, fp Fingerprint, work Work) (*
 		}
 		return rec.Result, err
 	}
+	claim := Claim{Key: key, Owner: terms.Owner, Token: rec.Token}
+	if err := l.stillOurs(ctx, start, claim, terms.Lease); err != nil {
+		kind := EventStoreError
+		if errors.Is(err, ErrLeaseLost) {
+			kind = EventLost
+		}
+		l.notify(ctx, start, Event{Kind: kind, Key: key, Attempt: rec.Attempts, Err: err})
+		return nil, err
+	}
 	t := &tenure{
 		lazyContext: lazyContext{parent: ctx},
 		Leased:      l,
 		lease:       terms.Lease,
-		claim:       Claim{Key: key, Owner: terms.Owner, Token: rec.Token},
+		claim:       claim,
 		attempt:     rec.Attempts,
 		stolen:      rec.Stolen,
 		start:       start,
 	}
 	return t.run(work)
+}
+
+// stillOurs renews the lease of a claim that took so long that the lease may have
+// ended before the claim was answered, and another claim won since.
+func (l *Leased) stillOurs(ctx context.Context, start time.Time, claim Claim, lease time.Duration) error {
+	if time.Since(start) < lease {
+		return nil
+	}
+	err := l.Store.Renew(ctx, claim, lease)
+	if err != nil && !errors.Is(err, ErrLeaseLost) {
+		err = Unavailable("renew", err)
+	}
+	return err
 }
 
 func (l *Leased) notify(ctx context.Context, start time.Time, e Event) {

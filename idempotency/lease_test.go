@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -423,6 +424,41 @@ func TestWorkThatFinishesAfterATheftIsNotDone(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 	})
+}
+
+// A claim whose answer comes when its lease has ended may be somebody else's by now.
+func TestAClaimThatIsAnsweredTooLateIsRenewedFirst(t *testing.T) {
+	for name, stolen := range map[string]bool{"still its own": false, "stolen": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *idempotency.Leased, store *faulty, j *journal) {
+				store.after = func(_ context.Context, verb string, n int) error {
+					if verb == "claim" {
+						time.Sleep(time.Minute)
+						if stolen {
+							look(t, store.Store, evt)
+						}
+					}
+					return nil
+				}
+				worked := false
+				err := run(t.Context(), l, func(context.Context) error {
+					worked = true
+					return nil
+				})
+				if worked == stolen {
+					t.Errorf("worked: %v, though stolen: %v", worked, stolen)
+				}
+				if stolen {
+					checkError(t, err, idempotency.ErrLeaseLost)
+				} else {
+					checkError(t, err, nil)
+				}
+				if kinds := j.kinds(); slices.Contains(kinds, idempotency.EventLost) != stolen {
+					t.Errorf("got events %v, though stolen: %v", kinds, stolen)
+				}
+			})
+		})
+	}
 }
 
 func TestFailedWorkIsReleasedThoughItsContextHasEnded(t *testing.T) {

@@ -41,7 +41,9 @@ type Store interface {
 	// Renew makes the lease of c end the given time from now. It must report
 	// [ErrLeaseLost], and change nothing, if the record is not Claimed by c's
 	// Owner with c's Token. A lease that has ended but that nobody has claimed
-	// since may be renewed.
+	// since may be renewed. As with Complete, if the record is Done by that very
+	// owner and token, Renew changes nothing and reports no error: a renewal may
+	// come when the work has just completed its own record.
 	Renew(ctx context.Context, c Claim, lease time.Duration) error
 
 	// Complete makes the record Done and keeps result, which may be nil. It

@@ -69,7 +69,7 @@ func (r *record) claim(terms idempotency.Terms, now time.Duration) bool {
 
 func (r *record) renew(end time.Duration) bool {
 	if r.state != idempotency.Claimed {
-		return false
+		return r.state == idempotency.Done // nothing is lost
 	}
 	r.leaseEnd = end
 	return true

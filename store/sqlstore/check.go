@@ -10,12 +10,12 @@ import (
 )
 
 // Check reports what would make the store fail, or mistake one event for another,
-// before any event comes: a server that is too old; autocommit switched off; a
-// table that is not there, lacks a column, or has one that does not keep what it is
+// before any event comes: a server that is too old; on MySQL, autocommit switched
+// off, or a completion_type or SQL mode that it cannot work with; a table that is not there, lacks a column, or has one that does not keep what it is
 // given; one that takes a second record of a key, or one key for another; one that
 // does not roll back. Call it at start. It writes nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkAutocommit, s.checkColumns, s.checkRollback, s.checkRecords} {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSetting, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
 		}
@@ -31,17 +31,19 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return s.oldEnough(version)
 }
 
-// checkAutocommit: what runs without a transaction would never be committed.
-func (s *Store) checkAutocommit(ctx context.Context) error {
-	if s.sql.autocommit == "" {
+// checkSetting: without autocommit, or in a transaction that COMMIT has chained to
+// the one before, what runs by itself would never be committed; and where
+// assignments are simultaneous, a failure would be recorded with another state.
+func (s *Store) checkSetting(ctx context.Context) error {
+	if s.sql.setting == "" {
 		return nil
 	}
-	var on bool
-	if err := s.db.QueryRowContext(ctx, s.sql.autocommit).Scan(&on); err != nil {
+	var setting string
+	if err := s.db.QueryRowContext(ctx, s.sql.setting).Scan(&setting); err != nil {
 		return err
 	}
-	if !on {
-		return errors.New("autocommit is off")
+	if setting != "" {
+		return errors.New(setting)
 	}
 	return nil
 }

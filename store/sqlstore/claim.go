@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,9 +35,9 @@ var errWaited = errors.New("another transaction has the record")
 // claim makes the record of b's key what b asks for, and reports whether it won.
 // If it did not, rec is what stands in the way. It waits for other transactions
 // for as long as Options.Wait: on the database itself the statements see to that,
-// on a connection or in a transaction the context does.
+// on a connection, in a transaction, and on SQLite the context does.
 func (s *Store) claim(ctx context.Context, c conn, b bid) (rec idempotency.Record, won bool, err error) {
-	if c == conn(s.db) || s.dialect == SQLite {
+	if c == conn(s.db) && s.dialect != SQLite {
 		return s.tryClaim(ctx, c, b)
 	}
 	err = s.waiting(ctx, func(ctx context.Context) error {
@@ -82,7 +83,9 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b bid) (idempotency.Record
 			continue
 		}
 		if err != nil || !free(rec, b.fp) {
-			return rec, false, err
+			// The driver may have sent an INSERT again whose answer was lost.
+			ours := err == nil && rec.State == idempotency.Claimed && b.state == rec.State && bytes.Equal(b.owner, rec.Owner[:])
+			return rec, ours, err
 		}
 		rec, settled, err := s.takeOver(ctx, c, b, rec)
 		if err != nil || settled {
@@ -113,7 +116,7 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 		return changed(ctx, c, s.on(c).insert, args...)
 	case MySQL:
 		_, err := c.ExecContext(ctx, s.on(c).insert, args...)
-		if n, ok := errorNumber(s.dialect, err); ok && n == mysqlDuplicate {
+		if hasNumber(s.dialect, err, func(n int) bool { return n == mysqlDuplicate }) {
 			return false, nil
 		}
 		return err == nil, err

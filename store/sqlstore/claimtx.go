@@ -9,7 +9,8 @@ import (
 
 // ClaimTx records key as done in tx, which stays the caller's, and returns nil:
 // do the work on tx and commit it. It is [Store.RunTx] for those who own BEGIN,
-// such as the consumers of a queue.
+// such as the consumers of a queue. The store does not see how the work ends, so it
+// records no failure of it and tells Options.Observe nothing.
 //
 // If the event was done before, it returns [idempotency.ErrDuplicate] and tx can
 // be used on. After every other error tx must be rolled back: the wait for an
@@ -19,7 +20,10 @@ import (
 // conflict in PostgreSQL, and in MariaDB with innodb_snapshot_isolation, which is
 // on by default since 11.6; in SQLite it always is.
 //
-// If tx is rolled back, no record is left.
+// If tx is rolled back, no record is left. That may be the database's doing: on
+// MySQL and SQLite, an error of a statement can mean that there is no transaction any
+// more, and what is executed after it is committed at once. So roll back after every
+// error.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
 	if err := key.Validate(); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,16 +20,13 @@ func conflict(d Dialect, err error) bool {
 	case PostgreSQL:
 		// serialization_failure, deadlock_detected; see
 		// https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-		state := sqlState(err)
-		return state == "40001" || state == "40P01"
+		return hasState(err, "40001") || hasState(err, "40P01")
 	case SQLite:
 		// SQLITE_BUSY and SQLITE_LOCKED, the low byte of their extended codes;
 		// see https://www.sqlite.org/rescode.html
-		code, ok := errorNumber(d, err)
-		return ok && (code&0xff == 5 || code&0xff == 6)
+		return hasNumber(d, err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
 	case MySQL:
-		code, ok := errorNumber(d, err)
-		return ok && (code == mysqlDeadlock || code == mysqlChanged)
+		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged })
 	}
 	return false
 }
@@ -40,10 +38,9 @@ func lockTimeout(d Dialect, err error) bool {
 	}
 	switch d {
 	case PostgreSQL:
-		return sqlState(err) == "55P03" // lock_not_available
+		return hasState(err, "55P03") // lock_not_available
 	case MySQL:
-		code, ok := errorNumber(d, err)
-		return ok && code == mysqlLockTimeout
+		return hasNumber(d, err, func(n int) bool { return n == mysqlLockTimeout })
 	}
 	return false
 }
@@ -57,44 +54,50 @@ const (
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
 )
 
-// sqlState returns the SQLSTATE of err, which the errors of pgx and of lib/pq
-// tell; "" if there is none.
-func sqlState(err error) string {
-	if e, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err); ok {
-		return e.SQLState()
-	}
-	return ""
+// hasState reports whether an error in err's tree has that SQLSTATE, which the
+// errors of pgx and of lib/pq tell.
+func hasState(err error, state string) bool {
+	return anyError(err, func(err error) bool {
+		e, ok := err.(interface{ SQLState() string })
+		return ok && e.SQLState() == state
+	})
 }
 
-// errorNumber returns the number that d's driver has given err. No driver is
-// imported, so it looks for an error whose package is named after the database,
-// lest the number be another's, and asks it for what those of the known drivers
-// have: a method Code (modernc.org/sqlite), or a field Code (mattn/go-sqlite3) or
-// Number (go-sql-driver/mysql).
-func errorNumber(d Dialect, err error) (n int, ok bool) {
-	v := reflect.Indirect(reflect.ValueOf(err))
-	if v.IsValid() && strings.Contains(v.Type().PkgPath(), string(d)) {
+// hasNumber reports whether an error of d's driver in err's tree has a number that
+// is wanted. No driver is imported, so it looks for errors whose package is named
+// after the database, lest the number be another's, and asks them for what those of
+// the known drivers have: a method Code (modernc.org/sqlite), or a field Code
+// (mattn/go-sqlite3) or Number (go-sql-driver/mysql).
+func hasNumber(d Dialect, err error, wanted func(int) bool) bool {
+	return anyError(err, func(err error) bool {
+		v := reflect.Indirect(reflect.ValueOf(err))
+		if !v.IsValid() || !strings.Contains(v.Type().PkgPath(), string(d)) {
+			return false
+		}
 		if e, ok := err.(interface{ Code() int }); ok {
-			return e.Code(), true
+			return wanted(e.Code())
 		}
-		if n, ok := numberField(v); ok {
-			return n, true
-		}
+		n, ok := numberField(v)
+		return ok && wanted(n)
+	})
+}
+
+// anyError reports whether f holds for err or for an error that it wraps, all of
+// which count: the application's may wrap the driver's, or stand beside it.
+func anyError(err error, f func(error) bool) bool {
+	if err == nil {
+		return false
+	}
+	if f(err) {
+		return true
 	}
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
-		return errorNumber(d, e.Unwrap())
+		return anyError(e.Unwrap(), f)
 	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			if n, ok := errorNumber(d, inner); ok {
-				return n, true
-			}
-		}
+		return slices.ContainsFunc(e.Unwrap(), func(err error) bool { return anyError(err, f) })
 	}
-	return 0, false
+	return false
 }
 
 func numberField(v reflect.Value) (n int, ok bool) {
@@ -124,7 +127,16 @@ const (
 // A backoff says for how long to wait before the next try, and when to give up.
 type backoff struct {
 	until time.Time
+	least int // tries, even if until is over
 	tries int
+}
+
+func (s *Store) backoff(start time.Time) backoff {
+	b := backoff{until: start.Add(s.o.Wait), least: minTries}
+	if s.dialect == SQLite {
+		b.least = 1 // each may take the driver's busy_timeout
+	}
+	return b
 }
 
 // wait pauses and reports whether to try again.
@@ -132,7 +144,7 @@ func (b *backoff) wait(ctx context.Context) bool {
 	b.tries++
 	pause := min(minPause<<min(b.tries-1, 10), maxPause)
 	pause -= rand.N(pause / 2)
-	if b.tries >= minTries && time.Now().Add(pause).After(b.until) {
+	if b.tries >= b.least && time.Now().Add(pause).After(b.until) {
 		return false
 	}
 	timer := time.NewTimer(pause)

@@ -60,13 +60,18 @@
 // the key's row. When that takes too long, the driver cancels its statement, and
 // with that closes the connection; the pool opens another. Where a proxy does not
 // pass cancel requests on to the right server, the statement would wait on: set
-// lock_timeout in the DSN there. Every isolation level works.
+// lock_timeout in the DSN there. Every isolation level works. COMMIT and ROLLBACK
+// end with the context on pgx; lib/pq waits on for their answer.
 //
 // MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
 // key deadlock. Those are tried again. Return every error of a statement from the
 // work: after a deadlock there is no transaction any more, and what follows would
-// be committed at once, each statement for itself. The SQL mode ORACLE, and a
-// session whose variable timestamp stands still, are not supported.
+// be committed at once, each statement for itself. Nor must the work contain what
+// commits by itself (CREATE, ALTER, TRUNCATE, LOCK TABLES): it would commit the
+// record before the work is done. Set readTimeout in the DSN to bound how long a
+// COMMIT waits for an answer that does not come, for the driver has no context
+// there. The SQL mode ORACLE, and a session whose variable timestamp stands still,
+// are not supported.
 //
 // MariaDB bounds the wait of one statement, MySQL does not: there, when
 // Options.Wait is over, the driver closes the connection, and its statement stays
@@ -76,7 +81,9 @@
 // nobody knows of, which counts as an attempt, and the event waits for its end.
 //
 // SQLite: one writer at a time has the whole file. The runs of one process queue
-// for it, and find it busy by other writers for at most Options.Wait, whatever the
-// busy_timeout is; use journal_mode(WAL), and synchronous(FULL) if an acknowledged
-// event must survive a power cut.
+// for it, for at most Options.Wait, and wait as long again for other processes, or
+// for the busy_timeout if that is longer. Return every error of a statement from the
+// work: one that was interrupted, by the end of its context, has rolled everything
+// back, and what follows would be committed at once. Use journal_mode(WAL), and
+// synchronous(FULL) if an acknowledged event must survive a power cut.
 package sqlstore

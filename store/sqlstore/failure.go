@@ -44,9 +44,18 @@ func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
 	if maxAttempts == 1 {
 		first = idempotency.Dead
 	}
-	return r.again(ctx, func() error {
+	err := r.again(ctx, func() error {
 		_, err := r.db.ExecContext(ctx, r.sql.fail,
 			[]byte(r.key.Scope), []byte(r.key.ID), first, idempotency.Reason(cause), maxAttempts)
 		return err
 	})
+	if err != nil || dead || r.o.MaxAttempts == 0 || r.o.Observe == nil {
+		r.dead = err == nil && dead
+		return err
+	}
+	// Of deliveries that fail at once, none knows from its claim that it was the
+	// last that the event had.
+	rec, err := r.find(ctx, r.db, r.key)
+	r.dead = err == nil && rec.State == idempotency.Dead
+	return err
 }

@@ -18,7 +18,7 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms idempotenc
 	// The values of an INSERT are computed before it waits for another
 	// transaction's end, so a lease may have lost time before it began. If it is
 	// lost already, the claim has won all the same, and its fence tells.
-	if waited := time.Since(sent); won && waited > terms.Lease/8 {
+	if waited := time.Since(sent); err == nil && won && waited > terms.Lease/8 {
 		err = s.Renew(ctx, idempotency.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, terms.Lease)
 	}
 	if err != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
@@ -83,19 +83,12 @@ func (s *Store) byItself(ctx context.Context, f func(conn) error) error {
 
 // Renew implements [idempotency.Store].
 func (s *Store) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
-	return s.fenced(ctx, s.db, c, "renew", s.sql.renew, lease.Microseconds())
+	return s.orCompleted(ctx, c, s.fenced(ctx, s.db, c, "renew", s.sql.renew, lease.Microseconds()))
 }
 
 // Complete implements [idempotency.Store].
 func (s *Store) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
-	err := s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...)
-	if !errors.Is(err, idempotency.ErrLeaseLost) {
-		return err
-	}
-	if done, findErr := s.completedBy(ctx, c); done || findErr != nil {
-		return findErr
-	}
-	return err
+	return s.orCompleted(ctx, c, s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...))
 }
 
 // Release implements [idempotency.Store].
@@ -110,7 +103,10 @@ func (s *Store) Release(ctx context.Context, c idempotency.Claim, f idempotency.
 // CompleteTx makes the record of the attempt that ctx belongs to Done in tx,
 // the transaction of the effect: both are committed, or neither. Call it as the
 // last thing before the commit, in work that runs under [idempotency.Leased] on
-// this store. If it reports [idempotency.ErrLeaseLost], tx must be rolled back.
+// this store. After an error of it, [idempotency.ErrLeaseLost] or another, tx must be
+// rolled back; and after an error of any statement before it, for on MySQL and SQLite
+// that can mean that there is no transaction any more, and the record would be Done
+// without the effect.
 //
 // Begin tx when the slow work is done, or at READ COMMITTED. In SQLite, and above
 // READ COMMITTED in PostgreSQL and in MariaDB with innodb_snapshot_isolation (on by
@@ -146,14 +142,22 @@ func (s *Store) fenced(ctx context.Context, on conn, c idempotency.Claim, what, 
 	return err
 }
 
-// completedBy reports whether c has completed its record already: by an earlier
-// call whose answer was lost, or by CompleteTx.
-func (s *Store) completedBy(ctx context.Context, c idempotency.Claim) (bool, error) {
-	rec, err := s.find(ctx, s.db, c.Key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+// orCompleted is err, unless that says that c's lease is lost when c has completed
+// its record already: by an earlier call whose answer was lost, or by CompleteTx.
+func (s *Store) orCompleted(ctx context.Context, c idempotency.Claim, err error) error {
+	if !errors.Is(err, idempotency.ErrLeaseLost) {
+		return err
 	}
-	return rec.State == idempotency.Done && rec.Owner == c.Owner && rec.Token == c.Token, err
+	rec, findErr := s.find(ctx, s.db, c.Key)
+	switch {
+	case errors.Is(findErr, sql.ErrNoRows):
+		return err
+	case findErr != nil:
+		return findErr
+	case rec.State == idempotency.Done && rec.Owner == c.Owner && rec.Token == c.Token:
+		return nil
+	}
+	return err
 }
 
 func resultArgs(r *idempotency.Result) []any {
@@ -175,7 +179,7 @@ const maxName = 255
 
 // again calls f until it meets no conflict, for as long as Options.Wait.
 func (s *Store) again(ctx context.Context, f func() error) error {
-	pauses := backoff{until: time.Now().Add(s.o.Wait)}
+	pauses := s.backoff(time.Now())
 	for {
 		err := s.alone(ctx, f)
 		if !conflict(s.dialect, err) || !pauses.wait(ctx) {

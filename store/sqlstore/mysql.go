@@ -177,7 +177,13 @@ DELETE r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
-	columns:    `SELECT * FROM {table} WHERE 1 = 0`,
-	autocommit: `SELECT @@autocommit`,
-	version:    `SELECT version()`,
+	columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	setting: `
+SELECT CASE
+    WHEN NOT @@autocommit THEN 'autocommit is off'
+    WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN'
+    WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT'
+    ELSE ''
+END`,
+	version: `SELECT version()`,
 }

@@ -32,7 +32,7 @@ func (r *run) notifyEnd(ctx context.Context, err error) {
 	switch {
 	case err == nil:
 		r.notify(ctx, idempotency.EventCompleted, nil)
-	case idempotency.IsPermanent(err) || r.o.MaxAttempts > 0 && r.attempt >= r.o.MaxAttempts:
+	case r.dead:
 		r.notify(ctx, idempotency.EventDead, err)
 	default:
 		r.notify(ctx, idempotency.EventReleased, err)

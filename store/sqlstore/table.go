@@ -44,7 +44,7 @@ func (s *Store) CreateTable(ctx context.Context) error {
 func (s *Store) createOnce(ctx context.Context, statement string) (err error) {
 	for range maxClaimTries {
 		_, err = s.db.ExecContext(ctx, statement)
-		if state := sqlState(err); state != "23505" && state != "42P07" && state != "42710" {
+		if !hasState(err, "23505") && !hasState(err, "42P07") && !hasState(err, "42710") {
 			break
 		}
 	}

@@ -54,7 +54,9 @@ func (t *Transactional) Run(ctx context.Context, key idempotency.Key, fp idempot
 // of the transaction is left and RunTx returns that error. The other errors are
 // those of [idempotency.Runner].
 //
-// After a conflict in the database work may be called again, from the start.
+// After a conflict in the database work may be called again, from the start. It
+// must return the errors of its statements, and on MySQL not contain any that
+// commits by itself; see the package documentation.
 func (s *Store) RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx *sql.Tx) error) error {
 	_, err := s.Transactional().Run(ctx, key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
 		tx, _ := Tx(ctx)
@@ -72,10 +74,15 @@ type run struct {
 	work    idempotency.Work
 	start   time.Time
 	attempt int
-	working bool // the claim has won
+	token   int64 // of the claim
+	working bool  // the claim has won
+	dead    bool  // the event is, since this run's failure
 }
 
-var errNotReturned = errors.New("the work panicked")
+var (
+	errNotReturned = errors.New("the work panicked")
+	errNotOurs     = errors.New("the record is an earlier attempt's")
+)
 
 func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
 	rec, done, err := r.lookUp(ctx, r.key, r.findDone)
@@ -90,7 +97,7 @@ func (r *run) settle(ctx context.Context) (*idempotency.Result, error) {
 
 // untilSettled begins again while the database says that it should.
 func (r *run) untilSettled(ctx context.Context) (*idempotency.Result, error) {
-	pauses := backoff{until: r.start.Add(r.o.Wait)}
+	pauses := r.backoff(r.start)
 	result, err := r.once(ctx)
 	for conflict(r.dialect, err) && pauses.wait(ctx) {
 		result, err = r.once(ctx)
@@ -136,12 +143,12 @@ func (r *run) once(ctx context.Context) (*idempotency.Result, error) {
 	if r.o.RecordFailures {
 		r.attempt = rec.Attempts
 	}
-	r.working = true
+	r.working, r.token = true, rec.Token
 	r.notify(ctx, idempotency.EventClaimed, nil)
 	ctx = idempotency.WithAttempt(ctx, idempotency.Attempt{Key: r.key, Number: r.attempt})
 	result, err := r.work(withTx(ctx, tx))
 	if err != nil {
-		return nil, r.undo(tx, err)
+		return nil, r.undo(ctx, tx, err)
 	}
 	if result != nil {
 		if err := r.keep(ctx, tx, result); err != nil {
@@ -176,10 +183,12 @@ func (r *run) refusal(rec idempotency.Record) (*idempotency.Result, error) {
 }
 
 // undo rolls back because the work has returned err. If that is not possible, the
-// connection was lost under the work, which says nothing of the event.
-func (r *run) undo(tx *sql.Tx, err error) error {
+// connection was lost under the work, which says nothing of the event; but not if
+// the driver has closed it because the work ran out of time.
+func (r *run) undo(ctx context.Context, tx *sql.Tx, err error) error {
 	rollbackErr := tx.Rollback()
-	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.dialect == SQLite {
+	late := ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.dialect == SQLite || late {
 		return &workError{err}
 	}
 	return idempotency.Unavailable("roll back", fmt.Errorf("%w, after the work's error %q", rollbackErr, err))
@@ -191,16 +200,26 @@ func (r *run) bid() bid {
 	return bid{key: r.key, state: idempotency.Done, owner: []byte{}, fp: r.fp, maxAttempts: r.o.MaxAttempts}
 }
 
-// commit commits tx. On MySQL it looks first whether the record is still there: a
-// deadlock rolls the transaction back, and if the work has swallowed that error,
-// COMMIT of the nothing that is left would succeed. The other databases refuse it.
+// commit commits tx. On MySQL it looks first whether the record is still what the
+// claim has made it: a deadlock rolls the transaction back, and if the work has
+// swallowed that error, COMMIT of the nothing that is left would succeed. The other
+// databases refuse it.
 func (r *run) commit(ctx context.Context, tx *sql.Tx) error {
 	if r.dialect == MySQL {
-		if _, err := r.find(ctx, tx, r.key); err != nil {
+		if err := r.waiting(ctx, func(ctx context.Context) error { return r.stands(ctx, tx) }); err != nil {
 			return fmt.Errorf("the transaction was rolled back under the work: %w", err)
 		}
 	}
 	return tx.Commit()
+}
+
+// stands reports as an error that the record is not what the claim has made it.
+func (r *run) stands(ctx context.Context, tx *sql.Tx) error {
+	rec, err := r.find(ctx, tx, r.key)
+	if err == nil && (rec.State != idempotency.Done || rec.Token != r.token) {
+		err = errNotOurs
+	}
+	return err
 }
 
 func (r *run) keep(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {

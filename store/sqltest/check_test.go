@@ -148,12 +148,21 @@ func TestCheckRefuses(t *testing.T) {
 	})
 }
 
-func TestCheckRefusesConnectionsThatDoNotCommit(t *testing.T) {
+func TestCheckRefusesSettingsThatLoseRecords(t *testing.T) {
 	t.Parallel()
-	db := openMariaDB(t, "autocommit", "0")
-	events := newEvents(t, db, sqlstore.MySQL, nil)
-	if err := events.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "autocommit") {
-		t.Errorf("got %v, want an error that says autocommit", err)
+	for name, value := range map[string]string{
+		"autocommit":      "0",
+		"completion_type": "1",
+		"sql_mode":        "'SIMULTANEOUS_ASSIGNMENT'", // MariaDB's alone
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := openMariaDB(t, name, value)
+			events := newEvents(t, db, sqlstore.MySQL, nil)
+			if err := events.Check(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("got %v, want an error that says %s", err, name)
+			}
+		})
 	}
 }
 

@@ -106,6 +106,31 @@ func TestARenewalSinceTheSnapshotIsNoLoss(t *testing.T) {
 	})
 }
 
+// The renewals go on until the work returns, and must not take its own completion
+// for a loss.
+func TestARenewalAfterACompletionIsNoLoss(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		leased := &idempotency.Leased{Store: events, Lease: 300 * time.Millisecond, Observe: func(_ context.Context, e idempotency.Event) {
+			if e.Kind == idempotency.EventLost {
+				t.Errorf("told that the lease is lost: %v", e.Err)
+			}
+		}}
+		_, err := leased.Run(t.Context(), key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
+			err := inTx(t, db, nil, func(tx *sql.Tx) error {
+				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx))
+			})
+			time.Sleep(400 * time.Millisecond)
+			return nil, errors.Join(err, ctx.Err())
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
 // PG-13: the thief is first, so the late owner's transaction must be rolled back.
 func TestALateOwnerCannotCompleteAfterAThief(t *testing.T) {
 	t.Parallel()

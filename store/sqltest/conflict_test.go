@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -95,23 +97,47 @@ func TestASwallowedDeadlockIsNotAcknowledged(t *testing.T) {
 			return // one writer at a time
 		}
 		events := newEvents(t, db, d, nil)
-		_, errs := runOpposed(t, db, events, true)
-		var acknowledged int
-		for _, err := range errs {
-			switch {
-			case err == nil:
-				acknowledged++
-			case !errors.Is(err, idempotency.ErrUnavailable):
-				t.Errorf("got %v, want ErrUnavailable", err)
-			}
-		}
-		if records := count(t, db, sqlstore.DefaultTable); acknowledged != 1 || records != 1 || sum(t, db) != 2 {
-			t.Errorf("%d acknowledged, %d records, counted to %d; want 1, 1 and 2", acknowledged, records, sum(t, db))
-		}
+		swallowed(t, db, events)
 	})
 }
 
-// Two that read what the other writes: PostgreSQL fails one of them, at COMMIT.
+// A second attempt finds the record of the first where its own should be.
+func TestASwallowedDeadlockOfASecondAttemptIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // one writer at a time
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		for _, id := range []string{"a", "b"} {
+			fails(t, events, id, errors.New("boom"))
+		}
+		swallowed(t, db, events)
+	})
+}
+
+// swallowed has one of two events end in a deadlock that its work does not return.
+func swallowed(t *testing.T, db *sql.DB, events *sqlstore.Store) {
+	t.Helper()
+	_, errs := runOpposed(t, db, events, true)
+	var acknowledged int
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			acknowledged++
+		case !errors.Is(err, idempotency.ErrUnavailable):
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+	}
+	var done int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+sqlstore.DefaultTable+" WHERE state = 2").Scan(&done); err != nil {
+		t.Fatal(err)
+	}
+	if acknowledged != 1 || done != 1 || sum(t, db) != 2 {
+		t.Errorf("%d acknowledged, %d records that are done, counted to %d; want 1, 1 and 2", acknowledged, done, sum(t, db))
+	}
+}
+
 func TestASerializationFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t, "default_transaction_isolation", "serializable")
@@ -216,6 +242,32 @@ func TestANumberOfTheApplicationsIsNoConflict(t *testing.T) {
 }
 
 // MY-3 in lease mode, and every other way for claims to fall over each other.
+// An application may wrap the driver's error in one of its own, or join others to it.
+func TestAConflictAmongOtherErrorsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // whose drivers' errors cannot be made outside of them
+		}
+		conflict := errors.Join(stateError("25P02"), fmt.Errorf("wrapped: %w", stateError("40001")))
+		if d == sqlstore.MySQL {
+			conflict = errors.Join(&mysql.MySQLError{Number: 1146}, fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: 1213}))
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 1})
+		var calls int
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			if calls++; calls == 1 {
+				return conflict
+			}
+			return effect(ctx, tx)
+		})
+		if err != nil || calls != 2 {
+			t.Errorf("got %v after %d calls, want no error after 2", err, calls)
+		}
+		checkCounts(t, db, 1, 1)
+	})
+}
+
 func TestManyClaimsOfManyKeysMeetNoError(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -87,6 +89,68 @@ func TestAttemptsAreCountedUpToMaxAttempts(t *testing.T) {
 		}
 		if got, want := fmt.Sprint(numbers), "[1 2 3]"; got != want {
 			t.Errorf("attempts %s, want %s", got, want)
+		}
+	})
+}
+
+// Of deliveries that fail at once, each may be the one that uses up the attempts.
+func TestWhoeverMakesAnEventDeadTellsIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var mu sync.Mutex
+		told := make(map[string]bool)
+		events := newEvents(t, db, d, &sqlstore.Options{
+			MaxAttempts: 2, Wait: 20 * time.Second,
+			Observe: func(_ context.Context, e idempotency.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[e.Key.ID] = told[e.Key.ID] || e.Kind == idempotency.EventDead
+			},
+		})
+		boom := errors.New("boom")
+		for i := range 10 {
+			for _, err := range atOnce(2, func(int) error {
+				return events.RunTx(t.Context(), keyOf(fmt.Sprint(i)), func(context.Context, *sql.Tx) error { return boom })
+			}) {
+				if !errors.Is(err, boom) {
+					t.Errorf("got %v, want the work's error", err)
+				}
+			}
+		}
+		all := failures(t, events, 100)
+		if len(all) != 10 {
+			t.Errorf("%d failures, want 10", len(all))
+		}
+		for _, f := range all {
+			if dead := f.State == idempotency.Dead; !dead || !told[f.Key.ID] {
+				t.Errorf("%v: dead %v, told so %v; want both", f.Key, dead, told[f.Key.ID])
+			}
+		}
+	})
+}
+
+// The driver closes a connection whose statement has run out of time. That was the
+// work's time, and not a fault of the store's.
+func TestWorkThatRunsOutOfTimeIsCounted(t *testing.T) {
+	t.Parallel()
+	// MySQL's server sleeps on, and keeps the record locked while it does.
+	sleep := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "SELECT pg_sleep(1)", sqlstore.MySQL: "SELECT sleep(1)"}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if sleep[d] == "" {
+			return // has no connection to close
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true, Wait: 20 * time.Second})
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			_, err := tx.ExecContext(ctx, sleep[d])
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, idempotency.ErrUnavailable) {
+			t.Errorf("got %v, want the work's error", err)
+		}
+		if all := failures(t, events, 10); len(all) != 1 {
+			t.Errorf("%d failures, want 1", len(all))
 		}
 	})
 }

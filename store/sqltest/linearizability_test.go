@@ -68,7 +68,7 @@ func (r register) step(c call, o outcome) (bool, register) {
 	}
 	current := r.state == idempotency.Claimed && r.owner == c.claim.Owner && r.token == c.claim.Token
 	if !current {
-		again := c.method == "Complete" && r.state == idempotency.Done && r.owner == c.claim.Owner && r.token == c.claim.Token
+		again := c.method != "Release" && r.state == idempotency.Done && r.owner == c.claim.Owner && r.token == c.claim.Token
 		return o.ok == again, r
 	}
 	switch c.method {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -111,6 +112,31 @@ func TestALeaseKeepsThePayloadOfTheFirstClaim(t *testing.T) {
 }
 
 // The sender chooses the media type.
+// A claim that had to wait is renewed, which must not hide that its payload failed.
+func TestAPayloadThatIsNotKeptIsAnErrorAfterAWait(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // one writer: the claim would find it busy
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Wait: 20 * time.Second})
+		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("x")})
+		mustExec(t, db, "DROP TABLE "+sqlstore.DefaultTable+"_payloads")
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := events.ClaimTx(t.Context(), tx, key); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(300*time.Millisecond, func() { tx.Rollback() })
+		_, _, err = events.Claim(ctx, key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Second})
+		if err == nil {
+			t.Error("got no error without a table of payloads")
+		}
+	})
+}
+
 func TestALongMediaTypeDoesNotKeepAnEventFromBeingDone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -95,6 +96,70 @@ func TestTheRecordingOfAFailureDoesNotWaitLong(t *testing.T) {
 		<-working
 		checkCounts(t, db, 1, 1)
 	})
+}
+
+// On MySQL the record is looked at before the commit. If the work's transaction is
+// gone, another delivery may have the record, and is waited for as in a claim.
+func TestACommitOfNothingWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	each(t, commitNothing)
+}
+
+func commitNothing(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	if d != sqlstore.MySQL {
+		return // refuses the COMMIT
+	}
+	events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var other *sql.Tx
+	err := events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "ROLLBACK") // as after a deadlock
+		if err == nil {
+			other, err = db.BeginTx(t.Context(), nil)
+		}
+		return errors.Join(err, events.ClaimTx(t.Context(), other, key))
+	})
+	if !errors.Is(err, idempotency.ErrUnavailable) || ctx.Err() != nil {
+		t.Errorf("got %v, want ErrUnavailable before the deadline (%v)", err, ctx.Err())
+	}
+	if err := other.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A SQLite driver waits for busy_timeout in each statement. The store must not have
+// it wait several times.
+func TestAWaitForAnotherProcessIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "events.db")
+	db := open(t, sqliteDriver(), sqliteDSN(file, "busy_timeout", "1500"))
+	other := open(t, sqliteDriver(), sqliteDSN(file))
+	events := newEvents(t, db, sqlstore.SQLite, &sqlstore.Options{Wait: 100 * time.Millisecond})
+	err := inTx(t, other, nil, func(tx *sql.Tx) error {
+		if err := effect(t.Context(), tx); err != nil {
+			return err
+		}
+		for name, run := range map[string]func() error{
+			"RunTx": func() error { return events.RunTx(t.Context(), key, effect) },
+			"Claim": func() error {
+				_, _, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+				return err
+			},
+		} {
+			start := time.Now()
+			if err := run(); err == nil {
+				t.Errorf("%s: got no error while another process writes", name)
+			}
+			if waited := time.Since(start); waited > 3*time.Second {
+				t.Errorf("%s waited for %v, want at most busy_timeout and a little", name, waited)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A claim that gave up may still stand in the server's queue. It must not get the

@@ -44,7 +44,7 @@ func acts() []act {
 type loss struct {
 	name string
 	make func(t *trial) idempotency.Claim // of t.key, with marked terms
-	not  string                           // an act that this is no loss for
+	only string                           // the act that it is a loss for; "" means all
 }
 
 func losses() []loss {
@@ -99,7 +99,7 @@ func losses() []loss {
 			t.release(c, idempotency.Failure{Reason: "first", Dead: true})
 			return c
 		}},
-		{name: "after the event is done", not: "complete", make: func(t *trial) idempotency.Claim {
+		{name: "after the event is done", only: "release", make: func(t *trial) idempotency.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
 			return c
@@ -115,6 +115,11 @@ func fenceChecks() []check {
 			completeTwice,
 		},
 		{
+			"renew by the owner that has completed changes nothing and reports no error",
+			"Work that completes its record itself would hear that it has lost its lease.",
+			renewDone,
+		},
+		{
 			"the thief of a key can renew, complete and release",
 			"An event whose first owner has crashed would never be finished.",
 			thiefWorks,
@@ -127,7 +132,7 @@ func fenceChecks() []check {
 			func(t *trial) { actOnNothing(t, a) },
 		})
 		for _, l := range losses() {
-			if l.not == a.name {
+			if l.only != "" && l.only != a.name {
 				continue
 			}
 			checks = append(checks, check{
@@ -166,6 +171,16 @@ func completeTwice(t *trial) {
 	t.complete(c, &idempotency.Result{Status: 200})
 	if err := t.store.Complete(t.Context(), c, &idempotency.Result{Status: 299}); err != nil {
 		t.Errorf("second Complete = %v, want nil", err)
+	}
+	rec.State, rec.Result = idempotency.Done, &idempotency.Result{Status: 200}
+	t.wantRecord("record", t.lose(t.key, terms(long)), rec)
+}
+
+func renewDone(t *trial) {
+	c, rec := t.win(t.key, terms(long))
+	t.complete(c, &idempotency.Result{Status: 200})
+	if err := t.store.Renew(t.Context(), c, 3*long); err != nil {
+		t.Errorf("Renew = %v, want nil", err)
 	}
 	rec.State, rec.Result = idempotency.Done, &idempotency.Result{Status: 200}
 	t.wantRecord("record", t.lose(t.key, terms(long)), rec)

@@ -248,7 +248,7 @@ func (s *flawed) export(r row) idempotency.Record {
 func (s *flawed) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
 	return s.act(ctx, c, "renew", func(r *row) {
 		switch end := s.end(lease); {
-		case s.has(renewDoesNothing):
+		case s.has(renewDoesNothing) || r.State == idempotency.Done:
 		case s.has(renewAdds):
 			r.leaseEnd = r.leaseEnd.Add(lease)
 		case s.has(renewNeverShortens) && end.Before(r.leaseEnd):
@@ -340,8 +340,8 @@ func (s *flawed) act(ctx context.Context, c idempotency.Claim, what string, chan
 func (s *flawed) current(r row, c idempotency.Claim, what string) bool {
 	owner, token := r.Owner == c.Owner, r.Token == c.Token
 	state := r.State == idempotency.Claimed
-	if what == "complete" && r.State == idempotency.Done && owner && token {
-		return !s.has(completeOnlyOnce)
+	if what != "release" && r.State == idempotency.Done && owner && token {
+		return !s.has(completeOnlyOnce) && what == "complete" || !s.has(doneIsLost) && what == "renew"
 	}
 	switch s.flaw {
 	case flaw("unfenced " + what):

@@ -36,6 +36,7 @@ const (
 	releaseRaces       flaw = "release checks, then acts"
 	actMakesRecord     flaw = "acts on a key without a record make one"
 	completeOnlyOnce   flaw = "a second complete of the owner is lost"
+	doneIsLost         flaw = "a renewal by the owner that has completed is lost"
 	resultOverwritten  flaw = "a second complete of the owner changes the result"
 
 	leaseNeverEnds        flaw = "leases never end"

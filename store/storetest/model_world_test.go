@@ -342,8 +342,12 @@ func (d *delivery) Release(ctx context.Context, c idempotency.Claim, f idempoten
 	return d.call("release", func() error { return d.store.Release(context.WithoutCancel(ctx), c, f) })
 }
 
-// Renew happens beside the rest, or not before its time is out.
+// Renew happens beside the rest, or not before its time is out; but that of a claim
+// which took long is a step of its own, before the work.
 func (d *delivery) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+	if d.isLate() {
+		return d.call("renew", func() error { return d.store.Renew(ctx, c, lease) })
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.crashed {
@@ -356,6 +360,12 @@ func (d *delivery) Renew(ctx context.Context, c idempotency.Claim, lease time.Du
 	d.lost = errors.Is(err, idempotency.ErrLeaseLost)
 	d.sinceRenewal = 0
 	return err
+}
+
+func (d *delivery) isLate() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last == "claim"
 }
 
 // mayRenew waits for permission, or for the end of ctx.

@@ -47,6 +47,7 @@ var caughtBy = []struct {
 	{releaseRaces, "of a late release and a claim at the same time exactly one succeeds"},
 	{actMakesRecord, "complete of a key that nobody has claimed reports a lost lease and makes no record"},
 	{completeOnlyOnce, "complete by the owner that has completed changes nothing and reports no error"},
+	{doneIsLost, "renew by the owner that has completed changes nothing and reports no error"},
 	{resultOverwritten, "complete by the owner that has completed changes nothing and reports no error"},
 	{leaseNeverEnds, "a lease ends when its time has come"},
 	{leaseEndsEarly, "a lease does not end before its time"},
