@@ -88,7 +88,7 @@ func TestARenewalSinceTheSnapshotIsNoLoss(t *testing.T) {
 			ctx := idempotency.WithAttempt(t.Context(), idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner})
 			err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
 				readBoth(t, tx, d, level)
-				if err := events.Renew(ctx, c, time.Hour); err != nil {
+				if err := events.Renew(ctx, c, 2*time.Hour); err != nil { // not the same row again
 					t.Fatal(err)
 				}
 				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx))

@@ -31,7 +31,7 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
-		events := newEvents(t, db, d, nil)
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
 		storetest.Run(t, func(*testing.T) idempotency.Store { return events })
 	})
 }
