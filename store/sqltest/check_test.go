@@ -148,6 +148,20 @@ func TestCheckRefuses(t *testing.T) {
 	})
 }
 
+// Such a collation merges no keys; but what is no text is cut without an error.
+func TestCheckRefusesTextThatDoesNotPadAndIsCutSilently(t *testing.T) {
+	t.Parallel()
+	db := openMariaDB(t, "sql_mode", "''")
+	keys := keysAre("VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+	for _, statement := range schemaOf(t, sqlstore.MySQL, nil, keys...) {
+		mustExec(t, db, statement)
+	}
+	err := newStore(t, db, sqlstore.MySQL, nil).Check(t.Context())
+	if want := "for another"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want an error that says %q", err, want)
+	}
+}
+
 func TestCheckRefusesSettingsThatLoseRecords(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{

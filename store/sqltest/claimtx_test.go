@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +167,62 @@ func TestAfterAWaitThatWasTooLongNothingIsCommitted(t *testing.T) {
 			t.Error(err)
 		}
 		checkCounts(t, db, 1, 0)
+	})
+}
+
+func TestAnInvalidKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", idempotency.MaxKeyBytes+1)
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for _, key := range []idempotency.Key{
+			{}, {Scope: "s"}, {ID: "i"}, {Scope: long, ID: "i"}, {Scope: "s", ID: long},
+		} {
+			err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(t.Context(), tx, key) })
+			if !errors.Is(err, idempotency.ErrInvalidKey) {
+				t.Errorf("ClaimTx of %v: got %v, want ErrInvalidKey", key, err)
+			}
+			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrInvalidKey) {
+				t.Errorf("RunTx of %v: got %v, want ErrInvalidKey", key, err)
+			}
+		}
+		checkCounts(t, db, 0, 0)
+	})
+}
+
+// Not every event that ClaimTx refuses has been done.
+func TestClaimTxTellsWhyItRefuses(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		fails(t, events, "dead", idempotency.Permanent(errors.New("boom")))
+		claim(t, events, "leased", time.Hour)
+		for id, want := range map[string]error{"dead": idempotency.ErrDead, "leased": idempotency.ErrInFlight} {
+			err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(t.Context(), tx, keyOf(id)) })
+			if !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", id, err, want)
+			}
+		}
+	})
+}
+
+// The clock goes on in a transaction, though PostgreSQL's now() stands still there.
+func TestATransactionSeesThatALeaseHasEndedSinceItBegan(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // its transaction would not see the lease
+		}
+		events := newEvents(t, db, d, nil)
+		err := inTx(t, db, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, func(tx *sql.Tx) error {
+			readBoth(t, tx, d, sql.LevelReadCommitted)
+			claim(t, events, key.ID, time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
+			return events.ClaimTx(t.Context(), tx, key)
+		})
+		if err != nil {
+			t.Errorf("got %v, want that the event is taken over", err)
+		}
 	})
 }
 

@@ -241,7 +241,6 @@ func TestANumberOfTheApplicationsIsNoConflict(t *testing.T) {
 	})
 }
 
-// MY-3 in lease mode, and every other way for claims to fall over each other.
 // An application may wrap the driver's error in one of its own, or join others to it.
 func TestAConflictAmongOtherErrorsIsTriedAgain(t *testing.T) {
 	t.Parallel()
@@ -268,6 +267,7 @@ func TestAConflictAmongOtherErrorsIsTriedAgain(t *testing.T) {
 	})
 }
 
+// MY-3 in lease mode, and every other way for claims to fall over each other.
 func TestManyClaimsOfManyKeysMeetNoError(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

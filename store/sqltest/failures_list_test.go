@@ -138,6 +138,32 @@ func TestRetryFreesADeadEvent(t *testing.T) {
 	})
 }
 
+func TestRetryFreesNoOtherEvent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		var want []sqlstore.FailedEvent
+		for _, key := range siblings {
+			err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+				return idempotency.Permanent(errors.New("boom"))
+			})
+			if !idempotency.IsPermanent(err) {
+				t.Error(err)
+			}
+			want = append(want, sqlstore.FailedEvent{Key: key, State: idempotency.Dead, Attempts: 1, LastError: "boom"})
+		}
+		for i, key := range siblings {
+			if err := events.Retry(t.Context(), key); err != nil {
+				t.Errorf("%v: %v", key, err)
+			}
+			want[i].State, want[i].Attempts = idempotency.Released, 0
+			if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
+				t.Errorf("failures after %v (-want +got):\n%s", key, diff)
+			}
+		}
+	})
+}
+
 // Attempts may be used up by crashes, which nobody records: the claim that finds
 // it says so for good.
 func TestAnEventThatCrashedTooOftenStaysDead(t *testing.T) {
@@ -227,6 +253,34 @@ func TestTheObserverIsToldHowARunEnds(t *testing.T) {
 			"a claimed 1", "a completed 1", "a duplicate 0",
 			"b claimed 1", "b released 1", "b claimed 2", "b dead 2", "b dead 0",
 			"c claimed 1", "c dead 1",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTheObserverIsToldWhyADeliveryIsRefused(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var got []idempotency.EventKind
+		runner := newEvents(t, db, d, &sqlstore.Options{
+			Wait:    50 * time.Millisecond,
+			Observe: func(_ context.Context, e idempotency.Event) { got = append(got, e.Kind) },
+		}).Transactional()
+		run := func(content string, during func()) {
+			work := func(context.Context) (*idempotency.Result, error) {
+				during()
+				return nil, nil
+			}
+			// The error is what the observer is told of.
+			runner.Run(t.Context(), key, idempotency.FingerprintOf([]byte(content)), work)
+		}
+		run("a", func() { run("a", func() {}) })
+		run("b", func() {})
+		want := []idempotency.EventKind{"claimed", "in_flight", "completed", "mismatch"}
+		if d == sqlstore.SQLite {
+			want[1] = "store_error" // it cannot tell whose writer it is
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -186,4 +187,57 @@ func TestAReleasedEventIsTakenOver(t *testing.T) {
 		}
 		checkCounts(t, db, 1, 1)
 	})
+}
+
+// The record of a process that has died counts its attempt, and so does a failure.
+func TestAFailureAfterALeaseHasEndedIsTheSecondAttempt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		claim(t, events, key.ID, time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+		fails(t, events, key.ID, errors.New("boom"))
+		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Released, Attempts: 2, LastError: "boom"}}
+		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
+			t.Errorf("failures (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestOfManyFailuresAtOnceEachIsRecorded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(16)
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true, Wait: 20 * time.Second})
+		boom := errors.New("boom")
+		for i, err := range atOnce(48, func(i int) error {
+			return events.RunTx(t.Context(), keyOf(fmt.Sprint(i)), func(context.Context, *sql.Tx) error { return boom })
+		}) {
+			if !errors.Is(err, boom) {
+				t.Errorf("event %d: got %v, want the work's error", i, err)
+			}
+		}
+		if got := len(failures(t, events, 100)); got != 48 {
+			t.Errorf("%d failures are recorded, want 48", got)
+		}
+	})
+}
+
+// A statement of SQLite's may roll the transaction back by itself. That there is
+// nothing left to roll back then does not mean that a connection was lost.
+func TestAFailureThatHasRolledBackIsRecorded(t *testing.T) {
+	t.Parallel()
+	db := openSQLite(t)
+	events := newEvents(t, db, sqlstore.SQLite, &sqlstore.Options{RecordFailures: true})
+	var cause error
+	err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+		_, cause = tx.ExecContext(ctx, "INSERT OR ROLLBACK INTO effects (name) VALUES (NULL)")
+		return cause
+	})
+	if cause == nil || !errors.Is(err, cause) || errors.Is(err, idempotency.ErrUnavailable) {
+		t.Errorf("got %v, want the work's error, %v", err, cause)
+	}
+	if got := len(failures(t, events, 10)); got != 1 {
+		t.Errorf("%d failures are recorded, want 1", got)
+	}
 }

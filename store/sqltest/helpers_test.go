@@ -3,6 +3,7 @@ package sqltest_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"testing"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -10,6 +11,12 @@ import (
 )
 
 var key = idempotency.Key{Scope: "test", ID: "evt_1"}
+
+// siblings are keys of which each has its scope or its ID in common with others, so
+// that a statement that asks for one of the two alone finds the wrong record.
+var siblings = []idempotency.Key{
+	{Scope: "a", ID: "1"}, {Scope: "a", ID: "2"}, {Scope: "b", ID: "1"}, {Scope: "b", ID: "2"},
+}
 
 // newEvents returns a store with its table, and a table of effects beside it.
 func newEvents(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
@@ -39,6 +46,20 @@ func count(t testing.TB, db *sql.DB, table string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// where returns the condition that a row is that of key.
+func where(d sqlstore.Dialect, key idempotency.Key) string {
+	return fmt.Sprintf(" WHERE scope = %s AND id = %s", asBytes(d, "'"+key.Scope+"'"), asBytes(d, "'"+key.ID+"'"))
+}
+
+// lockRow locks the row of key in tx.
+func lockRow(t *testing.T, tx *sql.Tx, d sqlstore.Dialect, table string, key idempotency.Key) {
+	t.Helper()
+	query := "SELECT id FROM " + table + where(d, key) + " FOR UPDATE"
+	if err := tx.QueryRowContext(t.Context(), query).Scan(new([]byte)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // effect is work that leaves one row.

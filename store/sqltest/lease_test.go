@@ -1,9 +1,14 @@
 package sqltest_test
 
 import (
+	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -22,6 +27,124 @@ func TestAClaimThatIsSentAgainHasWon(t *testing.T) {
 			if !won || err != nil || rec.Token != 1 || rec.Attempts != 1 {
 				t.Errorf("won %v, error %v, token %d, attempt %d; want that it has won with token 1", won, err, rec.Token, rec.Attempts)
 			}
+		}
+	})
+}
+
+func TestTheWaitForARecordThatIsOnlyLockedIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // has no locks of rows
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
+		for _, maxAttempts := range []int{0, 1} { // to be taken over, to be made Dead
+			c := claim(t, events, fmt.Sprint(maxAttempts), time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
+			err := inTx(t, db, nil, func(tx *sql.Tx) error {
+				lockRow(t, tx, d, sqlstore.DefaultTable, c.Key)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: maxAttempts}
+				rec, won, err := events.Claim(ctx, c.Key, terms)
+				if won || err != nil || rec.State != idempotency.Claimed {
+					t.Errorf("MaxAttempts %d: got %v, won %v, error %v, want that it is claimed",
+						maxAttempts, rec.State, won, err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// To make an event Dead whose attempts are used up is for the record that the claim
+// has seen, and its owner may complete it meanwhile.
+func TestAClaimDoesNotBuryAnEventThatIsCompletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // has no locks of rows
+		}
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
+		c := claim(t, events, key.ID, time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+		attempt := idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner}
+		ctx := idempotency.WithAttempt(t.Context(), attempt)
+		var g errgroup.Group
+		err := inTx(t, db, nil, func(tx *sql.Tx) error {
+			lockRow(t, tx, d, sqlstore.DefaultTable, key)
+			g.Go(func() error {
+				terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: 1}
+				rec, won, err := events.Claim(t.Context(), key, terms)
+				if won || rec.State != idempotency.Done {
+					t.Errorf("got %v, won %v, want that it is done", rec.State, won)
+				}
+				return err
+			})
+			time.Sleep(200 * time.Millisecond) // it waits for this transaction now
+			return events.CompleteTx(ctx, tx)
+		})
+		if err := errors.Join(err, g.Wait()); err != nil {
+			t.Error(err)
+		}
+		if rec, _ := stateOf(t, events, key); rec.State != idempotency.Done {
+			t.Errorf("the record is %v, want done", rec.State)
+		}
+	})
+}
+
+// The values of an INSERT are computed before it waits.
+func TestALeaseBeginsAfterTheWaitForIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // the claim's statement waits for nobody
+		}
+		const lease = 8 * time.Second
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
+		var g errgroup.Group
+		var ended time.Time
+		boom := errors.New("boom")
+		err := inTx(t, db, nil, func(tx *sql.Tx) error {
+			if err := events.ClaimTx(t.Context(), tx, key); err != nil {
+				return err
+			}
+			g.Go(func() error {
+				_, _, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease})
+				return err
+			})
+			time.Sleep(lease / 4)
+			ended = time.Now()
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Error(err)
+		}
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+		// An eighth of its lease is what a claim may lose by a wait.
+		rec, won := stateOf(t, events, key)
+		if least := lease*7/8 - time.Since(ended); won || rec.LeaseLeft < least {
+			t.Errorf("%v of the lease are left, won %v, want %v or more", rec.LeaseLeft, won, least)
+		}
+	})
+}
+
+// A lock_timeout of 0 would mean that PostgreSQL waits for ever.
+func TestAWaitOfNothingEnds(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: time.Nanosecond})
+	inFlight(t, events, func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		rec, won, err := events.Claim(ctx, key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+		if won || err != nil || rec.State != idempotency.Claimed {
+			t.Errorf("got %v, won %v, error %v, want that it is claimed", rec.State, won, err)
 		}
 	})
 }

@@ -96,11 +96,11 @@ func TestALeaseKeepsThePayloadOfTheFirstClaim(t *testing.T) {
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
 		leased := &idempotency.Leased{Store: events}
-		first := idempotency.Payload{Source: "1", ContentType: "text/plain", Body: []byte("1")}
+		first := idempotency.Payload{Source: "1", ContentType: "text/1", Body: []byte("1")}
 		boom := errors.New("boom")
 		for i, want := range []error{boom, nil, idempotency.ErrDuplicate} {
-			p := first
-			p.Source = fmt.Sprint(i + 1)
+			n := fmt.Sprint(i + 1)
+			p := idempotency.Payload{Source: n, ContentType: "text/" + n, Body: []byte(n)}
 			_, err := leased.Run(idempotency.WithPayload(t.Context(), p), key, idempotency.Fingerprint{},
 				func(context.Context) (*idempotency.Result, error) { return nil, want })
 			if !errors.Is(err, want) {
@@ -111,7 +111,70 @@ func TestALeaseKeepsThePayloadOfTheFirstClaim(t *testing.T) {
 	})
 }
 
-// The sender chooses the media type.
+// Nobody may rely on a payload that is not there.
+func TestAPayloadThatIsNotKeptKeepsAnEventFromBeingDone(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		mustExec(t, db, "DROP TABLE "+sqlstore.DefaultTable+"_payloads")
+		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte("b")})
+		err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(ctx, tx, key) })
+		if !errors.Is(err, idempotency.ErrUnavailable) {
+			t.Errorf("ClaimTx: got %v, want ErrUnavailable", err)
+		}
+		if err := events.RunTx(ctx, key, effect); !errors.Is(err, idempotency.ErrUnavailable) {
+			t.Errorf("RunTx: got %v, want ErrUnavailable", err)
+		}
+		checkCounts(t, db, 0, 0)
+	})
+}
+
+func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		for _, key := range siblings {
+			ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte(key.String())})
+			if err := events.RunTx(ctx, key, effect); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, key := range siblings {
+			if p, err := events.Payload(t.Context(), key); string(p.Body) != key.String() || err != nil {
+				t.Errorf("got payload %q of %v, error %v", p.Body, key, err)
+			}
+		}
+		for _, key := range siblings {
+			mustExec(t, db, "DELETE FROM "+sqlstore.DefaultTable+"_payloads"+where(d, key))
+			if p, err := events.Payload(t.Context(), key); !errors.Is(err, sqlstore.ErrNoPayload) {
+				t.Errorf("got payload %q of %v, error %v, want ErrNoPayload", p.Body, key, err)
+			}
+		}
+	})
+}
+
+// The payload of a lease is a statement of its own, which may meet a conflict too.
+func TestManyClaimsWithPayloadsMeetNoError(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(16)
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Wait: 20 * time.Second})
+		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: make([]byte, 1<<16)})
+		for i, err := range atOnce(48, func(i int) error {
+			terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour}
+			_, _, err := events.Claim(ctx, keyOf(fmt.Sprint(i)), terms)
+			return err
+		}) {
+			if err != nil {
+				t.Errorf("claim %d: %v", i, err)
+			}
+		}
+		if got := count(t, db, sqlstore.DefaultTable+"_payloads"); got != 48 {
+			t.Errorf("%d payloads are kept, want 48", got)
+		}
+	})
+}
+
 // A claim that had to wait is renewed, which must not hide that its payload failed.
 func TestAPayloadThatIsNotKeptIsAnErrorAfterAWait(t *testing.T) {
 	t.Parallel()
@@ -137,6 +200,7 @@ func TestAPayloadThatIsNotKeptIsAnErrorAfterAWait(t *testing.T) {
 	})
 }
 
+// The sender chooses the media type.
 func TestALongMediaTypeDoesNotKeepAnEventFromBeingDone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -150,34 +214,5 @@ func TestALongMediaTypeDoesNotKeepAnEventFromBeingDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkPayload(t, events, &idempotency.Payload{Source: long[:255], ContentType: long[:255], Body: []byte("b")})
-	})
-}
-
-func TestPayloadsHaveARetentionOfTheirOwn(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		// The table's name is also a part of what stands in the statements.
-		events := newEvents(t, db, d, &sqlstore.Options{Table: "e", KeepPayloads: true, PayloadRetention: 2 * day})
-		for _, id := range []string{"old", "new"} {
-			ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte(id)})
-			if err := events.RunTx(ctx, keyOf(id), effect); err != nil {
-				t.Fatal(err)
-			}
-			if id == "old" {
-				mustExec(t, db, fmt.Sprintf("UPDATE e_payloads SET changed_at = changed_at - %d", (3*day).Microseconds()))
-			}
-		}
-		if n, err := events.Purge(t.Context()); n != 0 || err != nil {
-			t.Errorf("purged %d records, error %v, want none", n, err)
-		}
-		if got := count(t, db, "e"); got != 2 {
-			t.Errorf("%d records, want 2", got)
-		}
-		if _, err := events.Payload(t.Context(), keyOf("old")); !errors.Is(err, sqlstore.ErrNoPayload) {
-			t.Errorf("old payload: got %v, want ErrNoPayload", err)
-		}
-		if got, err := events.Payload(t.Context(), keyOf("new")); string(got.Body) != "new" || err != nil {
-			t.Errorf("new payload: got %q, error %v", got.Body, err)
-		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -140,6 +141,27 @@ func TestPurgeGoesThroughManyBatches(t *testing.T) {
 	})
 }
 
+func TestPurgeReachesEveryKey(t *testing.T) {
+	t.Parallel()
+	longest := strings.Repeat("\xff", idempotency.MaxKeyBytes)
+	keys := []idempotency.Key{
+		{Scope: "\x00", ID: "\x00"}, {Scope: "\xff", ID: "\xff"},
+		{Scope: "\xff\xff", ID: "a"}, {Scope: longest, ID: longest},
+	}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for _, key := range keys {
+			if err := events.RunTx(t.Context(), key, nothing); err != nil {
+				t.Error(err)
+			}
+		}
+		backdate(t, db, 31*day)
+		if n, err := events.Purge(t.Context()); n != len(keys) || err != nil {
+			t.Errorf("purged %d, error %v, want %d", n, err, len(keys))
+		}
+	})
+}
+
 func TestConcurrentPurgesShareTheWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -174,10 +196,7 @@ func TestPurgeDoesNotWaitForALockedRow(t *testing.T) {
 		events := newEvents(t, db, d, nil)
 		fill(t, db, d, "a", 1, 31*day)
 		err := inTx(t, db, nil, func(tx *sql.Tx) error {
-			lock := "SELECT id FROM idempotency_records WHERE id = " + asBytes(d, "'1000050'") + " AND scope = " + asBytes(d, "'a'") + " FOR UPDATE"
-			if err := tx.QueryRowContext(t.Context(), lock).Scan(new([]byte)); err != nil {
-				return err
-			}
+			lockRow(t, tx, d, sqlstore.DefaultTable, idempotency.Key{Scope: "a", ID: "1000050"})
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if n, err := events.Purge(ctx); n != 99 || err != nil {

@@ -196,55 +196,6 @@ func TestRepeatedSubmissionChangesNothing(t *testing.T) {
 	})
 }
 
-func TestRefusedSubmissionLeavesNothing(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		sub  sessionstep.Submission
-		want error
-	}{
-		"unknown session":       {submission("none", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
-		"session that is over":  {submission("over", "identity", "1", "verified"), sessionstep.ErrSessionNotOpen},
-		"unknown step":          {submission("open", "none", "1", "verified"), sessionstep.ErrStepNotFound},
-		"step not begun":        {submission("open", "pending", "1", "verified"), sessionstep.ErrStepNotInProgress},
-		"step that is over":     {submission("open", "completed", "1", "verified"), sessionstep.ErrStepNotInProgress},
-		"step that has failed":  {submission("open", "failed", "1", "verified"), sessionstep.ErrStepNotInProgress},
-		"step of other case":    {submission("open", "Identity", "1", "verified"), sessionstep.ErrStepNotFound},
-		"session of other case": {submission("Open", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
-		"trailing space":        {submission("open ", "identity", "1", "verified"), sessionstep.ErrSessionNotFound},
-		"no key":                {submission("open", "identity", "", "verified"), sessionstep.ErrMissingField},
-		"NUL in the key":        {submission("open", "identity", "a\x00", "verified"), sessionstep.ErrMalformed},
-		"long key":              {submission("open", "identity", strings.Repeat("k", 256), "verified"), sessionstep.ErrMalformed},
-		"unknown status":        {submission("open", "identity", "1", "Verified"), sessionstep.ErrUnknownStatus},
-		"details not JSON": {sessionstep.Submission{
-			Session: "open", Step: "identity", Key: "1", Status: "verified", Details: json.RawMessage("{"),
-		}, sessionstep.ErrNotAcceptable},
-	}
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
-		open := sqlstep.Session{ID: "open", State: sqlstep.SessionPending, Steps: []sqlstep.Step{
-			{Name: "identity", State: sqlstep.StepInProgress, Required: true},
-			{Name: "pending", State: sqlstep.StepPending},
-			{Name: "completed", State: sqlstep.StepCompleted},
-			{Name: "failed", State: sqlstep.StepFailed},
-		}}
-		over := sqlstep.Session{ID: "over", State: sqlstep.SessionCancelled, Steps: open.Steps}
-		for _, v := range []sqlstep.Session{open, over} {
-			if err := sessions.Create(t.Context(), v); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for name, test := range tests {
-			t.Run(name, func(t *testing.T) {
-				if err := sessions.Submit(t.Context(), test.sub); !errors.Is(err, test.want) {
-					t.Errorf("got %v, want %v", err, test.want)
-				}
-				checkSession(t, sessions, open)
-				checkSession(t, sessions, over)
-			})
-		}
-	})
-}
-
 func TestIDsAreKeptApartByteForByte(t *testing.T) {
 	t.Parallel()
 	ids := []string{"a", "A", "a ", " a", "\u00e9", "e\u0301", "ß", "ss", "1", "01", "1.0", strings.Repeat("€", 85)}

@@ -62,6 +62,25 @@ func TestAShortWaitDoesNotHurryAClaim(t *testing.T) {
 	})
 }
 
+func TestACallerThatHasGoneWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		const wait = 30 * time.Second
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: wait})
+		inFlight(t, events, func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			if err := events.RunTx(ctx, key, effect); !errors.Is(err, idempotency.ErrUnavailable) {
+				t.Errorf("got %v, want ErrUnavailable", err)
+			}
+			if took := time.Since(start); took > wait/2 {
+				t.Errorf("waited %v for a caller that has gone after 100ms", took)
+			}
+		})
+	})
+}
+
 // A delivery that failed must not wait with its answer until the next one of the
 // event, which has begun meanwhile, has ended.
 func TestTheRecordingOfAFailureDoesNotWaitLong(t *testing.T) {
@@ -188,25 +207,6 @@ func TestAWaitThatWasGivenUpClaimsNothing(t *testing.T) {
 	})
 }
 
-// The bound on the wait for the key is not a bound on the locks of the work.
-func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
-	t.Parallel()
-	for _, want := range []string{"0", "7s"} {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			db := openPostgreSQL(t, "lock_timeout", want)
-			events := newEvents(t, db, sqlstore.PostgreSQL, nil)
-			var got string
-			err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
-				return tx.QueryRowContext(ctx, "SHOW lock_timeout").Scan(&got)
-			})
-			if err != nil || got != want {
-				t.Errorf("lock_timeout %q, %v; want %q", got, err, want)
-			}
-		})
-	}
-}
-
 // inFlight calls f while a transaction has key in flight.
 func inFlight(t *testing.T, events *sqlstore.Store, f func()) {
 	t.Helper()
@@ -281,46 +281,6 @@ func TestAWaitForASecondAttemptIsBounded(t *testing.T) {
 		})
 		checkCounts(t, db, 1, 1)
 	})
-}
-
-func TestASecondAttemptRunsUnderItsOwnLockTimeout(t *testing.T) {
-	t.Parallel()
-	db := openPostgreSQL(t, "lock_timeout", "7s")
-	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{RecordFailures: true})
-	show := func(ctx context.Context, tx *sql.Tx) (got string, err error) {
-		return got, tx.QueryRowContext(ctx, "SHOW lock_timeout").Scan(&got)
-	}
-	fails(t, events, key.ID, errors.New("boom"))
-	claim(t, events, "lapsed", time.Millisecond)
-	time.Sleep(5 * time.Millisecond)
-	for _, key := range []idempotency.Key{key, keyOf("lapsed")} {
-		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
-			got, err := show(ctx, tx)
-			if got != "7s" {
-				t.Errorf("%v: lock_timeout %q, want 7s", key, got)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	fails(t, events, "again", errors.New("boom"))
-	err := inTx(t, db, nil, func(tx *sql.Tx) error {
-		for _, id := range []string{"first", "again", key.ID, "second"} {
-			err := events.ClaimTx(t.Context(), tx, keyOf(id))
-			if err != nil && !errors.Is(err, idempotency.ErrDuplicate) {
-				return err
-			}
-			if got, err := show(t.Context(), tx); got != "7s" || err != nil {
-				t.Errorf("after %s: lock_timeout %q, error %v, want 7s", id, got, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 // While a sender repeats itself, its duplicates are known without a transaction:

@@ -99,6 +99,18 @@ func losses() []loss {
 			t.release(c, idempotency.Failure{Reason: "first", Dead: true})
 			return c
 		}},
+		{name: "after the event is done, with another owner", make: func(t *trial) idempotency.Claim {
+			c, _ := t.win(t.key, marked(long))
+			t.complete(c, &idempotency.Result{Status: 200})
+			c.Owner = idempotency.NewOwner()
+			return c
+		}},
+		{name: "after the event is done, with a later token", make: func(t *trial) idempotency.Claim {
+			c, _ := t.win(t.key, marked(long))
+			t.complete(c, &idempotency.Result{Status: 200})
+			c.Token++
+			return c
+		}},
 		{name: "after the event is done", only: "release", make: func(t *trial) idempotency.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
