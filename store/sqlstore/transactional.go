@@ -187,11 +187,16 @@ func (r *run) refusal(rec idempotency.Record) (*idempotency.Result, error) {
 // the driver has closed it because the work ran out of time.
 func (r *run) undo(ctx context.Context, tx *sql.Tx, err error) error {
 	rollbackErr := tx.Rollback()
-	late := ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.dialect == SQLite || late {
+	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.dialect == SQLite || ctx.Err() != nil || late(err) {
 		return &workError{err}
 	}
 	return idempotency.Unavailable("roll back", fmt.Errorf("%w, after the work's error %q", rollbackErr, err))
+}
+
+// late reports whether err says that the work ran out of time. lib/pq says that by
+// PostgreSQL's query_canceled.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || hasState(err, "57014")
 }
 
 // bid asks for a record that is Done already. It has no owner, so nothing that is

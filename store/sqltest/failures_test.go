@@ -141,13 +141,14 @@ func TestWorkThatRunsOutOfTimeIsCounted(t *testing.T) {
 			return // has no connection to close
 		}
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true, Wait: 20 * time.Second})
+		var failed error
 		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
 			ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()
-			_, err := tx.ExecContext(ctx, sleep[d])
-			return err
+			_, failed = tx.ExecContext(ctx, sleep[d])
+			return failed
 		})
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, idempotency.ErrUnavailable) {
+		if failed == nil || !errors.Is(err, failed) || errors.Is(err, idempotency.ErrUnavailable) {
 			t.Errorf("got %v, want the work's error", err)
 		}
 		if all := failures(t, events, 10); len(all) != 1 {
