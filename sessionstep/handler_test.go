@@ -221,6 +221,7 @@ func TestDecodeOfOnesOwn(t *testing.T) {
 		"makes a status up":                {without(func(s *sessionstep.Submission) { s.Status = "ok" }), nil, 422, "unknown_status"},
 		"names a step that cannot be one":  {without(func(s *sessionstep.Submission) { s.Step = "a\x00" }), nil, 400, "malformed_callback"},
 		"makes details that are not JSON":  {without(func(s *sessionstep.Submission) { s.Details = []byte("{") }), nil, 422, "payload_not_acceptable"},
+		"makes details that are no UTF-8":  {without(func(s *sessionstep.Submission) { s.Details = []byte("\"\xff\"") }), nil, 422, "payload_not_acceptable"},
 		"makes details that are empty":     {without(func(s *sessionstep.Submission) { s.Details = []byte{} }), nil, 422, "payload_not_acceptable"},
 	}
 	for name, test := range tests {

@@ -130,8 +130,8 @@ type Submission struct {
 
 // Validate reports why nobody could accept s: an [ErrMissingField], an
 // [ErrMalformed] if a name is not a [ValidID], an [ErrUnknownStatus], or an
-// [ErrNotAcceptable] if Details is neither nil nor JSON. The error holds no
-// values. A [Handler] validates before it submits.
+// [ErrNotAcceptable] if Details is neither nil nor JSON in UTF-8 (RFC 8259). The
+// error holds no values. A [Handler] validates before it submits.
 func (s Submission) Validate() error {
 	if err := errors.Join(checkID("session", s.Session), checkID("step", s.Step), checkID("key", s.Key)); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (s Submission) Validate() error {
 	if err := checkStatus(s.Status); err != nil {
 		return err
 	}
-	if s.Details != nil && !json.Valid(s.Details) {
+	if s.Details != nil && !(utf8.Valid(s.Details) && json.Valid(s.Details)) {
 		return fmt.Errorf("%w: details are not JSON", ErrNotAcceptable)
 	}
 	return nil

@@ -11,9 +11,11 @@ import (
 
 // Check reports what would make the store fail, or mistake one event for another,
 // before any event comes: a server that is too old; on MySQL, autocommit switched
-// off, or a completion_type or SQL mode that it cannot work with; a table that is not there, lacks a column, or has one that does not keep what it is
-// given; one that takes a second record of a key, or one key for another; one that
-// does not roll back. Call it at start. It writes nothing that stays.
+// off, or a completion_type or SQL mode that it cannot work with; a table that is
+// not there, lacks a column, or has one that does not keep what it is given; one
+// that takes a second record of a key, or one key for another; one that does not
+// roll back, or that PostgreSQL empties after a crash. Call it at start. It writes
+// nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSetting, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {
@@ -32,8 +34,9 @@ func (s *Store) checkVersion(ctx context.Context) error {
 }
 
 // checkSetting: without autocommit, or in a transaction that COMMIT has chained to
-// the one before, what runs by itself would never be committed; and where
-// assignments are simultaneous, a failure would be recorded with another state.
+// the one before, what runs by itself would never be committed; where assignments
+// are simultaneous, a failure would be recorded with another state; and after the
+// crash that empties an UNLOGGED table, every event would be done again.
 func (s *Store) checkSetting(ctx context.Context) error {
 	if s.sql.setting == "" {
 		return nil

@@ -40,8 +40,9 @@
 // clock; the clocks of the application's machines do not matter.
 //
 // Do not partition the table by time: a unique key would have to contain the time,
-// and the same event of two days would be two. There is no claim of many keys at
-// once: each key has its own statement, and its own answer.
+// and the same event of two days would be two. By the hash of the key is fine.
+// There is no claim of many keys at once: each key has its own statement, and its
+// own answer.
 //
 // # Operating it
 //
@@ -61,7 +62,9 @@
 // with that closes the connection; the pool opens another. Where a proxy does not
 // pass cancel requests on to the right server, the statement would wait on: set
 // lock_timeout in the DSN there. Every isolation level works. COMMIT and ROLLBACK
-// end with the context on pgx; lib/pq waits on for their answer.
+// end with the context on pgx; lib/pq waits on for their answer. With
+// synchronous_commit off, a crash of the server loses acknowledged events, work and
+// record; leave it on.
 //
 // MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
 // key deadlock. Those are tried again. Return every error of a statement from the
@@ -70,8 +73,9 @@
 // commits by itself (CREATE, ALTER, TRUNCATE, LOCK TABLES): it would commit the
 // record before the work is done. Set readTimeout in the DSN to bound how long a
 // COMMIT waits for an answer that does not come, for the driver has no context
-// there. The SQL mode ORACLE, and a session whose variable timestamp stands still,
-// are not supported.
+// there. An acknowledged event survives a crash with innodb_flush_log_at_trx_commit
+// at 1, its default. The purge needs binlog_format ROW or MIXED. The SQL mode
+// ORACLE, and a session whose variable timestamp stands still, are not supported.
 //
 // MariaDB bounds the wait of one statement, MySQL does not: there, when
 // Options.Wait is over, the driver closes the connection, and its statement stays

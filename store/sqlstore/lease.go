@@ -44,12 +44,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 		return rec, false, nil
 	}
 	if err == nil {
-		err = s.again(ctx, func() error {
-			return s.byItself(ctx, func(c conn) error {
-				rec, won, err = s.claim(ctx, c, b)
-				return err
-			})
-		})
+		rec, won, err = s.claimAndKeep(ctx, b)
 	}
 	if lockTimeout(s.dialect, err) {
 		// A transaction has the key in flight, and this is what its record
@@ -63,7 +58,28 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms idemp
 		return rec, false, err
 	}
 	rec.Owner, rec.LeaseLeft = terms.Owner, terms.Lease
-	return rec, true, s.again(ctx, func() error { return s.keepPayload(ctx, s.db, key) })
+	return rec, true, nil
+}
+
+// claimAndKeep claims, and keeps the payload in the same transaction if there is
+// one to be kept: where that fails, there must be no lease that nobody has, nor an
+// attempt that was none.
+func (s *Store) claimAndKeep(ctx context.Context, b bid) (rec idempotency.Record, won bool, err error) {
+	claim := func(c conn) error {
+		rec, won, err = s.claim(ctx, c, b)
+		return err
+	}
+	if s.keepsPayload(ctx) {
+		err = s.inTx(ctx, func(tx *sql.Tx) error {
+			if err := claim(tx); err != nil || !won {
+				return err
+			}
+			return s.keepPayload(ctx, tx, b.key)
+		})
+	} else {
+		err = s.again(ctx, func() error { return s.byItself(ctx, claim) })
+	}
+	return rec, won, err
 }
 
 // byItself calls f with what a statement without a transaction is to run on. MySQL
@@ -186,6 +202,21 @@ func (s *Store) again(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
+}
+
+// inTx calls f in a transaction and commits it, and begins again after a conflict.
+func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return s.again(ctx, func() error {
+		tx, err := s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
 }
 
 // againOn is again, unless on is a transaction: that has to begin again as a

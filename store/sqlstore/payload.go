@@ -12,8 +12,9 @@ import (
 // ErrNoPayload means that no payload is kept of an event.
 var ErrNoPayload = errors.New("sqlstore: no payload")
 
-// Payload returns what was kept of the first delivery of key that was claimed,
-// under Options.KeepPayloads. The error is [ErrNoPayload] if that is nothing.
+// Payload returns what was kept of the first delivery of key that has left a
+// record, under Options.KeepPayloads. The error is [ErrNoPayload] if that is
+// nothing.
 func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.Payload, error) {
 	p, err := s.findPayload(ctx, s.db, key)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -31,12 +32,18 @@ func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p
 	return p, err
 }
 
+// keepsPayload reports whether ctx carries a payload that is to be kept.
+func (s *Store) keepsPayload(ctx context.Context) bool {
+	_, ok := idempotency.PayloadFrom(ctx)
+	return ok && s.o.KeepPayloads
+}
+
 // keepPayload stores the payload that ctx carries, if that is asked for.
 func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) error {
-	p, ok := idempotency.PayloadFrom(ctx)
-	if !ok || !s.o.KeepPayloads {
+	if !s.keepsPayload(ctx) {
 		return nil
 	}
+	p, _ := idempotency.PayloadFrom(ctx)
 	body := p.Body
 	if body == nil {
 		body = []byte{} // nil would be NULL

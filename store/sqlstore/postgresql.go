@@ -147,7 +147,8 @@ LIMIT 1 OFFSET $3`,
 
 	// The upper bound of a comparison of rows does not end the scan of an index, so
 	// the innermost SELECT has a LIMIT instead: a batch, and as many again that may
-	// have come in between.
+	// have come in between. In a partitioned table a ctid is of one row in each
+	// partition, so the age is asked for again.
 	purge: `
 DELETE FROM {table}
 WHERE ctid = ANY (ARRAY(
@@ -163,7 +164,8 @@ WHERE ctid = ANY (ARRAY(
       AND (scope, id) <= ($3, $4)
       AND greatest(changed_at, lease_until) < {now} - $5::bigint
     FOR UPDATE SKIP LOCKED
-))`,
+))
+  AND greatest(changed_at, lease_until) < {now} - $5::bigint`,
 
 	purgePayloads: `
 DELETE FROM {table}_payloads
@@ -180,8 +182,14 @@ WHERE ctid = ANY (ARRAY(
       AND (scope, id) <= ($3, $4)
       AND changed_at < {now} - $5::bigint
     FOR UPDATE SKIP LOCKED
-))`,
+))
+  AND changed_at < {now} - $5::bigint`,
 
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	setting: `
+SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('{table}') AND relpersistence = 'u')
+    THEN 'table {table} is UNLOGGED: a crash would empty it'
+    ELSE ''
+END`,
 	version: `SHOW server_version_num`,
 }

@@ -123,7 +123,26 @@ func (p probe) values(ctx context.Context) error {
 	if err := p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...); err != nil {
 		return err
 	}
-	return p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError)
+	if err := p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError); err != nil {
+		return err
+	}
+	return p.keepsTime(ctx)
+}
+
+// keepsTime reads by its age when the dead record was changed: a time that was cut
+// is one of long ago, and a purge would delete the record at once.
+func (p probe) keepsTime(ctx context.Context) error {
+	var ignored any
+	var age int64
+	args := append(p.after(position{[]byte(p.name), []byte("values")}), 1)
+	err := p.tx.QueryRowContext(ctx, p.sql.failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
+	if err != nil {
+		return fmt.Errorf("reading the time of a change: %w", err)
+	}
+	if time.Duration(age)*time.Microsecond > time.Hour {
+		return fmt.Errorf("table %s does not keep what it is given in changed_at", p.o.Table)
+	}
+	return nil
 }
 
 // keeps claims a record, ends it by a fenced statement, and compares it with want.

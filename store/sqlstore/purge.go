@@ -133,7 +133,10 @@ func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, er
 	if _, err := tx.ExecContext(ctx, p.delete, string(list)); err != nil {
 		return 0, err
 	}
-	return len(keys), tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return 0, err
+	}
+	return len(keys), nil
 }
 
 // keysOf reads rows of scope and ID, in hexadecimal.

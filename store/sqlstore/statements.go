@@ -41,7 +41,7 @@ type statements struct {
 	delete         string // deletes the records that purge has found, if it only finds
 	deletePayloads string // the same for payloads
 
-	setting    string // reads which setting of the session is not supported, "" if none
+	setting    string // reads which setting is not supported, "" if none
 	insertText string // inserts a key as text, if that is to be refused
 	columns    string // reads no rows of the table, but their columns
 	version    string // reads the server's version

@@ -69,6 +69,8 @@ type Options struct {
 
 	// MaxAttempts is after how many failed attempts an event is Dead in
 	// transactional mode. It needs the count, so it turns RecordFailures on.
+	// An HTTP handler's 5xx is a failure whatever it was due to; work that
+	// returns a conflict in the database is begun again and not counted.
 	// 0 means never: the sender decides when to give up.
 	MaxAttempts int
 
@@ -81,9 +83,10 @@ type Options struct {
 	// tests and for senders that never come again.
 	AllowDuplicatesAfterShortRetention bool
 
-	// KeepPayloads stores the payload of each delivery (idempotency.Payload)
-	// beside its record, in a table of its own. Payloads may hold personal
-	// data, so it is off by default.
+	// KeepPayloads stores the payload of each event's first delivery
+	// (idempotency.Payload) beside its record, in a table of its own. Payloads
+	// may hold personal data, so it is off by default. When you switch it off,
+	// drop that table: a store without it does not purge it.
 	KeepPayloads bool
 
 	// PayloadRetention is the age at which [Store.Purge] deletes a payload. 0

@@ -22,20 +22,27 @@ func Schema(d Dialect, o *Options) (string, error) {
 	return text, nil
 }
 
-// CreateTable makes the tables unless they are there. Processes that start at the
-// same time may all call it.
+// CreateTable makes the tables unless they are there; where they are, it needs no
+// right to make any. Processes that start at the same time may all call it.
 func (s *Store) CreateTable(ctx context.Context) error {
-	statements := []string{s.sql.create}
-	if s.o.KeepPayloads {
-		statements = append(statements, s.sql.createPayloads)
+	err := s.createUnlessThere(ctx, s.o.Table, s.sql.create)
+	if err == nil && s.o.KeepPayloads {
+		err = s.createUnlessThere(ctx, s.o.Table+"_payloads", s.sql.createPayloads)
 	}
-	for _, statement := range statements {
-		err := s.again(ctx, func() error { return s.createOnce(ctx, statement) })
-		if err != nil {
-			return fmt.Errorf("sqlstore: create table: %w", err)
-		}
+	if err != nil {
+		return fmt.Errorf("sqlstore: create table: %w", err)
 	}
 	return nil
+}
+
+// createUnlessThere looks first, because IF NOT EXISTS looks in one schema only: on
+// PostgreSQL an empty table would hide the one that is used, if that is further on
+// in the search_path.
+func (s *Store) createUnlessThere(ctx context.Context, table, statement string) error {
+	if _, err := s.db.ExecContext(ctx, "SELECT 1 FROM "+table+" WHERE 1 = 0"); err == nil {
+		return nil
+	}
+	return s.again(ctx, func() error { return s.createOnce(ctx, statement) })
 }
 
 // createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL those

@@ -48,7 +48,7 @@ func TestThePayloadIsNotKeptUnlessAskedFor(t *testing.T) {
 func TestThePayloadIsCommittedWithTheWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, RecordFailures: true})
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
 		payload := idempotency.Payload{Source: "sender", ContentType: "application/json; a=\xff", Body: []byte("{\x00\xff}")}
 		boom := errors.New("boom")
 		work := func(p idempotency.Payload, err error) error {
@@ -67,6 +67,50 @@ func TestThePayloadIsCommittedWithTheWork(t *testing.T) {
 		}
 		checkPayload(t, events, &payload)
 	})
+}
+
+// Whoever has to find out why an event is dead wants what it was.
+func TestARecordedFailureHasItsPayload(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		db.SetMaxOpenConns(1)
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, MaxAttempts: 2})
+		first := idempotency.Payload{Source: "1", ContentType: "text/1", Body: []byte("1")}
+		boom := errors.New("boom")
+		for i, want := range []error{boom, boom, idempotency.ErrDead} {
+			n := fmt.Sprint(i + 1)
+			p := idempotency.Payload{Source: n, ContentType: "text/" + n, Body: []byte(n)}
+			err := events.RunTx(idempotency.WithPayload(t.Context(), p), key, func(context.Context, *sql.Tx) error { return boom })
+			if !errors.Is(err, want) {
+				t.Errorf("run %d: got %v, want %v", i, err, want)
+			}
+			checkPayload(t, events, &first)
+		}
+		checkCounts(t, db, 1, 0)
+	})
+}
+
+// Nobody is told that an event is dead before its payload is there to see why.
+func TestAFailureIsNotRecordedWithoutItsPayload(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{KeepPayloads: true})
+	mustExec(t, db, `
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM idempotency_records WHERE state = 4) THEN
+        RAISE 'no room';
+    END IF;
+    RETURN NEW;
+END $$`)
+	mustExec(t, db, "CREATE TRIGGER refuse BEFORE INSERT ON idempotency_records_payloads FOR EACH ROW EXECUTE FUNCTION refuse()")
+	ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("b")})
+	err := events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return idempotency.Permanent(errors.New("boom")) })
+	if !errors.Is(err, idempotency.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	checkCounts(t, db, 0, 0)
+	checkPayload(t, events, nil)
 }
 
 func TestThePayloadJoinsTheCallersTransaction(t *testing.T) {
@@ -129,6 +173,37 @@ func TestAPayloadThatIsNotKeptKeepsAnEventFromBeingDone(t *testing.T) {
 	})
 }
 
+// A delivery without a lease has made no attempt, and leaves nothing that the next
+// one would have to wait for.
+func TestAPayloadThatIsNotKeptLeavesNoLease(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		table := sqlstore.DefaultTable + "_payloads"
+		leased := &idempotency.Leased{Store: events, MaxAttempts: 1}
+		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte("b")})
+		worked := 0
+		deliver := func() error {
+			_, err := leased.Run(ctx, key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) {
+				worked++
+				return nil, nil
+			})
+			return err
+		}
+		mustExec(t, db, "ALTER TABLE "+table+" RENAME TO away")
+		for range 2 {
+			if err := deliver(); !errors.Is(err, idempotency.ErrUnavailable) {
+				t.Errorf("without the table: got %v, want ErrUnavailable", err)
+			}
+		}
+		checkCounts(t, db, 0, 0)
+		mustExec(t, db, "ALTER TABLE away RENAME TO "+table)
+		if err := deliver(); err != nil || worked != 1 {
+			t.Errorf("with the table: worked %d times, error %v", worked, err)
+		}
+	})
+}
+
 func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -153,7 +228,7 @@ func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
 	})
 }
 
-// The payload of a lease is a statement of its own, which may meet a conflict too.
+// A claim with a payload is a transaction, which may meet a conflict.
 func TestManyClaimsWithPayloadsMeetNoError(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -95,6 +95,29 @@ func TestPurgeDeletesByAgeAndSparesLiveClaims(t *testing.T) {
 	})
 }
 
+// A ctid is of one row in each partition.
+func TestPurgeOfAPartitionedTableSparesTheYoung(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	o := &sqlstore.Options{KeepPayloads: true}
+	for _, create := range schemaOf(t, sqlstore.PostgreSQL, o) {
+		mustExec(t, db, create+" PARTITION BY HASH (scope, id)")
+	}
+	for _, table := range []string{sqlstore.DefaultTable, sqlstore.DefaultTable + "_payloads"} {
+		for i := range 4 {
+			mustExec(t, db, fmt.Sprintf("CREATE TABLE %s_%d PARTITION OF %[1]s FOR VALUES WITH (MODULUS 4, REMAINDER %[2]d)", table, i))
+		}
+	}
+	events := newStore(t, db, sqlstore.PostgreSQL, o)
+	if err := events.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, db, sqlstore.PostgreSQL, "old", 4, 31*day)
+	fill(t, db, sqlstore.PostgreSQL, "young", 4, 29*day)
+	fillPayloads(t, db)
+	checkPurge(t.Context(), t, db, events, 400, 400, 400)
+}
+
 // ids returns the IDs of all records in order.
 func ids(t *testing.T, db *sql.DB) []string {
 	t.Helper()

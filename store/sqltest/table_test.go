@@ -2,10 +2,12 @@ package sqltest_test
 
 import (
 	"database/sql"
+	"errors"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -24,6 +26,50 @@ func TestMakingTheTableTwiceDoesNothing(t *testing.T) {
 		}
 		checkCounts(t, db, 1, 1)
 	})
+}
+
+// Where the table is, nobody needs the right to make one.
+func TestATableThatIsThereNeedsNoRightToMakeIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		readOnly := map[sqlstore.Dialect]string{
+			sqlstore.SQLite:     "PRAGMA query_only = 1",
+			sqlstore.PostgreSQL: "SET default_transaction_read_only = on",
+			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
+		}[d]
+		db.SetMaxOpenConns(1)
+		o := &sqlstore.Options{KeepPayloads: true}
+		newEvents(t, db, d, o)
+		mustExec(t, db, readOnly)
+		if err := newStore(t, db, d, o).CreateTable(t.Context()); err != nil {
+			t.Errorf("both tables are there: %v", err)
+		}
+		if err := newStore(t, db, d, &sqlstore.Options{Table: "other"}).CreateTable(t.Context()); err == nil {
+			t.Error("made a table where nothing can be written")
+		}
+	})
+}
+
+// An empty table in front of the one that is used would make duplicates new.
+func TestATableFurtherOnInTheSearchPathIsNotHidden(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	newEvents(t, db, sqlstore.PostgreSQL, nil)
+	var used string
+	if err := db.QueryRowContext(t.Context(), "SELECT current_schema()").Scan(&used); err != nil {
+		t.Fatal(err)
+	}
+	db = openPostgreSQL(t, "search_path", newSchema(t, db)+","+used)
+	events := newStore(t, db, sqlstore.PostgreSQL, nil)
+	for _, want := range []error{nil, idempotency.ErrDuplicate} {
+		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+		if err := events.CreateTable(t.Context()); err != nil {
+			t.Error(err)
+		}
+		db.SetMaxIdleConns(0) // a connection may have statements prepared for the table before
+	}
 }
 
 // The processes of one deployment start together.
