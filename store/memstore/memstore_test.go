@@ -24,9 +24,6 @@ func TestStore(t *testing.T) {
 
 // The suite must also hold in real time, as it does for databases.
 func TestStoreInRealTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for leases")
-	}
 	t.Parallel()
 	storetest.Run(t, func(*testing.T) idempotency.Store { return new(memstore.Store) })
 }

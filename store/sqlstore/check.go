@@ -17,7 +17,7 @@ import (
 // roll back, or that PostgreSQL empties after a crash. Call it at start. It writes
 // nothing that stays.
 func (s *Store) Check(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSetting, s.checkColumns, s.checkRollback, s.checkRecords} {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSupported, s.checkColumns, s.checkRollback, s.checkRecords} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
 		}
@@ -33,20 +33,20 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return s.oldEnough(version)
 }
 
-// checkSetting: without autocommit, or in a transaction that COMMIT has chained to
+// checkSupported: without autocommit, or in a transaction that COMMIT has chained to
 // the one before, what runs by itself would never be committed; where assignments
 // are simultaneous, a failure would be recorded with another state; and after the
 // crash that empties an UNLOGGED table, every event would be done again.
-func (s *Store) checkSetting(ctx context.Context) error {
-	if s.sql.setting == "" {
+func (s *Store) checkSupported(ctx context.Context) error {
+	if s.sql.unsupported == "" {
 		return nil
 	}
-	var setting string
-	if err := s.db.QueryRowContext(ctx, s.sql.setting).Scan(&setting); err != nil {
+	var what string
+	if err := s.db.QueryRowContext(ctx, s.sql.unsupported).Scan(&what); err != nil {
 		return err
 	}
-	if setting != "" {
-		return errors.New(setting)
+	if what != "" {
+		return errors.New(what)
 	}
 	return nil
 }

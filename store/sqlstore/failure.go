@@ -45,12 +45,17 @@ func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
 	if maxAttempts == 1 {
 		first = idempotency.Dead
 	}
-	record := func(c conn) error {
-		_, err := c.ExecContext(ctx, r.sql.fail,
+	err := r.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, r.sql.fail,
 			[]byte(r.key.Scope), []byte(r.key.ID), first, idempotency.Reason(cause), maxAttempts)
-		return err
-	}
-	err := r.recordAndKeep(ctx, record)
+		if err == nil {
+			err = r.keepPayload(ctx, tx, r.key) // it was rolled back with the work
+		}
+		if err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
 	if err != nil || dead || r.o.MaxAttempts == 0 || r.o.Observe == nil {
 		r.dead = err == nil && dead
 		return err
@@ -60,18 +65,4 @@ func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
 	rec, err := r.find(ctx, r.db, r.key)
 	r.dead = err == nil && rec.State == idempotency.Dead
 	return err
-}
-
-// recordAndKeep keeps the payload beside the record of the failure, if there is one
-// to be kept: it was rolled back with the work.
-func (r *run) recordAndKeep(ctx context.Context, record func(conn) error) error {
-	if !r.keepsPayload(ctx) {
-		return r.again(ctx, func() error { return record(r.db) })
-	}
-	return r.inTx(ctx, func(tx *sql.Tx) error {
-		if err := record(tx); err != nil {
-			return err
-		}
-		return r.keepPayload(ctx, tx, r.key)
-	})
 }

@@ -69,16 +69,20 @@ func (s *Store) claimAndKeep(ctx context.Context, b bid) (rec idempotency.Record
 		rec, won, err = s.claim(ctx, c, b)
 		return err
 	}
-	if s.keepsPayload(ctx) {
-		err = s.inTx(ctx, func(tx *sql.Tx) error {
-			if err := claim(tx); err != nil || !won {
-				return err
-			}
-			return s.keepPayload(ctx, tx, b.key)
-		})
-	} else {
+	if _, keep := s.payload(ctx); !keep {
 		err = s.again(ctx, func() error { return s.byItself(ctx, claim) })
+		return rec, won, err
 	}
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		err := claim(tx)
+		if err == nil && won {
+			err = s.keepPayload(ctx, tx, b.key)
+		}
+		if err != nil {
+			return err
+		}
+		return tx.Commit() // also if it lost: that the event is Dead may be news
+	})
 	return rec, won, err
 }
 
@@ -204,7 +208,8 @@ func (s *Store) again(ctx context.Context, f func() error) error {
 	}
 }
 
-// inTx calls f in a transaction and commits it, and begins again after a conflict.
+// inTx calls f in a transaction, and begins again after a conflict. What f does not
+// commit is rolled back.
 func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return s.again(ctx, func() error {
 		tx, err := s.db.BeginTx(ctx, nil)
@@ -212,10 +217,7 @@ func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
 			return err
 		}
 		defer tx.Rollback()
-		if err := f(tx); err != nil {
-			return err
-		}
-		return tx.Commit()
+		return f(tx)
 	})
 }
 

@@ -178,7 +178,7 @@ FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(51
 STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	setting: `
+	unsupported: `
 SELECT CASE
     WHEN NOT @@autocommit THEN 'autocommit is off'
     WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN'

@@ -32,18 +32,20 @@ func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p
 	return p, err
 }
 
-// keepsPayload reports whether ctx carries a payload that is to be kept.
-func (s *Store) keepsPayload(ctx context.Context) bool {
-	_, ok := idempotency.PayloadFrom(ctx)
-	return ok && s.o.KeepPayloads
+// payload returns the payload that ctx carries, and whether it is to be kept.
+func (s *Store) payload(ctx context.Context) (p idempotency.Payload, keep bool) {
+	if !s.o.KeepPayloads {
+		return p, false
+	}
+	return idempotency.PayloadFrom(ctx)
 }
 
 // keepPayload stores the payload that ctx carries, if that is asked for.
 func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) error {
-	if !s.keepsPayload(ctx) {
+	p, keep := s.payload(ctx)
+	if !keep {
 		return nil
 	}
-	p, _ := idempotency.PayloadFrom(ctx)
 	body := p.Body
 	if body == nil {
 		body = []byte{} // nil would be NULL

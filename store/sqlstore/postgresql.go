@@ -186,7 +186,7 @@ WHERE ctid = ANY (ARRAY(
   AND changed_at < {now} - $5::bigint`,
 
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	setting: `
+	unsupported: `
 SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('{table}') AND relpersistence = 'u')
     THEN 'table {table} is UNLOGGED: a crash would empty it'
     ELSE ''

@@ -29,12 +29,7 @@ type probe struct {
 
 // inProbe calls f in a transaction and rolls it back.
 func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
-	return s.again(ctx, func() error {
-		tx, err := s.db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
+	return s.inTx(ctx, func(tx *sql.Tx) error {
 		owner := idempotency.NewOwner()
 		return f(probe{s, tx, fmt.Sprintf("check %x", owner[:])})
 	})

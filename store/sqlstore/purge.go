@@ -72,10 +72,10 @@ func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 			deleted, err = s.purgeOne(ctx, p, from, to)
 			return err
 		})
-		n += deleted
 		if err != nil {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
+		n += deleted
 		if !more {
 			return n, nil
 		}
@@ -133,10 +133,7 @@ func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, er
 	if _, err := tx.ExecContext(ctx, p.delete, string(list)); err != nil {
 		return 0, err
 	}
-	if err := tx.Commit(); err != nil {
-		return 0, err
-	}
-	return len(keys), nil
+	return len(keys), tx.Commit()
 }
 
 // keysOf reads rows of scope and ID, in hexadecimal.

@@ -41,10 +41,10 @@ type statements struct {
 	delete         string // deletes the records that purge has found, if it only finds
 	deletePayloads string // the same for payloads
 
-	setting    string // reads which setting is not supported, "" if none
-	insertText string // inserts a key as text, if that is to be refused
-	columns    string // reads no rows of the table, but their columns
-	version    string // reads the server's version
+	unsupported string // reads what of the session or the table is not supported, "" if nothing
+	insertText  string // inserts a key as text, if that is to be refused
+	columns     string // reads no rows of the table, but their columns
+	version     string // reads the server's version
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
@@ -93,7 +93,7 @@ func (s *statements) all() []*string {
 	return []*string{
 		&s.create, &s.createPayloads, &s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
-		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.setting, &s.insertText, &s.columns, &s.version,
+		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.version,
 	}
 }
 

@@ -40,10 +40,14 @@ func TestEveryWriteIsTriedAgainWhileSQLiteIsBusy(t *testing.T) {
 	fails(t, events, key.ID, idempotency.Permanent(errors.New("boom")))
 	fill(t, db, sqlstore.SQLite, "old", 1, 31*day)
 	completed, released := claim(t, events, "completed", time.Hour), claim(t, events, "released", time.Hour)
+	terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour}
+	payload := idempotency.WithPayload(ctx, idempotency.Payload{Body: []byte("b")})
 	for _, test := range []struct {
 		name  string
 		write func() error
 	}{
+		{"Claim", func() error { _, _, err := events.Claim(ctx, keyOf("new"), terms); return err }},
+		{"Claim with a payload", func() error { _, _, err := events.Claim(payload, keyOf("kept"), terms); return err }},
 		{"Retry", func() error { return events.Retry(ctx, key) }},
 		{"Purge", func() error { _, err := events.Purge(ctx); return err }},
 		{"Check", func() error { return events.Check(ctx) }},

@@ -204,6 +204,26 @@ func TestAPayloadThatIsNotKeptLeavesNoLease(t *testing.T) {
 	})
 }
 
+// A claim that loses may still have made the event dead.
+func TestAnEventOfCrashesIsDeadThoughPayloadsAreKept(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		claim(t, events, key.ID, time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("b")})
+		terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: 1}
+		if rec, won, err := events.Claim(ctx, key, terms); won || err != nil || rec.State != idempotency.Dead {
+			t.Errorf("got %v, won %v, error %v, want that it is dead", rec.State, won, err)
+		}
+		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Dead, Attempts: 1}}
+		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
+			t.Errorf("failures (-want +got):\n%s", diff)
+		}
+		checkPayload(t, events, nil)
+	})
+}
+
 func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
