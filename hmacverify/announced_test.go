@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // A signature can be well-formed and wrong, so whoever announces a body has not
@@ -17,7 +18,7 @@ import (
 func TestABodyThatIsAnnouncedAndDoesNotComeCostsLittle(t *testing.T) {
 	const limit, clients, bound = 1 << 20, 200, 128 << 10
 	var announced atomic.Int64
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), &hmacverify.Options{
+	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{
 		MaxBody: limit,
 		Keys: func(*http.Request) (hmacverify.Tenant, error) {
 			announced.Add(1)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // Run with
@@ -80,7 +81,7 @@ func floorA(key []byte, signature string, body []byte) bool {
 
 func BenchmarkVerify(b *testing.B) {
 	for _, scheme := range []hmacverify.Scheme{
-		hmacverify.XSignature256(), hmacverify.GitHub(), hmacverify.Stripe(), hmacverify.StandardWebhooks(),
+		preset.XSignature256(), preset.GitHub(), preset.Stripe(), preset.StandardWebhooks(),
 	} {
 		for _, size := range benchSizes {
 			b.Run(scheme.Name+"/"+benchSizeName(size), func(b *testing.B) { benchVerify(b, scheme, benchBody(size)) })
@@ -204,7 +205,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 func benchHandler(b *testing.B, body []byte) {
-	verifier, header := benchSigned(b, hmacverify.XSignature256(), body)
+	verifier, header := benchSigned(b, preset.XSignature256(), body)
 	served := 0
 	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ })
 	handler := verifier.Handler(next)

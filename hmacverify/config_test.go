@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // New finds what is wrong before the first request does.
@@ -15,7 +16,7 @@ func TestNewRefuses(t *testing.T) {
 	type scheme = hmacverify.Scheme
 	type options = hmacverify.Options
 	list := hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}}
-	extract := hmacverify.AdyenStandard().Extract
+	extract := preset.AdyenStandard().Extract
 	keys := func(*http.Request) (hmacverify.Tenant, error) { return hmacverify.Tenant{}, nil }
 	for _, tt := range []struct {
 		name    string
@@ -100,27 +101,27 @@ func TestNewRefuses(t *testing.T) {
 	}
 	t.Run("no key", func(t *testing.T) {
 		t.Parallel()
-		_, err := hmacverify.New(hmacverify.GitHub(), nil)
+		_, err := hmacverify.New(preset.GitHub(), nil)
 		wantErr(t, err, hmacverify.ErrNoKey)
-		_, err = hmacverify.NewSigner(hmacverify.GitHub(), nil)
+		_, err = hmacverify.NewSigner(preset.GitHub(), nil)
 		wantErr(t, err, hmacverify.ErrConfig)
 	})
 	t.Run("more than sixteen keys", func(t *testing.T) {
 		t.Parallel()
 		many := make([]string, 17)
-		_, err := hmacverify.New(hmacverify.GitHub(), nil, many...)
+		_, err := hmacverify.New(preset.GitHub(), nil, many...)
 		wantErr(t, err, hmacverify.ErrConfig)
 	})
 	t.Run("to sign what is signed in the body", func(t *testing.T) {
 		t.Parallel()
-		_, err := hmacverify.NewSigner(hmacverify.AdyenStandard(), nil, "abcd")
+		_, err := hmacverify.NewSigner(preset.AdyenStandard(), nil, "abcd")
 		wantErr(t, err, hmacverify.ErrConfig)
 	})
 }
 
 func TestAChangedSchemeDoesNotChangeAVerifier(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.PagerDuty()
+	s := preset.PagerDuty()
 	v := newVerifier(t, s, nil, testKey)
 	h := signed(t, s, nil, ruleBody, testKey)
 	s.List.Keys[0], s.Signature[0] = "v9", "Other"

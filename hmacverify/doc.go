@@ -2,7 +2,7 @@
 // has the key, over exactly the bytes that arrived, and not long ago. It knows
 // how more than a hundred senders sign, and can be told how others do.
 //
-//	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, secret)
+//	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 //	if err != nil {
 //		log.Fatal(err)
 //	}

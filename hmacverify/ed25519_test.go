@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // ed25519Keys returns a pair of keys, written as the scheme says.
@@ -22,7 +23,7 @@ func ed25519Keys(s hmacverify.Scheme) (public, private string) {
 
 func TestEd25519(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Discord()
+	s := preset.Discord()
 	public, private := ed25519Keys(s)
 	h := signed(t, s, nil, `{"id":"1"}`, private)
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // send plays the sender: it signs body and delivers it to h.
@@ -30,21 +31,21 @@ func send(h http.Handler, s hmacverify.Scheme, key, body string) *httptest.Respo
 }
 
 func Example() {
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, "secret")
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, "secret")
 	if err != nil {
 		panic(err)
 	}
 	events := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d, _ := hmacverify.FromContext(r.Context())
 		id, err := d.IdempotencyID()
-		fmt.Println(d.Scope(), id, err)
+		fmt.Println(d.Scheme, id, err)
 	})
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks", verifier.Handler(events))
 
-	w := send(mux, hmacverify.XSignature256(), "secret", `{"eventId":"evt_1","status":"verified"}`)
+	w := send(mux, preset.XSignature256(), "secret", `{"eventId":"evt_1","status":"verified"}`)
 	fmt.Println(w.Code)
-	w = send(mux, hmacverify.XSignature256(), "guessed", `{"eventId":"evt_2","status":"verified"}`)
+	w = send(mux, preset.XSignature256(), "guessed", `{"eventId":"evt_2","status":"verified"}`)
 	fmt.Println(w.Code, w.Body)
 	// Output:
 	// x-signature-256 evt_1 <nil>
@@ -54,7 +55,7 @@ func Example() {
 
 // A published vector of GitHub's.
 func ExampleVerifier_Verify() {
-	verifier, err := hmacverify.New(hmacverify.GitHub(), nil, "It's a Secret to Everybody")
+	verifier, err := hmacverify.New(preset.GitHub(), nil, "It's a Secret to Everybody")
 	if err != nil {
 		panic(err)
 	}
@@ -73,7 +74,7 @@ func ExampleVerifier_Verify() {
 // A delivery that waited in a queue is verified against the time of its
 // receipt.
 func ExampleVerifier_VerifyAt() {
-	verifier, err := hmacverify.New(hmacverify.Mux(), nil, "SuperSecret123")
+	verifier, err := hmacverify.New(preset.Mux(), nil, "SuperSecret123")
 	if err != nil {
 		panic(err)
 	}
@@ -92,7 +93,7 @@ func ExampleVerifier_VerifyAt() {
 
 // Check is for those who answer refused requests themselves.
 func ExampleVerifier_Check() {
-	verifier, err := hmacverify.New(hmacverify.GitHub(), nil, "secret")
+	verifier, err := hmacverify.New(preset.GitHub(), nil, "secret")
 	if err != nil {
 		panic(err)
 	}
@@ -105,7 +106,7 @@ func ExampleVerifier_Check() {
 		body, _ := io.ReadAll(r.Body) // still there
 		fmt.Println(len(d.Body), len(body))
 	})
-	fmt.Println(send(handler, hmacverify.GitHub(), "secret", `{"action":"opened"}`).Code)
+	fmt.Println(send(handler, preset.GitHub(), "secret", `{"action":"opened"}`).Code)
 	// Output:
 	// 19 19
 	// 200
@@ -113,7 +114,7 @@ func ExampleVerifier_Check() {
 
 // The reason for a refusal goes to the hook, never to the client.
 func ExampleVerifier_Handler() {
-	verifier, err := hmacverify.New(hmacverify.GitHub(), &hmacverify.Options{
+	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
 		MaxBody: 25 << 20, // what GitHub sends at most
 		OnError: func(r *http.Request, err error) { fmt.Println(r.URL.Path, err) },
 	}, "secret")
@@ -121,7 +122,7 @@ func ExampleVerifier_Handler() {
 		panic(err)
 	}
 	handler := verifier.Handler(http.NotFoundHandler())
-	fmt.Println(send(handler, hmacverify.GitHub(), "another", `{}`).Code)
+	fmt.Println(send(handler, preset.GitHub(), "another", `{}`).Code)
 	// Output:
 	// /webhooks hmacverify: signature does not match
 	// 401
@@ -167,7 +168,7 @@ func ExampleScheme() {
 
 // While keys rotate both are accepted, and the delivery says which it was.
 func ExampleNew_rotation() {
-	verifier, err := hmacverify.New(hmacverify.GitHub(), nil, "new secret", "old secret")
+	verifier, err := hmacverify.New(preset.GitHub(), nil, "new secret", "old secret")
 	if err != nil {
 		panic(err)
 	}
@@ -175,8 +176,8 @@ func ExampleNew_rotation() {
 		d, _ := hmacverify.FromContext(r.Context())
 		fmt.Println("key", d.Key)
 	}))
-	send(handler, hmacverify.GitHub(), "old secret", `{}`)
-	send(handler, hmacverify.GitHub(), "new secret", `{}`)
+	send(handler, preset.GitHub(), "old secret", `{}`)
+	send(handler, preset.GitHub(), "new secret", `{}`)
 	// Output:
 	// key 1
 	// key 0
@@ -187,7 +188,7 @@ func ExampleOptions_keys() {
 	keys := map[string]hmacverify.Tenant{
 		"acme": {Name: "acme", Keys: []string{"acme's secret"}},
 	}
-	verifier, err := hmacverify.New(hmacverify.GitHub(), &hmacverify.Options{
+	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
 		Keys: func(r *http.Request) (hmacverify.Tenant, error) {
 			tenant, ok := keys[r.PathValue("tenant")]
 			if !ok {
@@ -202,9 +203,9 @@ func ExampleOptions_keys() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /{tenant}", verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d, _ := hmacverify.FromContext(r.Context())
-		fmt.Println(d.Scope())
+		fmt.Println(d.Scheme, d.Tenant)
 	})))
-	signer, err := hmacverify.NewSigner(hmacverify.GitHub(), nil, "acme's secret")
+	signer, err := hmacverify.NewSigner(preset.GitHub(), nil, "acme's secret")
 	if err != nil {
 		panic(err)
 	}
@@ -218,7 +219,7 @@ func ExampleOptions_keys() {
 		fmt.Println(w.Code)
 	}
 	// Output:
-	// github/acme
+	// github acme
 	// 200
 	// 401
 }
@@ -235,12 +236,12 @@ func ExampleDelivery_IdempotencyID() {
 	// Output:
 	// evt_1 <nil>
 	// sha256:44136fa355b36 <nil>
-	//  hmacverify: delivery has no replay-proof identity: nothing that dropbox signs tells its events apart
+	//  hmacverify: delivery has no replay-proof identity: dropbox signs nothing that tells its events apart
 }
 
 // The sender's side of Standard Webhooks, with a published vector.
 func ExampleSigner_Sign() {
-	signer, err := hmacverify.NewSigner(hmacverify.StandardWebhooks(), nil, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	signer, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if err != nil {
 		panic(err)
 	}
@@ -260,21 +261,21 @@ func ExampleNewContext() {
 	d := &hmacverify.Delivery{Scheme: "queue", ID: "1", IDSigned: true, Identity: hmacverify.SignedID}
 	ctx := hmacverify.NewContext(context.Background(), d)
 	got, ok := hmacverify.FromContext(ctx)
-	fmt.Println(got.Scope(), got.ID, ok)
+	fmt.Println(got.Scheme, got.ID, ok)
 	// Output: queue 1 true
 }
 
 // Zoom asks an endpoint to sign a token before it sends events.
 func ExampleZoomChallenge() {
-	verifier, err := hmacverify.New(hmacverify.Zoom(), nil, "secret")
+	verifier, err := hmacverify.New(preset.Zoom(), nil, "secret")
 	if err != nil {
 		panic(err)
 	}
 	events := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	handler := verifier.Handler(hmacverify.ZoomChallenge("secret", events))
+	handler := verifier.Handler(preset.ZoomChallenge("secret", events))
 	for _, token := range []string{"abc", `v0:1700000000:{}`} {
 		body := `{"event":"endpoint.url_validation","payload":{"plainToken":"` + token + `"}}`
-		fmt.Println(send(handler, hmacverify.Zoom(), "secret", body).Code)
+		fmt.Println(send(handler, preset.Zoom(), "secret", body).Code)
 	}
 	// Output:
 	// 200
@@ -284,7 +285,7 @@ func ExampleZoomChallenge() {
 // Meta asks with a GET; its events are POSTs.
 func ExampleMetaChallenge() {
 	mux := http.NewServeMux()
-	mux.Handle("GET /webhooks", hmacverify.MetaChallenge("a token of mine"))
+	mux.Handle("GET /webhooks", preset.MetaChallenge("a token of mine"))
 	query := url.Values{
 		"hub.mode": {"subscribe"}, "hub.verify_token": {"a token of mine"}, "hub.challenge": {"1158201444"},
 	}

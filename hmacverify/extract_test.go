@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func mac(newHash func() hash.Hash, key, text string) []byte {
@@ -26,7 +27,7 @@ func mac(newHash func() hash.Hash, key, text string) []byte {
 
 func TestTwilioJSON(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.TwilioJSON()
+	s := preset.TwilioJSON()
 	const body = `{"a":1}`
 	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
 	for _, tt := range []struct{ name, configured, signed string }{
@@ -59,7 +60,7 @@ const adyenBody = `{"notificationItems":[{"NotificationRequestItem":{"pspReferen
 func TestAdyenStandard(t *testing.T) {
 	t.Parallel()
 	key := hex.EncodeToString([]byte("k"))
-	v := newVerifier(t, hmacverify.AdyenStandard(), nil, key)
+	v := newVerifier(t, preset.AdyenStandard(), nil, key)
 	signature := base64.StdEncoding.EncodeToString(mac(sha256.New, "k", "psp::shop:a:b:1130:EUR:CAPTURE:true"))
 	good := fmt.Sprintf(adyenBody, signature)
 	d, err := v.Verify(nil, []byte(good))
@@ -100,7 +101,7 @@ func TestAdyenStandard(t *testing.T) {
 
 // Nobody has signed anything yet when the items are counted.
 func TestAdyenReadsNoMoreThanTwoItems(t *testing.T) {
-	v := newVerifier(t, hmacverify.AdyenStandard(), nil, "6b")
+	v := newVerifier(t, preset.AdyenStandard(), nil, "6b")
 	body := []byte(`{"notificationItems":[{}` + strings.Repeat(",{}", 300_000) + `]}`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -116,14 +117,14 @@ func TestAdyenReadsNoMoreThanTwoItems(t *testing.T) {
 func TestAToleranceWantsATimestamp(t *testing.T) {
 	t.Parallel()
 	h := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(make([]byte, 20))}}
-	v := newVerifier(t, hmacverify.TwilioJSON(), &hmacverify.Options{URL: "https://a.example/b", Tolerance: time.Minute}, "k")
+	v := newVerifier(t, preset.TwilioJSON(), &hmacverify.Options{URL: "https://a.example/b", Tolerance: time.Minute}, "k")
 	_, err := v.Verify(h, []byte(`{}`))
 	wantErr(t, err, hmacverify.ErrTimestamp)
 }
 
 func TestMailgun(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, hmacverify.MailgunUnsignedBody(), testOptions(), "k")
+	v := newVerifier(t, preset.MailgunUnsignedBody(), testOptions(), "k")
 	event := func(timestamp, token, sum string) []byte {
 		return fmt.Appendf(nil, `{"signature":{"timestamp":"%s","token":"%s","signature":"%s"},"event-data":{"event":"opened"}}`,
 			timestamp, token, sum)
@@ -167,7 +168,7 @@ func TestExtractMayRefuse(t *testing.T) {
 
 func TestFormFields(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Twilio()
+	s := preset.Twilio()
 	v := newVerifier(t, s, &hmacverify.Options{URL: "https://a.example/b"}, "k")
 	for _, tt := range []struct{ name, body, fields string }{
 		{"are sorted by name", "b=2&a=1&B=3", "B3a1b2"},

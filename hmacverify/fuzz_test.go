@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // reasons are all the errors that Verify may return.
@@ -30,8 +31,8 @@ func knownReason(err error) bool {
 // contains the one signature that the key makes, whole.
 func FuzzList(f *testing.F) {
 	schemes := []hmacverify.Scheme{
-		hmacverify.Stripe(), hmacverify.Persona(), hmacverify.Paddle(), hmacverify.PagerDuty(), hmacverify.Recurly(),
-		hmacverify.Cronofy(), hmacverify.Worldpay(), hmacverify.XSignature256(), hmacverify.Sanity(), hmacverify.LINE(),
+		preset.Stripe(), preset.Persona(), preset.Paddle(), preset.PagerDuty(), preset.Recurly(),
+		preset.Cronofy(), preset.Worldpay(), preset.XSignature256(), preset.Sanity(), preset.LINE(),
 	}
 	verifiers := make([]*hmacverify.Verifier, len(schemes))
 	macs := make([]string, len(schemes))
@@ -97,7 +98,7 @@ func FuzzTemplate(f *testing.F) {
 // FuzzTimestamp: what is accepted lies within the tolerance, and is written in
 // one way only.
 func FuzzTimestamp(f *testing.F) {
-	s := hmacverify.Slack()
+	s := preset.Slack()
 	v := newVerifier(f, s, testOptions(), testKey)
 	for _, seed := range []string{"1795435200", "+1795435200", "01795435200", "1e9", "", "-1", "4611686018427387904", "99999999999999999999"} {
 		f.Add(seed)
@@ -127,7 +128,7 @@ func FuzzTimestamp(f *testing.F) {
 // FuzzJSONPath: in a valid body without repeated names, the ID is what
 // encoding/json finds there; in any other the search ends.
 func FuzzJSONPath(f *testing.F) {
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	s.ID.JSON = "a.b"
 	v := newVerifier(f, s, nil, testKey)
 	signer, err := hmacverify.NewSigner(s, nil, testKey)

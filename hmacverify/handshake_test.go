@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // oracles are texts that nobody may get signed: each is, or could be, what a
@@ -46,7 +47,7 @@ func get(h http.Handler, query url.Values) *httptest.ResponseRecorder {
 
 func TestZoomChallenge(t *testing.T) {
 	t.Parallel()
-	zoom := func(next http.Handler) http.Handler { return hmacverify.ZoomChallenge(testKey, next) }
+	zoom := func(next http.Handler) http.Handler { return preset.ZoomChallenge(testKey, next) }
 	question := func(token string) string {
 		quoted, _ := json.Marshal(token)
 		return fmt.Sprintf(`{"payload":{"plainToken":%s},"event":"endpoint.url_validation"}`, quoted)
@@ -56,7 +57,7 @@ func TestZoomChallenge(t *testing.T) {
 		mac := hmac.New(sha256.New, []byte(testKey))
 		mac.Write([]byte("qgg8vlvZRS6UYooatFL8Aw"))
 		want := fmt.Sprintf(`{"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":"%x"}`, mac.Sum(nil))
-		w := post(t, hmacverify.Zoom(), zoom, question("qgg8vlvZRS6UYooatFL8Aw"))
+		w := post(t, preset.Zoom(), zoom, question("qgg8vlvZRS6UYooatFL8Aw"))
 		if w.Code != 200 || w.Body.String() != want {
 			t.Errorf("got %d %s, want %s", w.Code, w.Body, want)
 		}
@@ -64,7 +65,7 @@ func TestZoomChallenge(t *testing.T) {
 	for _, text := range oracles {
 		t.Run(fmt.Sprintf("does not sign %.20q", text), func(t *testing.T) {
 			t.Parallel()
-			if w := post(t, hmacverify.Zoom(), zoom, question(text)); w.Code != http.StatusUnauthorized {
+			if w := post(t, preset.Zoom(), zoom, question(text)); w.Code != http.StatusUnauthorized {
 				t.Errorf("got %d %s", w.Code, w.Body)
 			}
 		})
@@ -79,14 +80,14 @@ func TestZoomChallenge(t *testing.T) {
 	})
 	t.Run("passes events on", func(t *testing.T) {
 		t.Parallel()
-		if w := post(t, hmacverify.Zoom(), zoom, `{"event":"meeting.started"}`); w.Code != http.StatusAccepted {
+		if w := post(t, preset.Zoom(), zoom, `{"event":"meeting.started"}`); w.Code != http.StatusAccepted {
 			t.Errorf("got %d", w.Code)
 		}
 	})
 	t.Run("signs nothing without a key", func(t *testing.T) {
 		t.Parallel()
-		keyless := func(next http.Handler) http.Handler { return hmacverify.ZoomChallenge("", next) }
-		if w := post(t, hmacverify.Zoom(), keyless, question("abc")); w.Code != http.StatusUnauthorized {
+		keyless := func(next http.Handler) http.Handler { return preset.ZoomChallenge("", next) }
+		if w := post(t, preset.Zoom(), keyless, question("abc")); w.Code != http.StatusUnauthorized {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 	})
@@ -94,7 +95,7 @@ func TestZoomChallenge(t *testing.T) {
 
 func TestXChallenge(t *testing.T) {
 	t.Parallel()
-	h := hmacverify.XChallenge(testKey)
+	h := preset.XChallenge(testKey)
 	t.Run("signs a token", func(t *testing.T) {
 		t.Parallel()
 		mac := hmac.New(sha256.New, []byte(testKey))
@@ -117,12 +118,12 @@ func TestXChallenge(t *testing.T) {
 // Some tokens are JSON too. What XChallenge answers must not pass for an event.
 func TestNoAnswerOfXChallengeSignsABody(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, hmacverify.X(), nil, testKey)
+	v := newVerifier(t, preset.X(), nil, testKey)
 	for _, token := range []string{"null", "true", "123", "abc"} {
 		var answer struct {
 			Token string `json:"response_token"`
 		}
-		w := get(hmacverify.XChallenge(testKey), url.Values{"crc_token": {token}})
+		w := get(preset.XChallenge(testKey), url.Values{"crc_token": {token}})
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 			t.Fatal(err)
 		}
@@ -130,22 +131,22 @@ func TestNoAnswerOfXChallengeSignsABody(t *testing.T) {
 		wantErr(t, err, hmacverify.ErrMalformed)
 	}
 	const event = " \n{}"
-	_, err := v.Verify(signed(t, hmacverify.X(), nil, event, testKey), []byte(event))
+	_, err := v.Verify(signed(t, preset.X(), nil, event, testKey), []byte(event))
 	wantErr(t, err, nil)
 }
 
 func TestSlackChallenge(t *testing.T) {
 	t.Parallel()
 	const question = `{"type":"url_verification","challenge":"3eZbrw1a<b>"}`
-	w := post(t, hmacverify.Slack(), hmacverify.SlackChallenge, question)
+	w := post(t, preset.Slack(), preset.SlackChallenge, question)
 	if w.Code != 200 || w.Body.String() != "3eZbrw1a<b>" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	if w := post(t, hmacverify.Slack(), hmacverify.SlackChallenge, `{"type":"event_callback"}`); w.Code != http.StatusAccepted {
+	if w := post(t, preset.Slack(), preset.SlackChallenge, `{"type":"event_callback"}`); w.Code != http.StatusAccepted {
 		t.Errorf("an event: got %d", w.Code)
 	}
 	w = httptest.NewRecorder()
-	hmacverify.SlackChallenge(unreachable(t)).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(question)))
+	preset.SlackChallenge(unreachable(t)).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(question)))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("an unverified question: got %d", w.Code)
 	}
@@ -154,7 +155,7 @@ func TestSlackChallenge(t *testing.T) {
 func TestMetaChallenge(t *testing.T) {
 	t.Parallel()
 	ask := func(configured, mode, token, challenge string) *httptest.ResponseRecorder {
-		return get(hmacverify.MetaChallenge(configured),
+		return get(preset.MetaChallenge(configured),
 			url.Values{"hub.mode": {mode}, "hub.verify_token": {token}, "hub.challenge": {challenge}})
 	}
 	if w := ask("mine", "subscribe", "mine", "1158201444"); w.Code != 200 || w.Body.String() != "1158201444" {
@@ -176,7 +177,7 @@ func TestMetaChallenge(t *testing.T) {
 
 func TestDropboxChallenge(t *testing.T) {
 	t.Parallel()
-	h := hmacverify.DropboxChallenge()
+	h := preset.DropboxChallenge()
 	if w := get(h, url.Values{"challenge": {"abc_1-2"}}); w.Body.String() != "abc_1-2" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
@@ -188,7 +189,7 @@ func TestDropboxChallenge(t *testing.T) {
 func TestAsanaHandshake(t *testing.T) {
 	t.Parallel()
 	stored := ""
-	h := hmacverify.AsanaHandshake(func(_ *http.Request, secret string) error {
+	h := preset.AsanaHandshake(func(_ *http.Request, secret string) error {
 		if stored != "" {
 			return errors.New("has a key")
 		}

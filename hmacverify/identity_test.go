@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func verify(tb testing.TB, s hmacverify.Scheme, h http.Header, body string) hmacverify.Delivery {
@@ -27,7 +28,7 @@ func identityOf(tb testing.TB, d hmacverify.Delivery) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return d.Scope() + " " + id
+	return d.Scheme + " " + id
 }
 
 // Whoever captures a delivery can change what is not signed, and nothing else.
@@ -57,7 +58,7 @@ func TestAReplayKeepsItsIdentity(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	github, dropbox, own := hmacverify.GitHub(), hmacverify.Dropbox(), hmacverify.XSignature256()
+	github, dropbox, own := preset.GitHub(), preset.Dropbox(), preset.XSignature256()
 
 	t.Run("a GitHub delivery under another X-GitHub-Delivery is the same event", func(t *testing.T) {
 		t.Parallel()
@@ -83,7 +84,7 @@ func TestIdentity(t *testing.T) {
 	})
 	t.Run("the unsigned ID is used only by the name that says what it gives up", func(t *testing.T) {
 		t.Parallel()
-		s := hmacverify.GitHub()
+		s := preset.GitHub()
 		s.Identity = hmacverify.InsecureUnsignedID
 		h := signed(t, s, http.Header{"X-Github-Delivery": {"1"}}, ruleBody, testKey)
 		if got := identityOf(t, verify(t, s, h, ruleBody)); got != "github 1" {
@@ -147,10 +148,10 @@ func TestIdentity(t *testing.T) {
 
 func TestEventType(t *testing.T) {
 	t.Parallel()
-	github, stripe := hmacverify.GitHub(), hmacverify.Stripe()
+	github, stripe := preset.GitHub(), preset.Stripe()
 	h := signed(t, github, http.Header{"X-Github-Event": {"push"}}, ruleBody, testKey)
-	if d := verify(t, github, h, ruleBody); d.Type != "push" || d.EventType() != "push" {
-		t.Errorf("header: got %q and %q", d.Type, d.EventType())
+	if d := verify(t, github, h, ruleBody); d.EventType() != "push" {
+		t.Errorf("header: got %q", d.EventType())
 	}
 	const body = `{"id":"evt_1","data":{"type":"no"},"type":"charge.succeeded"}`
 	if d := verify(t, stripe, signed(t, stripe, nil, body, testKey), body); d.EventType() != "charge.succeeded" {
@@ -166,13 +167,13 @@ func TestEventTypesOfPresets(t *testing.T) {
 		scheme     hmacverify.Scheme
 		body, want string
 	}{
-		"Standard Webhooks": {hmacverify.StandardWebhooks(), `{"type":"user.created"}`, "user.created"},
-		"Anthropic":         {hmacverify.Anthropic(), `{"type":"event","data":{"type":"session.idled"}}`, "session.idled"},
-		"Increase":          {hmacverify.Increase(), `{"type":"event","category":"account.created"}`, "account.created"},
-		"Finch":             {hmacverify.Finch(), `{"event_type":"company.updated","data":{"type":"no"}}`, "company.updated"},
-		"Loops":             {hmacverify.Loops(), `{"eventName":"contact.created"}`, "contact.created"},
-		"Replicate":         {hmacverify.Replicate(), `{"type":"no","status":"succeeded"}`, ""},
-		"Stytch":            {hmacverify.Stytch(), `{"action":"CREATE","object_type":"user","type":"no"}`, ""},
+		"Standard Webhooks": {preset.StandardWebhooks(), `{"type":"user.created"}`, "user.created"},
+		"Anthropic":         {preset.Anthropic(), `{"type":"event","data":{"type":"session.idled"}}`, "session.idled"},
+		"Increase":          {preset.Increase(), `{"type":"event","category":"account.created"}`, "account.created"},
+		"Finch":             {preset.Finch(), `{"event_type":"company.updated","data":{"type":"no"}}`, "company.updated"},
+		"Loops":             {preset.Loops(), `{"eventName":"contact.created"}`, "contact.created"},
+		"Replicate":         {preset.Replicate(), `{"type":"no","status":"succeeded"}`, ""},
+		"Stytch":            {preset.Stytch(), `{"action":"CREATE","object_type":"user","type":"no"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,8 +194,8 @@ func TestARetryOfBoxIsADuplicate(t *testing.T) {
 	const body = `{"type":"webhook_event","id":"0f73d6f6","trigger":"FILE.UPLOADED"}`
 	want := ""
 	for _, delivery := range []string{"first", "second"} {
-		h := signed(t, hmacverify.Box(), http.Header{"Box-Delivery-Id": {delivery}}, body, testKey)
-		got := identityOf(t, verify(t, hmacverify.Box(), h, body))
+		h := signed(t, preset.Box(), http.Header{"Box-Delivery-Id": {delivery}}, body, testKey)
+		got := identityOf(t, verify(t, preset.Box(), h, body))
 		if want == "" {
 			want = got
 		}
@@ -218,8 +219,8 @@ func TestDeliveryWithoutHTTP(t *testing.T) {
 	if id, err := unsigned.IdempotencyID(); id != "" || err == nil {
 		t.Errorf("an unsigned ID is none: got %q, %v", id, err)
 	}
-	if got.Scope() != "acme/eu/1" {
-		t.Errorf("got scope %q", got.Scope())
+	if got.Tenant != "eu/1" {
+		t.Errorf("got tenant %q", got.Tenant)
 	}
 	if _, ok := hmacverify.FromContext(context.Background()); ok {
 		t.Error("found a delivery where there is none")

@@ -13,11 +13,12 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.GitHub()
+	s := preset.GitHub()
 	v := newVerifier(t, s, nil, "newest", "older", "oldest")
 	for i, key := range []string{"newest", "older", "oldest"} {
 		t.Run("reports which key matched: "+key, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestKeyEncodings(t *testing.T) {
 func TestAStripeSecretIsNotDecoded(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	s := hmacverify.Stripe()
+	s := preset.Stripe()
 	plain := s
 	plain.Name = "same"
 	h := signed(t, s, nil, ruleBody, secret)
@@ -83,7 +84,7 @@ func TestAStripeSecretIsNotDecoded(t *testing.T) {
 
 func TestKeysByRequest(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.GitHub()
+	s := preset.GitHub()
 	asked := 0
 	tenants := map[string]hmacverify.Tenant{
 		"/a":        {Name: "a", Keys: []string{"key-a-new", "key-a"}},
@@ -135,7 +136,7 @@ func TestKeysByRequest(t *testing.T) {
 	})
 	t.Run("the tenant and the key that matched are reported", func(t *testing.T) {
 		d, err := check("/a", "key-a")
-		if wantErr(t, err, nil); err == nil && (d.Tenant != "a" || d.Key != 1 || d.Scope() != "github/a") {
+		if wantErr(t, err, nil); err == nil && (d.Tenant != "a" || d.Key != 1 || d.Scheme != "github") {
 			t.Errorf("got %v", d)
 		}
 	})
@@ -144,8 +145,8 @@ func TestKeysByRequest(t *testing.T) {
 		wantErr(t, err, nil)
 		b, err := check("/A", "key-a")
 		wantErr(t, err, nil)
-		if a.Scope() != b.Scope() {
-			t.Errorf("got %q and %q", a.Scope(), b.Scope())
+		if a.Tenant != b.Tenant {
+			t.Errorf("got %q and %q", a.Tenant, b.Tenant)
 		}
 	})
 	t.Run("an unsigned request costs no look-up", func(t *testing.T) {
@@ -160,7 +161,7 @@ func TestKeysByRequest(t *testing.T) {
 		wantErr(t, err, hmacverify.ErrNoKey)
 	})
 	t.Run("a tenant has its own URL", func(t *testing.T) {
-		square := hmacverify.Square()
+		square := preset.Square()
 		o := testOptions()
 		o.URL = ""
 		tenant := hmacverify.Tenant{Name: "t", Keys: []string{testKey}, URL: testURL}
@@ -179,7 +180,7 @@ func TestKeysByRequest(t *testing.T) {
 
 func TestTheZeroVerifierRefusesEverything(t *testing.T) {
 	t.Parallel()
-	h := signed(t, hmacverify.GitHub(), nil, ruleBody, "k")
+	h := signed(t, preset.GitHub(), nil, ruleBody, "k")
 	for _, v := range []*hmacverify.Verifier{nil, {}} {
 		_, err := v.Verify(h, []byte(ruleBody))
 		wantErr(t, err, hmacverify.ErrNoKey)
@@ -204,7 +205,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-key-00112233"
 	const body = `{"eventId":"1","secret":"canary-body"}`
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	v := newVerifier(t, s, nil, canary)
 	signer, err := hmacverify.NewSigner(s, nil, canary)
 	if err != nil {
@@ -216,7 +217,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	wantErr(t, err, nil)
 	_, mismatch := v.Verify(h, []byte(body+" "))
 	_, malformed := v.Verify(http.Header{"X-Signature-256": {mac + "ff"}}, []byte(body))
-	_, config := hmacverify.New(hmacverify.AdyenStandard(), nil, canary)
+	_, config := hmacverify.New(preset.AdyenStandard(), nil, canary)
 	tenant := hmacverify.Tenant{Name: "t", Keys: []string{canary}}
 
 	var log bytes.Buffer

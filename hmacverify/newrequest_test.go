@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // A test of an endpoint needs no more than this to be its sender.
 func ExampleSigner_NewRequest() {
-	verifier, err := hmacverify.New(hmacverify.StandardWebhooks(), nil, "whsec_c2VjcmV0")
+	verifier, err := hmacverify.New(preset.StandardWebhooks(), nil, "whsec_c2VjcmV0")
 	if err != nil {
 		panic(err)
 	}
@@ -21,7 +22,7 @@ func ExampleSigner_NewRequest() {
 		fmt.Fprintln(w, "thanks for", d.ID)
 	}))
 
-	signer, err := hmacverify.NewSigner(hmacverify.StandardWebhooks(), nil, "whsec_c2VjcmV0")
+	signer, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, "whsec_c2VjcmV0")
 	if err != nil {
 		panic(err)
 	}
@@ -39,7 +40,7 @@ func ExampleSigner_NewRequest() {
 
 func TestNewRequestLeavesTheHeadersThatItIsGivenAlone(t *testing.T) {
 	t.Parallel()
-	signer, err := hmacverify.NewSigner(hmacverify.Stripe(), nil, "key")
+	signer, err := hmacverify.NewSigner(preset.Stripe(), nil, "key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestNewRequestLeavesTheHeadersThatItIsGivenAlone(t *testing.T) {
 
 func TestNewRequestSaysWhatTheSchemeSignsAndLacks(t *testing.T) {
 	t.Parallel()
-	signer, err := hmacverify.NewSigner(hmacverify.StandardWebhooks(), nil, "whsec_c2VjcmV0")
+	signer, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, "whsec_c2VjcmV0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Options struct {
 
 // Tenant is one of the senders that share an endpoint.
 type Tenant struct {
-	// Name is the tenant's name, for [Delivery.Scope]. Take it from where the
+	// Name is the tenant's name, for [Delivery.Tenant]. Take it from where the
 	// keys are kept, not from the request: if "/hooks/acme" and "/hooks/ACME"
 	// find the same keys, they must give the same name. Required, at most 128
 	// bytes. No two tenants may have a key in common.

@@ -155,7 +155,7 @@ func TestPresetDocumentation(t *testing.T) {
 // presetDocs returns the doc comments of all functions that return a Scheme.
 func presetDocs(t *testing.T) map[string]string {
 	t.Helper()
-	names, err := filepath.Glob("*.go")
+	names, err := filepath.Glob("preset/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,14 +170,14 @@ func presetDocs(t *testing.T) map[string]string {
 		}
 		files = append(files, f)
 	}
-	p, err := doc.NewFromFiles(fset, files, "github.com/hookonce/hookonce/hmacverify")
+	p, err := doc.NewFromFiles(fset, files, "github.com/hookonce/hookonce/hmacverify/preset")
 	if err != nil {
 		t.Fatal(err)
 	}
 	docs := map[string]string{}
-	for _, typ := range p.Types {
-		for _, f := range typ.Funcs {
-			if typ.Name == "Scheme" {
+	for _, f := range p.Funcs {
+		if results := f.Decl.Type.Results; results != nil && len(results.List) == 1 {
+			if r, ok := results.List[0].Type.(*ast.SelectorExpr); ok && r.Sel.Name == "Scheme" {
 				docs[f.Name] = strings.Join(strings.Fields(f.Doc), " ")
 			}
 		}

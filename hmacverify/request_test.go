@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // countingBody reports what was read of a request.
@@ -37,7 +38,7 @@ func request(h http.Header, body io.Reader, length int64) (*http.Request, *count
 
 func TestCheckPutsTheBodyBack(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	v := newVerifier(t, s, nil, testKey)
 	for _, tt := range []struct {
 		name   string
@@ -92,7 +93,7 @@ func TestCheckPutsTheBodyBack(t *testing.T) {
 
 func TestWhatIsCheapIsCheckedFirst(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Stripe()
+	s := preset.Stripe()
 	v := newVerifier(t, s, testOptions(), testKey)
 	good := signed(t, s, nil, ruleBody, testKey)
 	old := good.Clone()
@@ -125,7 +126,7 @@ func TestWhatIsCheapIsCheckedFirst(t *testing.T) {
 
 func TestBodyLimits(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	v := newVerifier(t, s, &hmacverify.Options{MaxBody: 10}, testKey)
 	h := signed(t, s, nil, "0123456789", testKey)
 
@@ -165,7 +166,7 @@ func TestBodyLimits(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	var reasons []error
 	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { reasons = append(reasons, err) }}, testKey)
 	good := signed(t, s, nil, ruleBody, testKey)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // Each of these is a defect that a well-known library has or had.
@@ -18,7 +19,7 @@ const ruleBody = `{"id":"evt_1"}`
 
 func TestTimestampRules(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Slack()
+	s := preset.Slack()
 	v := newVerifier(t, s, testOptions(), testKey)
 	at := func(timestamp string) http.Header {
 		return signed(t, s, http.Header{"X-Slack-Request-Timestamp": {timestamp}}, ruleBody, testKey)
@@ -57,7 +58,7 @@ func TestTimestampRules(t *testing.T) {
 	})
 	t.Run("the timestamp is signed as it was received, not as it was parsed", func(t *testing.T) {
 		t.Parallel()
-		box := hmacverify.Box()
+		box := preset.Box()
 		const offset = "2026-11-23T13:00:00+01:00"
 		h := signed(t, box, http.Header{"Box-Delivery-Timestamp": {offset}}, ruleBody, testKey)
 		d, err := newVerifier(t, box, testOptions(), testKey).Verify(h, []byte(ruleBody))
@@ -79,7 +80,7 @@ func TestTimestampRules(t *testing.T) {
 	})
 	t.Run("no length of digits overflows where any time is accepted", func(t *testing.T) {
 		t.Parallel()
-		sanity := hmacverify.Sanity()
+		sanity := preset.Sanity()
 		v := newVerifier(t, sanity, nil, testKey)
 		for _, digits := range []string{strings.Repeat("9", 16), strconv.Itoa(math.MaxInt64), strings.Repeat("9", 40)} {
 			h := http.Header{"Sanity-Webhook-Signature": {"t=" + digits + ",v1=" + strings.Repeat("A", 43)}}
@@ -96,7 +97,7 @@ func TestTimestampRules(t *testing.T) {
 	})
 	t.Run("a time in the body is checked after the signature", func(t *testing.T) {
 		t.Parallel()
-		linear := hmacverify.Linear()
+		linear := preset.Linear()
 		v := newVerifier(t, linear, testOptions(), testKey)
 		stale := fmt.Sprintf(`{"webhookTimestamp":%d}`, testNow.Add(-61*time.Second).UnixMilli())
 		_, err := v.Verify(signed(t, linear, nil, stale, testKey), []byte(stale))
@@ -110,7 +111,7 @@ func TestTimestampRules(t *testing.T) {
 
 func TestCandidateRules(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Stripe()
+	s := preset.Stripe()
 	v := newVerifier(t, s, testOptions(), testKey)
 	header := signed(t, s, nil, ruleBody, testKey).Get("Stripe-Signature")
 	stamp, good, _ := strings.Cut(header, ",")
@@ -161,7 +162,7 @@ func flipLast(s string) string { return s[:len(s)-1] + flip(s[len(s)-1:]) }
 
 func TestHeaderRules(t *testing.T) {
 	t.Parallel()
-	slack, github, standard := hmacverify.Slack(), hmacverify.GitHub(), hmacverify.StandardWebhooks()
+	slack, github, standard := preset.Slack(), preset.GitHub(), preset.StandardWebhooks()
 	id := http.Header{"Webhook-Id": {"msg_1"}}
 	for _, tt := range []struct {
 		name   string
@@ -205,8 +206,8 @@ func TestNothingCanBeMovedAcrossATimestamp(t *testing.T) {
 		time       string
 		id, before string
 	}{
-		"Twitch":    {hmacverify.Twitch(), testNow.UTC().Format(time.RFC3339), "Twitch-Eventsub-Message-Id", "2026-11-10T12:00:00Z"},
-		"ConfigCat": {hmacverify.ConfigCat(), fmt.Sprint(testNow.Unix()), "X-ConfigCat-Webhook-ID", "1790000000"},
+		"Twitch":    {preset.Twitch(), testNow.UTC().Format(time.RFC3339), "Twitch-Eventsub-Message-Id", "2026-11-10T12:00:00Z"},
+		"ConfigCat": {preset.ConfigCat(), fmt.Sprint(testNow.Unix()), "X-ConfigCat-Webhook-ID", "1790000000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,8 +227,8 @@ func TestNothingCanBeMovedAcrossATimestamp(t *testing.T) {
 	}
 	t.Run("an ID in base64 is a token", func(t *testing.T) {
 		t.Parallel()
-		h := signed(t, hmacverify.Twitch(), http.Header{"Twitch-Eventsub-Message-Id": {"aI-w_q+9/x.y=="}}, ruleBody, testKey)
-		_, err := newVerifier(t, hmacverify.Twitch(), testOptions(), testKey).Verify(h, []byte(ruleBody))
+		h := signed(t, preset.Twitch(), http.Header{"Twitch-Eventsub-Message-Id": {"aI-w_q+9/x.y=="}}, ruleBody, testKey)
+		_, err := newVerifier(t, preset.Twitch(), testOptions(), testKey).Verify(h, []byte(ruleBody))
 		wantErr(t, err, nil)
 	})
 }
@@ -235,7 +236,7 @@ func TestNothingCanBeMovedAcrossATimestamp(t *testing.T) {
 func TestBase64URLMayBePaddedInOneWay(t *testing.T) {
 	t.Parallel()
 	const header = "Sanity-Webhook-Signature"
-	sanity := hmacverify.Sanity()
+	sanity := preset.Sanity()
 	h := signed(t, sanity, nil, ruleBody, testKey)
 	bare := strings.TrimRight(h.Get(header), "=")
 	for padding, want := range map[string]error{
@@ -257,7 +258,7 @@ func edit(name string, f func(string) string) func(http.Header) {
 
 func TestXSignature256(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	h := signed(t, s, nil, ruleBody, testKey)
 	v := newVerifier(t, s, nil, testKey)
 	t.Run("accepts the signature with sha256=", func(t *testing.T) {
@@ -283,7 +284,7 @@ func TestXSignature256(t *testing.T) {
 // same bytes into id, time and body.
 func TestAnIDThatContainsTheSeparatorIsAmbiguous(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.StandardWebhooks()
+	s := preset.StandardWebhooks()
 	stamp := fmt.Sprint(testNow.Unix())
 	body := stamp + ".payload"
 	h := signed(t, s, http.Header{"Webhook-Id": {"m"}}, body, testKey)
@@ -298,7 +299,7 @@ func TestAnIDThatContainsTheSeparatorIsAmbiguous(t *testing.T) {
 
 func TestPersonaGroups(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.Persona()
+	s := preset.Persona()
 	both := signed(t, s, nil, ruleBody, "new", "old")
 	for _, key := range []string{"new", "old"} {
 		t.Run("while keys rotate the "+key+" key is enough", func(t *testing.T) {

@@ -13,9 +13,8 @@ import (
 // HMAC-SHA256 over the raw body, in hex, with the key as it is, no timestamp
 // and no identity.
 type Scheme struct {
-	// Name is the sender's name, the first part of [Delivery.Scope]. Give two
-	// endpoints that share a store different names. Required; at most 64
-	// printable ASCII bytes without space and "/".
+	// Name is the sender's name. Required; at most 64 printable ASCII bytes
+	// without space and "/".
 	Name string
 
 	// Algorithm is what makes the signature. Default SHA256. It comes from
@@ -66,6 +65,10 @@ type Scheme struct {
 	// that does not begin with a brace. It is for senders to whose questions an
 	// endpoint must answer with a signature, see [XChallenge].
 	JSONObject bool
+
+	// Sender describes how the sender behaves. The zero Sender is one that
+	// nothing is known of.
+	Sender Sender
 
 	// Extract is for the few senders that no template describes. When it is
 	// set, Signed must be empty.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // These tests go over real connections, because what becomes of a body that
@@ -42,7 +43,7 @@ func dial(t *testing.T, addr string) net.Conn {
 
 func TestServer(t *testing.T) {
 	t.Parallel()
-	s := hmacverify.XSignature256()
+	s := preset.XSignature256()
 	var failure atomic.Pointer[error]
 	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { failure.Store(&err) }}, testKey)
 	addr := serve(t, v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +136,7 @@ func TestAFloodOfUnsignedBodiesDoesNotGrowTheHeap(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		requests, clients = 1_000, 50
 	}
-	v := newVerifier(t, hmacverify.XSignature256(), nil, testKey)
+	v := newVerifier(t, preset.XSignature256(), nil, testKey)
 	var bodyRead atomic.Int64
 	handler := v.Handler(unreachable(t))
 	addr := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // vector is a published delivery, or one mutation of it: see testdata/README.md.
@@ -24,26 +25,26 @@ type vector struct {
 // vectorSchemes gives the scheme for each name in the file. Where there is a
 // preset, the preset is what is tested.
 var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
-	"github":           preset(hmacverify.GitHub),
-	"slack":            preset(hmacverify.Slack),
-	"standardwebhooks": preset(hmacverify.StandardWebhooks),
-	"stripe":           preset(hmacverify.Stripe),
-	"mux":              preset(hmacverify.Mux),
-	"paddle":           preset(hmacverify.Paddle),
-	"square":           preset(hmacverify.Square),
-	"box":              preset(hmacverify.Box),
-	"razorpay":         preset(hmacverify.Razorpay),
-	"onfido":           preset(hmacverify.Onfido),
-	"veriff":           preset(hmacverify.Veriff),
-	"adyen-item":       preset(hmacverify.AdyenStandard),
-	"sanity":           preset(hmacverify.Sanity),
-	"pagerduty":        preset(hmacverify.PagerDuty),
-	"notion":           preset(hmacverify.Notion),
+	"github":           fixed(preset.GitHub),
+	"slack":            fixed(preset.Slack),
+	"standardwebhooks": fixed(preset.StandardWebhooks),
+	"stripe":           fixed(preset.Stripe),
+	"mux":              fixed(preset.Mux),
+	"paddle":           fixed(preset.Paddle),
+	"square":           fixed(preset.Square),
+	"box":              fixed(preset.Box),
+	"razorpay":         fixed(preset.Razorpay),
+	"onfido":           fixed(preset.Onfido),
+	"veriff":           fixed(preset.Veriff),
+	"adyen-item":       fixed(preset.AdyenStandard),
+	"sanity":           fixed(preset.Sanity),
+	"pagerduty":        fixed(preset.PagerDuty),
+	"notion":           fixed(preset.Notion),
 	"twilio": func(v vector) hmacverify.Scheme {
 		if v.Headers["Content-Type"] == "application/json" {
-			return hmacverify.TwilioJSON()
+			return preset.TwilioJSON()
 		}
-		return hmacverify.Twilio()
+		return preset.Twilio()
 	},
 	"github-sha1": func(vector) hmacverify.Scheme {
 		return hmacverify.Scheme{
@@ -64,11 +65,11 @@ var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
 	// The older HubSpot schemes are a hash of secret and text: not a MAC, since
 	// whoever sees one can append to the text. What must hold for them is that
 	// HubSpot's present scheme does not accept them.
-	"hubspot-v1": preset(hmacverify.HubSpot),
-	"hubspot-v2": preset(hmacverify.HubSpot),
+	"hubspot-v1": fixed(preset.HubSpot),
+	"hubspot-v2": fixed(preset.HubSpot),
 }
 
-func preset(f func() hmacverify.Scheme) func(vector) hmacverify.Scheme {
+func fixed(f func() hmacverify.Scheme) func(vector) hmacverify.Scheme {
 	return func(vector) hmacverify.Scheme { return f() }
 }
 

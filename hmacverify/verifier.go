@@ -42,6 +42,19 @@ func New(s Scheme, o *Options, keys ...string) (*Verifier, error) {
 	return v, nil
 }
 
+// Scheme returns the scheme that v verifies.
+func (v *Verifier) Scheme() Scheme {
+	if v == nil || v.plan == nil {
+		return Scheme{}
+	}
+	return v.plan.scheme
+}
+
+// Verified reports whether v verified d.
+func (v *Verifier) Verified(d *Delivery) bool {
+	return v != nil && d != nil && d.verifier == v
+}
+
 // Verify checks a delivery that was received just now: that one of the keys
 // signed it, and when. It does no I/O and allocates nothing, apart from what
 // {params}, an ExtractFunc or Ed25519 need, and a block of 1 KiB for every few
@@ -101,13 +114,14 @@ func (v *Verifier) checkBody(d *Delivery, r *keyring, w *work, h http.Header, bo
 			return err
 		}
 	}
-	d.Scheme, d.Tenant, d.Key, d.Time, d.Body = p.scheme.Name, r.tenant, key, w.sent, body
+	d.Scheme, d.Tenant, d.Key, d.Time, d.Header, d.Body = p.scheme.Name, r.tenant, key, w.sent, h, body
+	d.verifier = v
 	d.Identity, d.typePath = p.scheme.Identity, p.typePath
 	d.ID, d.IDSigned = id, p.idSigned || id != ""
 	if id == "" {
 		d.ID = w.id(p, h, body)
 	}
-	d.Type = optional(h, p.typeHeader)
+	d.eventType = optional(h, p.typeHeader)
 	return nil
 }
 

@@ -16,7 +16,7 @@ var errNotVerified = errors.New("idempotency: request did not come through hmacv
 // Where neither can be had it returns an error; whoever wants the ID that is not
 // signed sets the scheme's Identity to [hmacverify.InsecureUnsignedID].
 //
-// Its scope is [hmacverify.Delivery.Scope].
+// Its scope is the scheme and tenant.
 //
 // A handler that needs the event's ID takes it from [AttemptFrom]: of an ID that
 // is twice in a body the first counts here, and decoders take the last.
@@ -29,5 +29,12 @@ func DeliveryKey(r *http.Request) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return Key{Scope: d.Scope(), ID: id}, nil
+	return Key{Scope: scopeOf(d), ID: id}, nil
+}
+
+func scopeOf(d *hmacverify.Delivery) string {
+	if d.Tenant == "" {
+		return d.Scheme
+	}
+	return d.Scheme + "/" + d.Tenant
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
 )
@@ -34,7 +35,7 @@ func byHeader(r *http.Request) (idempotency.Key, error) {
 
 // A signed delivery on its whole way: verified, run once, answered.
 func Example() {
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, "secret")
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, "secret")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -46,7 +47,7 @@ func Example() {
 		fmt.Fprint(w, "thank you")
 	})))
 
-	signer, err := hmacverify.NewSigner(hmacverify.XSignature256(), nil, "secret")
+	signer, err := hmacverify.NewSigner(preset.XSignature256(), nil, "secret")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
 )
@@ -79,11 +80,11 @@ func TestWorkIsFinishedThoughTheClientHasGone(t *testing.T) {
 // The whole way: sign, verify, run once.
 func TestVerifiedDeliveryIsRunOnceUnderItsSignedID(t *testing.T) {
 	t.Parallel()
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, "secret")
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := hmacverify.NewSigner(hmacverify.XSignature256(), nil, "secret")
+	signer, err := hmacverify.NewSigner(preset.XSignature256(), nil, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
@@ -46,7 +47,7 @@ func newApp(ctx context.Context, dbURL, secret string, logger *slog.Logger) (*ap
 
 func (a *app) wire(ctx context.Context, secret string) (err error) {
 	options := &hmacverify.Options{MaxBody: maxBody, OnError: a.refused}
-	if a.verifier, err = hmacverify.New(hmacverify.XSignature256(), options, secret); err != nil {
+	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
 		return err
 	}
 	if a.events, err = sqlstore.New(a.db, a.dialect, nil); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -140,7 +141,7 @@ func (s *sender) request(ctx context.Context, d delivery) (*http.Request, error)
 	if d.sent != "" {
 		sent = d.sent
 	}
-	signer, err := hmacverify.NewSigner(hmacverify.XSignature256(), nil, secret)
+	signer, err := hmacverify.NewSigner(preset.XSignature256(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-github/v88/github"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/webhooks"
 	"github.com/slack-go/slack"
@@ -30,12 +31,12 @@ type peer struct {
 // peers are used as their documentation shows. What a receiver can make once
 // and keep is made once.
 var peers = []peer{
-	{"stripe-go", hmacverify.Stripe(), newStripe},
-	{"svix", hmacverify.Svix(), newSvix},
-	{"standard-webhooks", hmacverify.StandardWebhooks(), newStandardWebhooks},
-	{"go-github", hmacverify.GitHub(), newGitHub},
-	{"slack-go", hmacverify.Slack(), newSlack},
-	{"openai-go", hmacverify.OpenAI(), newOpenAI},
+	{"stripe-go", preset.Stripe(), newStripe},
+	{"svix", preset.Svix(), newSvix},
+	{"standard-webhooks", preset.StandardWebhooks(), newStandardWebhooks},
+	{"go-github", preset.GitHub(), newGitHub},
+	{"slack-go", preset.Slack(), newSlack},
+	{"openai-go", preset.OpenAI(), newOpenAI},
 }
 
 // newStripe leaves out ConstructEvent, which also decodes the event.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-github/v88/github"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // BenchmarkRequest compares whole requests, the reading of the body included.
@@ -39,7 +40,7 @@ func benchRequest(b *testing.B, body []byte) {
 // requestVerifiers returns what reads and verifies a whole request from GitHub.
 func requestVerifiers(tb testing.TB) (ours, theirs func(*http.Request) error) {
 	tb.Helper()
-	verifier, err := hmacverify.New(hmacverify.GitHub(), nil, key)
+	verifier, err := hmacverify.New(preset.GitHub(), nil, key)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func newRequest(tb testing.TB, body []byte) *request {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r.Header = sign(tb, hmacverify.GitHub(), nil, key, body)
+	r.Header = sign(tb, preset.GitHub(), nil, key, body)
 	return &request{r, body}
 }
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -15,7 +15,7 @@ const secret = "s3cret"
 func start(t *testing.T) (*hooktest.Process, *hooktest.Sender) {
 	t.Helper()
 	p := hooktest.Start(t, nil, "GITHUB_WEBHOOK_SECRET="+secret)
-	return p, hooktest.NewSender(t, hmacverify.GitHub(), p.URL+"/webhooks/github", secret)
+	return p, hooktest.NewSender(t, preset.GitHub(), p.URL+"/webhooks/github", secret)
 }
 
 const push = `{"ref":"refs/heads/main","after":"1a2b","repository":{"full_name":"octo/cat"}}`
@@ -32,7 +32,7 @@ func TestARedeliveryUnderAnotherIDIsTheSameEvent(t *testing.T) {
 func TestAForgeryIsRefused(t *testing.T) {
 	t.Parallel()
 	p, _ := start(t)
-	hooktest.NewSender(t, hmacverify.GitHub(), p.URL+"/webhooks/github", "guessed").Send(t, push).Want(t, 401, "")
+	hooktest.NewSender(t, preset.GitHub(), p.URL+"/webhooks/github", "guessed").Send(t, push).Want(t, 401, "")
 	hooktest.See(t, p.URL+"/pushes", "")
 }
 

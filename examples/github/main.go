@@ -23,6 +23,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -45,7 +46,7 @@ func main() {
 const createTable = `CREATE TABLE IF NOT EXISTS pushes (repository TEXT NOT NULL, ref TEXT NOT NULL, "after" TEXT NOT NULL)`
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(hmacverify.GitHub(), &hmacverify.Options{
+	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
 		MaxBody: 25 << 20, // what GitHub sends at most
 	}, secret)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -44,7 +45,7 @@ const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL)`
 
 func newFunction(ctx context.Context, db *sql.DB, secret string) (f *function, err error) {
 	f = &function{}
-	if f.verifier, err = hmacverify.New(hmacverify.XSignature256(), nil, secret); err != nil {
+	if f.verifier, err = hmacverify.New(preset.XSignature256(), nil, secret); err != nil {
 		return nil, err
 	}
 	if f.events, err = sqlstore.New(db, sqlstore.SQLite, nil); err != nil {
@@ -76,7 +77,7 @@ func (f *function) handle(ctx context.Context, e event) (response, error) {
 		log.Print(err)
 		return response{StatusCode: http.StatusBadRequest}, nil
 	}
-	key := idempotency.Key{Scope: delivery.Scope(), ID: id}
+	key := idempotency.Key{Scope: delivery.Scheme, ID: id}
 	err = f.events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
 		return work(ctx, tx, &delivery)
 	})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/examples/internal/local"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -33,7 +33,7 @@ func serve(t *testing.T) (*sql.DB, string) {
 
 func sender(t *testing.T, url, secret string) *hooktest.Sender {
 	t.Helper()
-	return hooktest.NewSender(t, hmacverify.XSignature256(), url, secret)
+	return hooktest.NewSender(t, preset.XSignature256(), url, secret)
 }
 
 func checkReceived(t *testing.T, db *sql.DB, want int) {

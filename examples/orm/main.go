@@ -22,6 +22,7 @@ import (
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/examples/orm/accounts"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -44,7 +45,7 @@ func main() {
 var createAccounts string
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, secret)
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

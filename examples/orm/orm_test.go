@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { hooktest.Main(m, main) }
 func start(t *testing.T) (*hooktest.Process, *hooktest.Sender) {
 	t.Helper()
 	p := hooktest.Start(t, nil, "WEBHOOK_SECRET=s3cret")
-	return p, hooktest.NewSender(t, hmacverify.XSignature256(), p.URL+"/webhooks", "s3cret")
+	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", "s3cret")
 }
 
 func TestRecordPaymentAndCreditAreOneCommit(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -150,7 +151,7 @@ func TestTheProgramAppliesAnEventOnce(t *testing.T) {
 // it says of the event.
 func deliver(t *testing.T, addr, id, body string) string {
 	t.Helper()
-	signer, err := hmacverify.NewSigner(hmacverify.GitHub(), nil, secret)
+	signer, err := hmacverify.NewSigner(preset.GitHub(), nil, secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/examples/internal/local"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -25,7 +25,7 @@ func start(t *testing.T) (*hooktest.Process, *hooktest.Sender, *sql.DB) {
 	}
 	t.Cleanup(func() { db.Close() })
 	p := hooktest.Start(t, nil, "HOOKONCE_POSTGRES="+databaseURL, "WEBHOOK_SECRET="+secret)
-	return p, hooktest.NewSender(t, hmacverify.XSignature256(), p.URL+"/webhooks", secret), db
+	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", secret), db
 }
 
 // waitForMails waits until the example shows that these mails were sent.

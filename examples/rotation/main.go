@@ -26,6 +26,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
 )
@@ -99,7 +100,7 @@ func (k *rotating) verifier() (*hmacverify.Verifier, error) {
 	if k.current != nil && bytes.Equal(content, k.content) {
 		return k.current, nil
 	}
-	v, err := hmacverify.New(hmacverify.XSignature256(), nil, strings.Fields(string(content))...)
+	v, err := hmacverify.New(preset.XSignature256(), nil, strings.Fields(string(content))...)
 	if err != nil {
 		return k.current, err
 	}

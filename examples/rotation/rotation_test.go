@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -49,7 +49,7 @@ func (e *endpoint) write(t *testing.T, secrets ...string) {
 
 func (e *endpoint) sender(t *testing.T, secret string) *hooktest.Sender {
 	t.Helper()
-	return hooktest.NewSender(t, hmacverify.XSignature256(), e.url, secret)
+	return hooktest.NewSender(t, preset.XSignature256(), e.url, secret)
 }
 
 func event(n int) string { return `{"eventId":"evt_` + strconv.Itoa(n) + `"}` }

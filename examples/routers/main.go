@@ -19,6 +19,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -65,7 +66,7 @@ type endpoint struct {
 const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, source TEXT NOT NULL, router TEXT NOT NULL)`
 
 func newEndpoint(ctx context.Context, db *sql.DB, secret string) (*endpoint, error) {
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, secret)
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

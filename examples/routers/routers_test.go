@@ -8,7 +8,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/examples/internal/local"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -39,7 +39,7 @@ func eachRouter(t *testing.T, f func(t *testing.T, name, url string, db *sql.DB)
 
 func sender(t *testing.T, url, secret string) *hooktest.Sender {
 	t.Helper()
-	return hooktest.NewSender(t, hmacverify.XSignature256(), url+"/webhooks/acme", secret)
+	return hooktest.NewSender(t, preset.XSignature256(), url+"/webhooks/acme", secret)
 }
 
 const event = `{"eventId":"evt_1"}`

@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
 )
@@ -218,7 +219,7 @@ func TestCopiesAreOneEventAndDistinctOnesAreNot(t *testing.T) {
 // onceEndpoint serves next as an endpoint for Stripe whose secret is s.
 func onceEndpoint(t *testing.T, next http.HandlerFunc) string {
 	t.Helper()
-	verifier, err := hmacverify.New(hmacverify.Stripe(), nil, "s")
+	verifier, err := hmacverify.New(preset.Stripe(), nil, "s")
 	if err != nil {
 		t.Fatal(err)
 	}

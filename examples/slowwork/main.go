@@ -27,6 +27,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -62,7 +63,7 @@ type server struct {
 const createTable = `CREATE TABLE IF NOT EXISTS reports (event TEXT NOT NULL, attempt INTEGER NOT NULL, result TEXT NOT NULL)`
 
 func (s *server) handler(ctx context.Context, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), nil, secret)
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

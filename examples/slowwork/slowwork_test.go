@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -21,7 +21,7 @@ const (
 func start(t *testing.T, args ...string) (*hooktest.Process, *hooktest.Sender) {
 	t.Helper()
 	p := hooktest.Start(t, args, "WEBHOOK_SECRET="+secret)
-	return p, hooktest.NewSender(t, hmacverify.XSignature256(), p.URL+"/webhooks", secret)
+	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", secret)
 }
 
 func TestCopiesAreToComeAgainWhileTheWorkGoesOn(t *testing.T) {
@@ -47,7 +47,7 @@ func TestAnotherProcessTakesOverFromOneThatWasKilled(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "test.db")
 	first, _ := start(t, "-db", db, "-work", "1h", "-lease", "5s")
 	second, s := start(t, "-db", db, "-work", "1ms", "-lease", "5s")
-	firstSender := hooktest.NewSender(t, hmacverify.XSignature256(), first.URL+"/webhooks", secret)
+	firstSender := hooktest.NewSender(t, preset.XSignature256(), first.URL+"/webhooks", secret)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

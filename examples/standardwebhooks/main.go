@@ -24,6 +24,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -48,7 +49,7 @@ func main() {
 const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, type TEXT NOT NULL)`
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(hmacverify.StandardWebhooks(), nil, secret)
+	verifier, err := hmacverify.New(preset.StandardWebhooks(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

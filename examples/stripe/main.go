@@ -22,6 +22,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -44,7 +45,7 @@ func main() {
 const createTable = `CREATE TABLE IF NOT EXISTS balances (customer TEXT PRIMARY KEY, cents INTEGER NOT NULL)`
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(hmacverify.Stripe(), nil, secret)
+	verifier, err := hmacverify.New(preset.Stripe(), nil, secret)
 	if err != nil {
 		return nil, err
 	}

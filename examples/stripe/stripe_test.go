@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
@@ -21,7 +21,7 @@ func payment(id string, cents int) string {
 func TestEachPaymentIsCreditedOnce(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil, "STRIPE_WEBHOOK_SECRET="+secret)
-	s := hooktest.NewSender(t, hmacverify.Stripe(), p.URL+"/webhooks/stripe", secret)
+	s := hooktest.NewSender(t, preset.Stripe(), p.URL+"/webhooks/stripe", secret)
 	s.Send(t, payment("evt_1", 100)).Want(t, 200, "")
 	s.Send(t, payment("evt_1", 100)).Want(t, 200, "duplicate")
 	s.Send(t, payment("evt_2", 100)).Want(t, 200, "")

@@ -27,6 +27,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -73,7 +74,7 @@ func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.Tr
 		return nil, err
 	}
 	options := &hmacverify.Options{OnError: a.telemetry.refused}
-	if a.verifier, err = hmacverify.New(hmacverify.XSignature256(), options, secret); err != nil {
+	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
 		return nil, err
 	}
 	a.events, err = sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{

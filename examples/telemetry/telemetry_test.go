@@ -19,7 +19,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/examples/internal/local"
-	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -47,11 +47,11 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	w.url = server.URL
 
-	good := hooktest.NewSender(t, hmacverify.XSignature256(), w.url+"/webhooks", "s3cret")
+	good := hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks", "s3cret")
 	good.Send(t, `{"eventId":"evt_1"}`).Want(t, 200, "")
 	good.Send(t, `{"eventId":"evt_1"}`).Want(t, 409, "duplicate")
 	good.Send(t, `{"eventId":"fail_1"}`).Want(t, 500, "")
-	hooktest.NewSender(t, hmacverify.XSignature256(), w.url+"/webhooks", "guessed").Send(t, `{"eventId":"evt_2"}`).Want(t, 401, "")
+	hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks", "guessed").Send(t, `{"eventId":"evt_2"}`).Want(t, 401, "")
 	if _, err := a.events.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -51,7 +52,7 @@ func newHandler(ctx context.Context, db *sql.DB, secrets map[string]string) (htt
 			return nil, err
 		}
 	}
-	verifier, err := hmacverify.New(hmacverify.XSignature256(), &hmacverify.Options{
+	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{
 		Keys: func(r *http.Request) (hmacverify.Tenant, error) { return findTenant(r, db) },
 	})
 	if err != nil {

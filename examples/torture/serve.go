@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -40,7 +41,7 @@ var modes = []mode{transactional, leased, completed}
 // scheme signs the time too, so that the servers' clocks matter as much as they
 // can.
 func scheme(m mode) hmacverify.Scheme {
-	s := hmacverify.XSignature256Timestamp()
+	s := preset.XSignature256Timestamp()
 	s.Name = string(m)
 	return s
 }

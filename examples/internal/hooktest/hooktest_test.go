@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/storetest"
@@ -18,7 +19,7 @@ import (
 // handler.
 func endpoint(t *testing.T, store idempotency.Store) (url string, calls *atomic.Int64) {
 	t.Helper()
-	verifier, err := hmacverify.New(hmacverify.Stripe(), nil, "s")
+	verifier, err := hmacverify.New(preset.Stripe(), nil, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func endpoint(t *testing.T, store idempotency.Store) (url string, calls *atomic.
 func TestASignedRequestIsOneCall(t *testing.T) {
 	t.Parallel()
 	url, calls := endpoint(t, new(memstore.Store))
-	signer, err := hmacverify.NewSigner(hmacverify.Stripe(), nil, "s")
+	signer, err := hmacverify.NewSigner(preset.Stripe(), nil, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestAStoreThatFailsOnDemandIsOneLine(t *testing.T) {
 				return nil
 			})
 			url, calls := endpoint(t, store)
-			s := hooktest.NewSender(t, hmacverify.Stripe(), url, "s")
+			s := hooktest.NewSender(t, preset.Stripe(), url, "s")
 			s.Send(t, `{"id":"evt_1"}`).Want(t, 503, "unavailable")
 			failing = ""
 			if got := s.Send(t, `{"id":"evt_1"}`); got.Status != tt.again || calls.Load() != tt.calls {

@@ -1,4 +1,6 @@
-package hmacverify
+package preset
+
+import "github.com/hookonce/hookonce/hmacverify"
 
 // Identity verification.
 
@@ -7,16 +9,16 @@ package hmacverify
 // list for each key, with a space between. Tolerance 5 minutes. ID: data.id
 // of the body, signed. Type: data.attributes.name. Identity: SignedID.
 // Anything but 2xx is retried; Persona-Webhook-Attempts-Made counts.
-func Persona() Scheme {
-	return Scheme{
+func Persona() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "persona",
 		Signature: []string{"Persona-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}, Group: " "},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}, Group: " "},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		ID:        Field{JSON: "data.id"},
-		Type:      Field{JSON: "data.attributes.name"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "data.id"},
+		Type:      hmacverify.Field{JSON: "data.attributes.name"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -27,12 +29,12 @@ func Persona() Scheme {
 // with each decision. Identity: BodyDigest, because a body carries session,
 // attempt and time of decision. The older X-SIGNATURE is a plain hash and is
 // not accepted. Vector.
-func Veriff() Scheme {
-	return Scheme{
+func Veriff() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "veriff",
 		Signature: []string{"X-HMAC-SIGNATURE", "VRF-HMAC-SIGNATURE"},
-		Type:      Field{JSON: "verification.status"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "verification.status"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -41,12 +43,12 @@ func Veriff() Scheme {
 // over the body in hex; the key is the webhook's token. No timestamp. There
 // is no event ID. Type: payload.action. Identity: BodyDigest, because a body
 // carries object, action and time of completion. Vector.
-func Onfido() Scheme {
-	return Scheme{
+func Onfido() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "onfido",
 		Signature: []string{"X-SHA2-Signature"},
-		Type:      Field{JSON: "payload.action"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "payload.action"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -56,12 +58,12 @@ func Onfido() Scheme {
 // that a client could downgrade. For HMAC_SHA512_HEX set Algorithm to SHA512.
 // No timestamp header. Type: type. Identity: BodyDigest, because a body
 // carries applicant, type and createdAtMs.
-func Sumsub() Scheme {
-	return Scheme{
+func Sumsub() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "sumsub",
 		Signature: []string{"X-Payload-Digest"},
-		Type:      Field{JSON: "type"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -71,13 +73,13 @@ func Sumsub() Scheme {
 // leaves the decision out: neither is accepted. ID: event_id, signed, if there
 // is one. Type: webhook_type. Identity: BodyDigest, because a body carries
 // session, status and time.
-func Didit() Scheme {
-	return Scheme{
+func Didit() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "didit",
 		Signature: []string{"X-Signature"},
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "webhook_type"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "webhook_type"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -85,11 +87,11 @@ func Didit() Scheme {
 // Idenfy-Signature over the body in hex. No timestamp. There is no event ID.
 // Identity: BodyDigest, because a body carries the scan's reference and its
 // result. From code that receives it; the rest is unconfirmed.
-func IDenfy() Scheme {
-	return Scheme{
+func IDenfy() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "idenfy",
 		Signature: []string{"Idenfy-Signature"},
-		Identity:  BodyDigest,
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -97,13 +99,13 @@ func IDenfy() Scheme {
 // X-Checkr-Signature over the body in hex; the key is the API key. No
 // timestamp. ID: id, signed; unconfirmed. Type: type. Identity: SignedID.
 // Registry.
-func Checkr() Scheme {
-	return Scheme{
+func Checkr() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "checkr",
 		Signature: []string{"X-Checkr-Signature"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -111,7 +113,7 @@ func Checkr() Scheme {
 // (https://docs.stripe.com/identity/handle-verification-outcomes), signed as
 // all of Stripe: see [Stripe]. The types are identity.verification_session.*.
 // Identity: SignedID.
-func StripeIdentity() Scheme {
+func StripeIdentity() hmacverify.Scheme {
 	s := Stripe()
 	s.Name = "stripe-identity"
 	return s
@@ -119,14 +121,14 @@ func StripeIdentity() Scheme {
 
 // Vanta is the scheme of Vanta (https://developer.vanta.com/docs/webhooks),
 // which sends through [Svix]. Identity: SignedID. Registry.
-func Vanta() Scheme { return standard("vanta", "svix", "whsec_") }
+func Vanta() hmacverify.Scheme { return standard("vanta", "svix", "whsec_") }
 
 // Stytch is the scheme of Stytch
 // (https://stytch.com/docs/workspace-management/webhooks), which sends
 // through [Svix]. What happened is in three fields: source, object_type and
 // action. Identity: SignedID. Registry.
-func Stytch() Scheme { return standardTyped("stytch", "svix", "whsec_", "") }
+func Stytch() hmacverify.Scheme { return standardTyped("stytch", "svix", "whsec_", "") }
 
 // Clerk is the scheme of Clerk (https://clerk.com/docs/webhooks/sync-data),
 // which sends through [Svix]. Identity: SignedID. Registry.
-func Clerk() Scheme { return standard("clerk", "svix", "whsec_") }
+func Clerk() hmacverify.Scheme { return standard("clerk", "svix", "whsec_") }

@@ -1,7 +1,9 @@
-package hmacverify
+package preset
 
 import (
 	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // Source control, deployment, monitoring and infrastructure.
@@ -15,14 +17,14 @@ import (
 // sends the same bytes again, so give a webhook for it NoIdentity and read the
 // team's members. Bodies go up to 25 MB, over the default of Options.MaxBody.
 // Nothing is retried unless somebody asks for it. Vector.
-func GitHub() Scheme {
-	return Scheme{
+func GitHub() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "github",
 		Signature: []string{"X-Hub-Signature-256"},
 		Prefix:    "sha256=",
-		ID:        Field{Header: "X-GitHub-Delivery"},
-		Type:      Field{Header: "X-GitHub-Event"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{Header: "X-GitHub-Delivery"},
+		Type:      hmacverify.Field{Header: "X-GitHub-Event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -32,14 +34,14 @@ func GitHub() Scheme {
 // X-Request-UUID, and type: X-Event-Key; neither is signed. Identity:
 // BodyDigest, because a body carries its object and times. Vector of the
 // scheme.
-func Bitbucket() Scheme {
-	return Scheme{
+func Bitbucket() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "bitbucket",
 		Signature: []string{"X-Hub-Signature"},
 		Prefix:    "sha256=",
-		ID:        Field{Header: "X-Request-UUID"},
-		Type:      Field{Header: "X-Event-Key"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{Header: "X-Request-UUID"},
+		Type:      hmacverify.Field{Header: "X-Event-Key"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -48,14 +50,14 @@ func Bitbucket() Scheme {
 // "sha256=" over the body. No timestamp header. ID:
 // X-Atlassian-Webhook-Identifier, not signed. Type: webhookEvent. Identity:
 // BodyDigest, because a body carries the event's name and timestamp.
-func Jira() Scheme {
-	return Scheme{
+func Jira() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "jira",
 		Signature: []string{"X-Hub-Signature"},
 		Prefix:    "sha256=",
-		ID:        Field{Header: "X-Atlassian-Webhook-Identifier"},
-		Type:      Field{JSON: "webhookEvent"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{Header: "X-Atlassian-Webhook-Identifier"},
+		Type:      hmacverify.Field{JSON: "webhookEvent"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -65,14 +67,14 @@ func Jira() Scheme {
 // ID: Linear-Delivery, not signed; unconfirmed. Type: type. Identity:
 // BodyDigest, because a body carries action, object and time; whether a retry
 // keeps its bytes is unconfirmed. Registry.
-func Linear() Scheme {
-	return Scheme{
+func Linear() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "linear",
 		Signature: []string{"Linear-Signature"},
-		Timestamp: Timestamp{JSON: "webhookTimestamp", Unit: Milliseconds, Tolerance: time.Minute},
-		ID:        Field{Header: "Linear-Delivery"},
-		Type:      Field{JSON: "type"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{JSON: "webhookTimestamp", Unit: hmacverify.Milliseconds, Tolerance: time.Minute},
+		ID:        hmacverify.Field{Header: "Linear-Delivery"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -82,13 +84,13 @@ func Linear() Scheme {
 // at. ID: Request-ID, unconfirmed, and type: Sentry-Hook-Resource; neither is
 // signed. Identity: BodyDigest, because a body carries action, object and
 // times. Registry.
-func Sentry() Scheme {
-	return Scheme{
+func Sentry() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "sentry",
 		Signature: []string{"Sentry-Hook-Signature"},
-		ID:        Field{Header: "Request-ID"},
-		Type:      Field{Header: "Sentry-Hook-Resource"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{Header: "Request-ID"},
+		Type:      hmacverify.Field{Header: "Sentry-Hook-Resource"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -96,14 +98,14 @@ func Sentry() Scheme {
 // (https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks).
 // HMAC-SHA1 in hex over the body. No timestamp header. ID: id, signed. Type:
 // type. Identity: SignedID. Registry.
-func Vercel() Scheme {
-	return Scheme{
+func Vercel() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "vercel",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Vercel-Signature"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -111,14 +113,14 @@ func Vercel() Scheme {
 // (https://developer.pagerduty.com/docs/verifying-webhook-signatures). A list
 // with one v1 for each key. No timestamp. ID: event.id, signed. Type:
 // event.event_type. Identity: SignedID. Registry.
-func PagerDuty() Scheme {
-	return Scheme{
+func PagerDuty() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "pagerduty",
 		Signature: []string{"X-PagerDuty-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
-		ID:        Field{JSON: "event.id"},
-		Type:      Field{JSON: "event.event_type"},
-		Identity:  SignedID,
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		ID:        hmacverify.Field{JSON: "event.id"},
+		Type:      hmacverify.Field{JSON: "event.event_type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -127,15 +129,15 @@ func PagerDuty() Scheme {
 // list of timestamp and signature. Tolerance 5 minutes. Type: event.
 // Identity: BodyDigest, because a body carries event, object and its times.
 // Registry.
-func Buildkite() Scheme {
-	return Scheme{
+func Buildkite() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "buildkite",
 		Signature: []string{"X-Buildkite-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"signature"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"signature"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "timestamp"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{ListKey: "timestamp"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -143,14 +145,14 @@ func Buildkite() Scheme {
 // (https://circleci.com/docs/outbound-webhooks/). A list with v1 over the
 // body. No timestamp header. ID: id, signed; unconfirmed. Type: type.
 // Identity: SignedID. Registry.
-func CircleCI() Scheme {
-	return Scheme{
+func CircleCI() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "circleci",
 		Signature: []string{"Circleci-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -158,14 +160,14 @@ func CircleCI() Scheme {
 // (https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/).
 // A list of time and sig1. Tolerance 5 minutes. Identity: BodyDigest, because
 // a body carries the video's state and time of change. Registry.
-func CloudflareStream() Scheme {
-	return Scheme{
+func CloudflareStream() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "cloudflare-stream",
 		Signature: []string{"Webhook-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"sig1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"sig1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "time"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{ListKey: "time"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -173,16 +175,16 @@ func CloudflareStream() Scheme {
 // (https://www.mux.com/docs/core/verify-webhook-signatures). A list of t and
 // v1. Tolerance 5 minutes. ID: id, signed. Type: type. Identity: SignedID.
 // Vector.
-func Mux() Scheme {
-	return Scheme{
+func Mux() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "mux",
 		Signature: []string{"Mux-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -190,16 +192,16 @@ func Mux() Scheme {
 // (https://workos.com/docs/events/data-syncing/webhooks). A list of t and v1.
 // Tolerance 5 minutes of milliseconds. ID: id, signed. Type: event. Identity:
 // SignedID. Registry.
-func WorkOS() Scheme {
-	return Scheme{
+func WorkOS() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "workos",
 		Signature: []string{"WorkOS-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "event"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -209,14 +211,14 @@ func WorkOS() Scheme {
 // Sanity's own toolkit; set Timestamp.Tolerance to be stricter. Identity:
 // NoIdentity, because a body is what the owner's projection makes of a
 // document, and the same for each edit that it does not show. Vector.
-func Sanity() Scheme {
-	return Scheme{
+func Sanity() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "sanity",
 		Signature: []string{"Sanity-Webhook-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
-		Encoding:  Base64URL,
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Encoding:  hmacverify.Base64URL,
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds, Tolerance: InsecureAnyTime},
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime},
 	}
 }
 
@@ -224,11 +226,11 @@ func Sanity() Scheme {
 // (https://devcenter.heroku.com/articles/app-webhooks). Base64 over the body.
 // No timestamp header. Identity: NoIdentity, because the body says which
 // attempt it is, and its own ID is not confirmed. Registry.
-func Heroku() Scheme {
-	return Scheme{
+func Heroku() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "heroku",
 		Signature: []string{"Heroku-Webhook-Hmac-SHA256"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 	}
 }
 
@@ -238,16 +240,16 @@ func Heroku() Scheme {
 // Tolerance 5 minutes. ID: X-ConfigCat-Webhook-ID, signed; it stops a replay,
 // but may be another in each of up to five retries, and the body is what its
 // author wrote. Identity: SignedID. Registry.
-func ConfigCat() Scheme {
-	return Scheme{
+func ConfigCat() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "configcat",
 		Signature: []string{"X-ConfigCat-Webhook-Signature-V1"},
-		List:      List{Sep: ","},
-		Encoding:  Base64,
+		List:      hmacverify.List{Sep: ","},
+		Encoding:  hmacverify.Base64,
 		Signed:    "{id}{timestamp}{body}",
-		Timestamp: Timestamp{Header: "X-ConfigCat-Webhook-Timestamp"},
-		ID:        Field{Header: "X-ConfigCat-Webhook-ID"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "X-ConfigCat-Webhook-Timestamp"},
+		ID:        hmacverify.Field{Header: "X-ConfigCat-Webhook-ID"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -255,21 +257,21 @@ func ConfigCat() Scheme {
 // (https://launchdarkly.com/docs/integrations/webhooks). Hex over the body.
 // No timestamp header. ID: _id, signed; unconfirmed. Type: kind. Identity:
 // SignedID. Registry.
-func LaunchDarkly() Scheme {
-	return Scheme{
+func LaunchDarkly() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "launchdarkly",
 		Signature: []string{"X-LD-Signature"},
-		ID:        Field{JSON: "_id"},
-		Type:      Field{JSON: "kind"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "_id"},
+		Type:      hmacverify.Field{JSON: "kind"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
 // Doppler is the scheme of Doppler (https://docs.doppler.com/docs/webhooks).
 // Hex after "sha256=" over the body. No timestamp. Identity: NoIdentity,
 // because what tells its events apart is not confirmed. Registry.
-func Doppler() Scheme {
-	return Scheme{
+func Doppler() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "doppler",
 		Signature: []string{"X-Doppler-Signature"},
 		Prefix:    "sha256=",
@@ -280,11 +282,11 @@ func Doppler() Scheme {
 // (https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/).
 // HMAC-SHA1 in base64 over the body. No timestamp. Identity: NoIdentity,
 // because an open alert is sent again and again. Registry.
-func MongoDBAtlas() Scheme {
-	return Scheme{
+func MongoDBAtlas() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "mongodb-atlas",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-MMS-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 	}
 }

@@ -1,8 +1,10 @@
-package hmacverify
+package preset
 
 import (
 	"net/http"
 	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // Chat, mail, telephony, social networks and support desks.
@@ -14,16 +16,16 @@ import (
 // BodyDigest, because each carries its own trigger_id. Type: event.type.
 // Identity: SignedID. Anything but 2xx is retried three times within an hour.
 // For url_verification see [SlackChallenge]. Vector.
-func Slack() Scheme {
-	return Scheme{
+func Slack() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "slack",
 		Signature: []string{"X-Slack-Signature"},
 		Prefix:    "v0=",
 		Signed:    "v0:{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-Slack-Request-Timestamp"},
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "event.type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "X-Slack-Request-Timestamp"},
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "event.type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -33,12 +35,12 @@ func Slack() Scheme {
 // token. Set Options.URL, with its query. No timestamp. Identity: NoIdentity:
 // the fields are signed without the edges between them, and the same digits
 // may be pressed twice. For JSON bodies see [TwilioJSON]. Vector.
-func Twilio() Scheme {
-	return Scheme{
+func Twilio() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "twilio",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Twilio-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{url}{params}",
 	}
 }
@@ -48,12 +50,12 @@ func Twilio() Scheme {
 // HMAC-SHA1 in base64 over the URL and the sorted form fields. Set
 // Options.URL. No timestamp. Identity: NoIdentity: the fields are signed, not
 // the body's bytes. Registry.
-func Mandrill() Scheme {
-	return Scheme{
+func Mandrill() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "mandrill",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Mandrill-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{url}{params}",
 	}
 }
@@ -63,15 +65,15 @@ func Mandrill() Scheme {
 // Identity: BodyDigest, because a body carries event_ts and its object.
 // Anything but 200 and 204 is retried three times. For
 // endpoint.url_validation see [ZoomChallenge]. Registry.
-func Zoom() Scheme {
-	return Scheme{
+func Zoom() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "zoom",
 		Signature: []string{"X-Zm-Signature"},
 		Prefix:    "v0=",
 		Signed:    "v0:{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-Zm-Request-Timestamp"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{Header: "X-Zm-Request-Timestamp"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -79,15 +81,15 @@ func Zoom() Scheme {
 // (https://developers.intercom.com/docs/webhooks). HMAC-SHA1 in hex after
 // "sha1=" over the body. No timestamp. ID: id, signed; unconfirmed. Type:
 // topic. Identity: SignedID. Registry.
-func Intercom() Scheme {
-	return Scheme{
+func Intercom() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "intercom",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Hub-Signature"},
 		Prefix:    "sha1=",
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "topic"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "topic"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -96,11 +98,11 @@ func Intercom() Scheme {
 // Base64 over the body; the key is the channel secret. No timestamp header. A
 // body is a batch. Identity: NoIdentity, because a redelivered body says that
 // it is one, so its bytes change: key on each event's webhookEventId.
-func LINE() Scheme {
-	return Scheme{
+func LINE() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "line",
 		Signature: []string{"X-Line-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 	}
 }
 
@@ -112,13 +114,13 @@ func LINE() Scheme {
 // be sure. Anything but 200 is retried for a day and a half, by WhatsApp for
 // seven days. Bodies of WhatsApp go up to 3 MB, over the default of
 // Options.MaxBody. For hub.challenge see [MetaChallenge]. Registry.
-func Meta() Scheme {
-	return Scheme{
+func Meta() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "meta",
 		Signature: []string{"X-Hub-Signature-256"},
 		Prefix:    "sha256=",
-		Type:      Field{JSON: "object"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "object"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -128,13 +130,13 @@ func Meta() Scheme {
 // no event ID. Identity: BodyDigest, because activities carry IDs and times.
 // For the CRC see [XChallenge], whose answers would pass for signed bodies if
 // those did not have to be JSON objects. Registry.
-func X() Scheme {
-	return Scheme{
+func X() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:       "x",
 		Signature:  []string{"X-Twitter-Webhooks-Signature"},
 		Prefix:     "sha256=",
-		Encoding:   Base64,
-		Identity:   BodyDigest,
+		Encoding:   hmacverify.Base64,
+		Identity:   hmacverify.BodyDigest,
 		JSONObject: true,
 	}
 }
@@ -144,16 +146,16 @@ func X() Scheme {
 // "sha256=" over ID, time and body. Tolerance 10 minutes. ID:
 // Twitch-Eventsub-Message-Id, signed. Type: Twitch-Eventsub-Message-Type, not
 // signed; the subscription's is in the body. Identity: SignedID. Registry.
-func Twitch() Scheme {
-	return Scheme{
+func Twitch() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "twitch",
 		Signature: []string{"Twitch-Eventsub-Message-Signature"},
 		Prefix:    "sha256=",
 		Signed:    "{id}{timestamp}{body}",
-		Timestamp: Timestamp{Header: "Twitch-Eventsub-Message-Timestamp", Unit: RFC3339, Tolerance: 10 * time.Minute},
-		ID:        Field{Header: "Twitch-Eventsub-Message-Id"},
-		Type:      Field{Header: "Twitch-Eventsub-Message-Type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "Twitch-Eventsub-Message-Timestamp", Unit: hmacverify.RFC3339, Tolerance: 10 * time.Minute},
+		ID:        hmacverify.Field{Header: "Twitch-Eventsub-Message-Id"},
+		Type:      hmacverify.Field{Header: "Twitch-Eventsub-Message-Type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -162,12 +164,12 @@ func Twitch() Scheme {
 // over the body and Klaviyo-Timestamp, an HTTP date, with nothing between.
 // Tolerance 5 minutes. Identity: NoIdentity, because a body is a batch and
 // what tells batches apart is not confirmed. Registry.
-func Klaviyo() Scheme {
-	return Scheme{
+func Klaviyo() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "klaviyo",
 		Signature: []string{"Klaviyo-Signature"},
 		Signed:    "{body}{timestamp}",
-		Timestamp: Timestamp{Header: "Klaviyo-Timestamp", Layout: http.TimeFormat},
+		Timestamp: hmacverify.Timestamp{Header: "Klaviyo-Timestamp", Layout: http.TimeFormat},
 	}
 }
 
@@ -175,14 +177,14 @@ func Klaviyo() Scheme {
 // (https://dev.frontapp.com/docs/application-webhooks). Base64 over time,
 // colon and body. Tolerance 5 minutes of milliseconds. Type: type. Identity:
 // NoIdentity, because what tells its events apart is not confirmed. Registry.
-func Front() Scheme {
-	return Scheme{
+func Front() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "front",
 		Signature: []string{"X-Front-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-Front-Request-Timestamp", Unit: Milliseconds},
-		Type:      Field{JSON: "type"},
+		Timestamp: hmacverify.Timestamp{Header: "X-Front-Request-Timestamp", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "type"},
 	}
 }
 
@@ -191,14 +193,14 @@ func Front() Scheme {
 // body, nonce and time, with dots between. Tolerance 5 minutes. The nonce
 // tells deliveries apart and not events, as a retry has another one. Identity:
 // BodyDigest, because a body carries its message's ID and time. Registry.
-func Sinch() Scheme {
-	return Scheme{
+func Sinch() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "sinch",
 		Signature: []string{"X-Sinch-Webhook-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{body}.{header:X-Sinch-Webhook-Signature-Nonce}.{timestamp}",
-		Timestamp: Timestamp{Header: "X-Sinch-Webhook-Signature-Timestamp"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{Header: "X-Sinch-Webhook-Signature-Timestamp"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -208,16 +210,16 @@ func Sinch() Scheme {
 // Tolerance 5 minutes. ID: id, signed. Type: type. Identity: SignedID.
 // Webhooks of triggers send what their author wrote: set Identity to
 // NoIdentity and ID to nothing for those.
-func Zendesk() Scheme {
-	return Scheme{
+func Zendesk() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "zendesk",
 		Signature: []string{"X-Zendesk-Webhook-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{timestamp}{body}",
-		Timestamp: Timestamp{Header: "X-Zendesk-Webhook-Signature-Timestamp", Unit: RFC3339},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "X-Zendesk-Webhook-Signature-Timestamp", Unit: hmacverify.RFC3339},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -226,15 +228,15 @@ func Zendesk() Scheme {
 // s. Tolerance 5 minutes. Type: event. Identity: BodyDigest, because a body
 // carries create_time and its user; unconfirmed. Anything but 200 is retried
 // for three days. Registry.
-func TikTok() Scheme {
-	return Scheme{
+func TikTok() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "tiktok",
 		Signature: []string{"TikTok-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"s"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"s"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -243,15 +245,15 @@ func TikTok() Scheme {
 // of t and s, in base64. Tolerance 5 minutes of milliseconds. Type: type.
 // Identity: NoIdentity, because what tells its events apart is not confirmed.
 // Registry.
-func Knock() Scheme {
-	return Scheme{
+func Knock() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "knock",
 		Signature: []string{"X-Knock-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"s"}},
-		Encoding:  Base64,
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"s"}},
+		Encoding:  hmacverify.Base64,
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t", Unit: Milliseconds},
-		Type:      Field{JSON: "type"},
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "type"},
 	}
 }
 
@@ -259,15 +261,15 @@ func Knock() Scheme {
 // (https://docs.customer.io/messaging/webhooks/). Hex over "v0:", time, colon
 // and body. Tolerance 5 minutes. ID: event_id, signed; unconfirmed. Type:
 // metric. Identity: SignedID. Registry.
-func CustomerIO() Scheme {
-	return Scheme{
+func CustomerIO() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "customer-io",
 		Signature: []string{"X-CIO-Signature"},
 		Signed:    "v0:{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-CIO-Timestamp"},
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "metric"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "X-CIO-Timestamp"},
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "metric"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -275,12 +277,12 @@ func CustomerIO() Scheme {
 // (https://docs.airship.com/guides/features/). Hex over time, colon and body.
 // Tolerance 5 minutes. Identity: NoIdentity, because what tells its events
 // apart is not confirmed. Registry.
-func Airship() Scheme {
-	return Scheme{
+func Airship() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "airship",
 		Signature: []string{"X-UA-Signature"},
 		Signed:    "{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-UA-Timestamp"},
+		Timestamp: hmacverify.Timestamp{Header: "X-UA-Timestamp"},
 	}
 }
 
@@ -293,17 +295,17 @@ func Airship() Scheme {
 // Webhook events of Discord are signed in the same way, but have other types
 // (0 is a PING, to be answered with 204) and no ID: give them an endpoint of
 // their own, with NoIdentity and Type event.type.
-func Discord() Scheme {
-	return Scheme{
+func Discord() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "discord",
-		Algorithm:   Ed25519,
+		Algorithm:   hmacverify.Ed25519,
 		Signature:   []string{"X-Signature-Ed25519"},
 		Signed:      "{timestamp}{body}",
-		Timestamp:   Timestamp{Header: "X-Signature-Timestamp"},
-		KeyEncoding: HexKey,
-		ID:          Field{JSON: "id"},
-		Type:        Field{JSON: "type"},
-		Identity:    SignedID,
+		Timestamp:   hmacverify.Timestamp{Header: "X-Signature-Timestamp"},
+		KeyEncoding: hmacverify.HexKey,
+		ID:          hmacverify.Field{JSON: "id"},
+		Type:        hmacverify.Field{JSON: "type"},
+		Identity:    hmacverify.SignedID,
 	}
 }
 
@@ -312,17 +314,17 @@ func Discord() Scheme {
 // Ed25519 in base64 over time, bar and body; the key is the public key in
 // base64. Tolerance 5 minutes. ID: data.id, signed. Type: data.event_type.
 // Identity: SignedID.
-func Telnyx() Scheme {
-	return Scheme{
+func Telnyx() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "telnyx",
-		Algorithm:   Ed25519,
+		Algorithm:   hmacverify.Ed25519,
 		Signature:   []string{"Telnyx-Signature-Ed25519"},
-		Encoding:    Base64,
+		Encoding:    hmacverify.Base64,
 		Signed:      "{timestamp}|{body}",
-		Timestamp:   Timestamp{Header: "Telnyx-Timestamp"},
-		KeyEncoding: Base64Key,
-		ID:          Field{JSON: "data.id"},
-		Type:        Field{JSON: "data.event_type"},
-		Identity:    SignedID,
+		Timestamp:   hmacverify.Timestamp{Header: "Telnyx-Timestamp"},
+		KeyEncoding: hmacverify.Base64Key,
+		ID:          hmacverify.Field{JSON: "data.id"},
+		Type:        hmacverify.Field{JSON: "data.event_type"},
+		Identity:    hmacverify.SignedID,
 	}
 }

@@ -1,4 +1,4 @@
-package hmacverify
+package preset
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // The senders whose signed bytes no template describes. Each is a Scheme like
@@ -20,19 +22,19 @@ import (
 // parameter. Set Options.URL, with its query but without bodySHA256: we compute
 // it, because what a request says of its own body proves nothing. No
 // timestamp. Identity: NoIdentity, as for [Twilio]. Vector.
-func TwilioJSON() Scheme {
-	return Scheme{
+func TwilioJSON() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "twilio-json",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Twilio-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Extract:   extractTwilio,
 	}
 }
 
-func extractTwilio(url string, _ http.Header, body []byte) (Extracted, error) {
+func extractTwilio(url string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
 	if url == "" {
-		return Extracted{}, errors.New("Options.URL is not set")
+		return hmacverify.Extracted{}, errors.New("Options.URL is not set")
 	}
 	base, _, _ := strings.Cut(url, "bodySHA256=")
 	base = strings.TrimRight(base, "?&")
@@ -41,7 +43,7 @@ func extractTwilio(url string, _ http.Header, body []byte) (Extracted, error) {
 		separator = "&"
 	}
 	sum := sha256.Sum256(body)
-	return Extracted{Signed: []byte(base + separator + "bodySHA256=" + hex.EncodeToString(sum[:]))}, nil
+	return hmacverify.Extracted{Signed: []byte(base + separator + "bodySHA256=" + hex.EncodeToString(sum[:]))}, nil
 }
 
 // AdyenStandard is the scheme of Adyen's standard notifications
@@ -58,13 +60,13 @@ func extractTwilio(url string, _ http.Header, body []byte) (Extracted, error) {
 //
 // ID: pspReference and eventCode, which Adyen says are the same in duplicates
 // only; signed. Identity: SignedID. Vector.
-func AdyenStandard() Scheme {
-	return Scheme{
+func AdyenStandard() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "adyen-standard",
-		Encoding:    Base64,
-		KeyEncoding: HexKey,
-		Type:        Field{JSON: "notificationItems.0.NotificationRequestItem.eventCode"},
-		Identity:    SignedID,
+		Encoding:    hmacverify.Base64,
+		KeyEncoding: hmacverify.HexKey,
+		Type:        hmacverify.Field{JSON: "notificationItems.0.NotificationRequestItem.eventCode"},
+		Identity:    hmacverify.SignedID,
 		Extract:     extractAdyen,
 	}
 }
@@ -85,18 +87,18 @@ type adyenItem struct {
 	} `json:"additionalData"`
 }
 
-func extractAdyen(_ string, _ http.Header, body []byte) (Extracted, error) {
+func extractAdyen(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
 	i, err := adyenItemOf(body)
 	if err != nil {
-		return Extracted{}, errors.New("body is not an Adyen notification of one item") // err would quote it
+		return hmacverify.Extracted{}, errors.New("body is not an Adyen notification of one item") // err would quote it
 	}
 	// A colon would let the texts be cut in other places. One of them may have
 	// colons: it is what the others leave.
 	others := i.PSPReference + i.OriginalReference + i.MerchantAccountCode + i.Amount.Currency + i.EventCode + i.Success
 	if i.PSPReference == "" || strings.Contains(others, ":") {
-		return Extracted{}, errors.New("reference missing or ambiguous")
+		return hmacverify.Extracted{}, errors.New("reference missing or ambiguous")
 	}
-	return Extracted{
+	return hmacverify.Extracted{
 		Signed: []byte(strings.Join([]string{
 			i.PSPReference, i.OriginalReference, i.MerchantAccountCode, i.MerchantReference,
 			i.Amount.Value.String(), i.Amount.Currency, i.EventCode, i.Success,
@@ -204,27 +206,27 @@ func atEnd(d *json.Decoder) error {
 // ends the retries; most other failures are repeated for eight hours.
 // Unconfirmed: whether a retry has a new token and time. If it has not, those
 // after 5 minutes are refused, unless the tolerance is longer. Registry.
-func MailgunUnsignedBody() Scheme {
-	return Scheme{
+func MailgunUnsignedBody() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:     "mailgun",
-		Type:     Field{JSON: "event-data.event"},
-		Identity: SignedID,
+		Type:     hmacverify.Field{JSON: "event-data.event"},
+		Identity: hmacverify.SignedID,
 		Extract:  extractMailgun,
 	}
 }
 
-func extractMailgun(_ string, _ http.Header, body []byte) (Extracted, error) {
+func extractMailgun(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
 	var m struct {
 		Signature struct{ Timestamp, Token, Signature string }
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
-		return Extracted{}, errors.New("body is not a Mailgun event")
+		return hmacverify.Extracted{}, errors.New("body is not a Mailgun event")
 	}
 	s := m.Signature
 	if s.Timestamp == "" || s.Token == "" {
-		return Extracted{}, errors.New("timestamp or token missing")
+		return hmacverify.Extracted{}, errors.New("timestamp or token missing")
 	}
-	return Extracted{
+	return hmacverify.Extracted{
 		Signed:     []byte(s.Timestamp + s.Token),
 		Signatures: []string{s.Signature},
 		Timestamp:  s.Timestamp,

@@ -1,4 +1,6 @@
-package hmacverify
+package preset
+
+import "github.com/hookonce/hookonce/hmacverify"
 
 // Payments, shops and banks.
 
@@ -8,16 +10,16 @@ package hmacverify
 // is, with "whsec_". Tolerance 5 minutes. ID: id, signed. Type: type.
 // Identity: SignedID. Anything but 2xx is retried, for up to three days.
 // Vector.
-func Stripe() Scheme {
-	return Scheme{
+func Stripe() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "stripe",
 		Signature: []string{"Stripe-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -29,13 +31,13 @@ func Stripe() Scheme {
 // and the topic that tells them apart can be changed by whoever replays. With
 // an endpoint for each topic, set Identity to BodyDigest and Name to a name
 // of its own. Anything but 2xx is retried. Registry.
-func Shopify() Scheme {
-	return Scheme{
+func Shopify() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "shopify",
 		Signature: []string{"X-Shopify-Hmac-Sha256"},
-		Encoding:  Base64,
-		ID:        Field{Header: "X-Shopify-Webhook-Id"},
-		Type:      Field{Header: "X-Shopify-Topic"},
+		Encoding:  hmacverify.Base64,
+		ID:        hmacverify.Field{Header: "X-Shopify-Webhook-Id"},
+		Type:      hmacverify.Field{Header: "X-Shopify-Topic"},
 	}
 }
 
@@ -44,15 +46,15 @@ func Shopify() Scheme {
 // the notification URL and the body: set Options.URL to what is in the
 // dashboard. No timestamp. ID: event_id, signed. Type: type. Identity:
 // SignedID. Anything but 2xx is retried for a day. Vector.
-func Square() Scheme {
-	return Scheme{
+func Square() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "square",
 		Signature: []string{"X-Square-HmacSha256-Signature"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{url}{body}",
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -61,16 +63,16 @@ func Square() Scheme {
 // holds ts and one h1 for each key, with semicolons between. Tolerance 5
 // minutes; Paddle suggests 5 seconds, which retries through a queue miss. ID:
 // event_id, signed. Type: event_type. Identity: SignedID. Vector.
-func Paddle() Scheme {
-	return Scheme{
+func Paddle() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "paddle",
 		Signature: []string{"Paddle-Signature"},
-		List:      List{Sep: ";", KV: "=", Keys: []string{"h1"}},
+		List:      hmacverify.List{Sep: ";", KV: "=", Keys: []string{"h1"}},
 		Signed:    "{timestamp}:{body}",
-		Timestamp: Timestamp{ListKey: "ts"},
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "event_type"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{ListKey: "ts"},
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "event_type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -79,13 +81,13 @@ func Paddle() Scheme {
 // timestamp. ID: X-Razorpay-Event-Id, not signed; unconfirmed. Type: event.
 // Identity: BodyDigest, because a body carries the event's name, its object
 // and created_at. Vector.
-func Razorpay() Scheme {
-	return Scheme{
+func Razorpay() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "razorpay",
 		Signature: []string{"X-Razorpay-Signature"},
-		ID:        Field{Header: "X-Razorpay-Event-Id"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		ID:        hmacverify.Field{Header: "X-Razorpay-Event-Id"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -96,13 +98,13 @@ func Razorpay() Scheme {
 // alone, the same under different topics. With an endpoint for each topic,
 // set Identity to BodyDigest and Name to a name of its own. After five
 // answers that are not 2xx the webhook is switched off. Registry.
-func WooCommerce() Scheme {
-	return Scheme{
+func WooCommerce() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "woocommerce",
 		Signature: []string{"X-WC-Webhook-Signature"},
-		Encoding:  Base64,
-		ID:        Field{Header: "X-WC-Webhook-Delivery-ID"},
-		Type:      Field{Header: "X-WC-Webhook-Topic"},
+		Encoding:  hmacverify.Base64,
+		ID:        hmacverify.Field{Header: "X-WC-Webhook-Delivery-ID"},
+		Type:      hmacverify.Field{Header: "X-WC-Webhook-Topic"},
 	}
 }
 
@@ -111,11 +113,11 @@ func WooCommerce() Scheme {
 // over the body. No timestamp. A body is a batch of events, each with its own
 // id. Identity: BodyDigest, because those ids are in the body; a handler that
 // must not miss a regrouped batch keys on them. Vector of the scheme.
-func GoCardless() Scheme {
-	return Scheme{
+func GoCardless() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "gocardless",
 		Signature: []string{"Webhook-Signature"},
-		Identity:  BodyDigest,
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -123,12 +125,12 @@ func GoCardless() Scheme {
 // (https://www.coinify.com/docs/api/#webhooks). Hex over the body. No
 // timestamp. Type: event. Identity: BodyDigest, because a body carries event,
 // time and object.
-func Coinify() Scheme {
-	return Scheme{
+func Coinify() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "coinify",
 		Signature: []string{"X-Coinify-Webhook-Signature"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -137,13 +139,13 @@ func Coinify() Scheme {
 // body; the key is the secret key. No timestamp. Type: event. Identity:
 // BodyDigest, because a body carries the event's name and its object with id
 // and times. Anything but 200 is retried for three days. Registry.
-func Paystack() Scheme {
-	return Scheme{
+func Paystack() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "paystack",
-		Algorithm: SHA512,
+		Algorithm: hmacverify.SHA512,
 		Signature: []string{"X-Paystack-Signature"},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -152,16 +154,16 @@ func Paystack() Scheme {
 // HMAC-SHA512 in hex after "sha512=" over the body; the key is hex. No
 // timestamp. ID: notificationId, signed; unconfirmed. Type: eventType.
 // Identity: SignedID. Registry.
-func AuthorizeNet() Scheme {
-	return Scheme{
+func AuthorizeNet() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "authorize-net",
-		Algorithm:   SHA512,
+		Algorithm:   hmacverify.SHA512,
 		Signature:   []string{"X-ANET-Signature"},
 		Prefix:      "sha512=",
-		KeyEncoding: HexKey,
-		ID:          Field{JSON: "notificationId"},
-		Type:        Field{JSON: "eventType"},
-		Identity:    SignedID,
+		KeyEncoding: hmacverify.HexKey,
+		ID:          hmacverify.Field{JSON: "notificationId"},
+		Type:        hmacverify.Field{JSON: "eventType"},
+		Identity:    hmacverify.SignedID,
 	}
 }
 
@@ -171,14 +173,14 @@ func AuthorizeNet() Scheme {
 // Base64 over the body; the key is hex. No timestamp. Type: type. Identity:
 // BodyDigest, because a body carries its object and time. For standard
 // payment notifications see [AdyenStandard].
-func Adyen() Scheme {
-	return Scheme{
+func Adyen() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "adyen",
 		Signature:   []string{"HmacSignature"},
-		Encoding:    Base64,
-		KeyEncoding: HexKey,
-		Type:        Field{JSON: "type"},
-		Identity:    BodyDigest,
+		Encoding:    hmacverify.Base64,
+		KeyEncoding: hmacverify.HexKey,
+		Type:        hmacverify.Field{JSON: "type"},
+		Identity:    hmacverify.BodyDigest,
 	}
 }
 
@@ -187,12 +189,12 @@ func Adyen() Scheme {
 // the body. No timestamp. Type: meta.event_name. Identity: BodyDigest,
 // because a body carries the event's name and its object with updated_at.
 // Registry.
-func LemonSqueezy() Scheme {
-	return Scheme{
+func LemonSqueezy() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "lemon-squeezy",
 		Signature: []string{"X-Signature"},
-		Type:      Field{JSON: "meta.event_name"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "meta.event_name"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -202,13 +204,13 @@ func LemonSqueezy() Scheme {
 // hex for each key. Only notifications in JSON are signed. Tolerance 5
 // minutes. Identity: NoIdentity, because what tells its notifications apart
 // is not confirmed.
-func Recurly() Scheme {
-	return Scheme{
+func Recurly() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "recurly",
 		Signature: []string{"Recurly-Signature"},
-		List:      List{Sep: ","},
+		List:      hmacverify.List{Sep: ","},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "0", Unit: Milliseconds},
+		Timestamp: hmacverify.Timestamp{ListKey: "0", Unit: hmacverify.Milliseconds},
 	}
 }
 
@@ -218,12 +220,12 @@ func Recurly() Scheme {
 // BodyDigest, because it carries sequence numbers and times. Xero probes an
 // endpoint with wrong signatures and wants 401 for them, which is what
 // Handler answers. Registry.
-func Xero() Scheme {
-	return Scheme{
+func Xero() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "xero",
 		Signature: []string{"X-Xero-Signature"},
-		Encoding:  Base64,
-		Identity:  BodyDigest,
+		Encoding:  hmacverify.Base64,
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -231,12 +233,12 @@ func Xero() Scheme {
 // (https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks).
 // Base64 over the body. No timestamp. A body is a batch. Identity:
 // BodyDigest, because it carries each entity's lastUpdated. Registry.
-func QuickBooks() Scheme {
-	return Scheme{
+func QuickBooks() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "quickbooks",
 		Signature: []string{"Intuit-Signature"},
-		Encoding:  Base64,
-		Identity:  BodyDigest,
+		Encoding:  hmacverify.Base64,
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -245,15 +247,15 @@ func QuickBooks() Scheme {
 // Hex over X-Timestamp and the body, with nothing between. Tolerance 5
 // minutes of milliseconds; the unit is unconfirmed. ID: id, signed. Type:
 // name. Identity: SignedID. Registry.
-func Airwallex() Scheme {
-	return Scheme{
+func Airwallex() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "airwallex",
 		Signature: []string{"X-Signature"},
 		Signed:    "{timestamp}{body}",
-		Timestamp: Timestamp{Header: "X-Timestamp", Unit: Milliseconds},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "name"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "X-Timestamp", Unit: hmacverify.Milliseconds},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "name"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -261,14 +263,14 @@ func Airwallex() Scheme {
 // (https://docs.affirm.com/developers/docs/webhooks). HMAC-SHA512; a list of
 // t and v0. Tolerance 5 minutes. Identity: NoIdentity, because what tells its
 // events apart is not confirmed. Registry.
-func Affirm() Scheme {
-	return Scheme{
+func Affirm() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "affirm",
-		Algorithm: SHA512,
+		Algorithm: hmacverify.SHA512,
 		Signature: []string{"X-Affirm-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v0"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
 	}
 }
 
@@ -278,15 +280,15 @@ func Affirm() Scheme {
 // the previous one. Tolerance 5 minutes. ID: Idempotency-Key, not signed.
 // Identity: BodyDigest; that bodies do not repeat is unconfirmed, so look at
 // yours. Anything but 2xx is retried.
-func TabaPay() Scheme {
-	return Scheme{
+func TabaPay() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "tabapay",
 		Signature: []string{"X-HMAC-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1", "v2"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1", "v2"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		ID:        Field{Header: "Idempotency-Key"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{Header: "Idempotency-Key"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -294,13 +296,13 @@ func TabaPay() Scheme {
 // (https://developers.dwolla.com/docs/webhooks). Hex over the body. No
 // timestamp header. ID: id, signed; unconfirmed. Type: topic. Identity:
 // SignedID. Registry.
-func Dwolla() Scheme {
-	return Scheme{
+func Dwolla() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "dwolla",
 		Signature: []string{"X-Request-Signature-SHA-256"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "topic"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "topic"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -308,13 +310,13 @@ func Dwolla() Scheme {
 // (https://docs.cdp.coinbase.com/commerce/docs/webhooks). Hex over the body.
 // No timestamp header. ID: event.id, signed; unconfirmed. Type: event.type.
 // Identity: SignedID. Registry.
-func CoinbaseCommerce() Scheme {
-	return Scheme{
+func CoinbaseCommerce() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "coinbase-commerce",
 		Signature: []string{"X-CC-Webhook-Signature"},
-		ID:        Field{JSON: "event.id"},
-		Type:      Field{JSON: "event.type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "event.id"},
+		Type:      hmacverify.Field{JSON: "event.type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -322,13 +324,13 @@ func CoinbaseCommerce() Scheme {
 // (https://www.checkout.com/docs/developer-resources/webhooks). Hex over the
 // body. No timestamp header. ID: id, signed; unconfirmed. Type: type.
 // Identity: SignedID. Registry.
-func CheckoutCom() Scheme {
-	return Scheme{
+func CheckoutCom() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "checkout-com",
 		Signature: []string{"CKO-Signature"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -336,14 +338,14 @@ func CheckoutCom() Scheme {
 // (https://developers.squarespace.com/commerce-apis/webhook-subscriptions-overview).
 // Hex over the body; the key is hex. No timestamp header. ID: id, signed;
 // unconfirmed. Type: topic. Identity: SignedID. Registry.
-func Squarespace() Scheme {
-	return Scheme{
+func Squarespace() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "squarespace",
 		Signature:   []string{"Squarespace-Signature"},
-		KeyEncoding: HexKey,
-		ID:          Field{JSON: "id"},
-		Type:        Field{JSON: "topic"},
-		Identity:    SignedID,
+		KeyEncoding: hmacverify.HexKey,
+		ID:          hmacverify.Field{JSON: "id"},
+		Type:        hmacverify.Field{JSON: "topic"},
+		Identity:    hmacverify.SignedID,
 	}
 }
 
@@ -352,12 +354,12 @@ func Squarespace() Scheme {
 // a list of "<key's name>/SHA256/<hex>"; other hashes are ignored. No
 // timestamp. Identity: NoIdentity, because what tells its events apart is not
 // confirmed.
-func Worldpay() Scheme {
-	return Scheme{
+func Worldpay() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "worldpay",
 		Signature: []string{"Event-Signature"},
 		Prefix:    "SHA256/",
-		List:      List{Sep: ",", KV: "/"},
+		List:      hmacverify.List{Sep: ",", KV: "/"},
 	}
 }
 
@@ -365,13 +367,13 @@ func Worldpay() Scheme {
 // (https://docs.goshippo.com/docs/tracking/webhooksecurity/). A list of t and
 // v1. Tolerance 5 minutes. Type: event. Identity: NoIdentity, because a
 // parcel's tracking may be sent again unchanged. Registry.
-func Shippo() Scheme {
-	return Scheme{
+func Shippo() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "shippo",
 		Signature: []string{"Shippo-Auth-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t"},
-		Type:      Field{JSON: "event"},
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		Type:      hmacverify.Field{JSON: "event"},
 	}
 }

@@ -1,13 +1,16 @@
-package hmacverify
+package preset
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // Before they send, some senders ask an endpoint to prove itself. These
@@ -25,7 +28,7 @@ const maxToken = 128
 // on to next. It belongs inside: verifier.Handler(SlackChallenge(next)). A
 // request that no Verifier has passed is refused.
 func SlackChallenge(next http.Handler) http.Handler {
-	return verified(func(w http.ResponseWriter, r *http.Request, d *Delivery) {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
 		if bodyString(d, "type") != "url_verification" {
 			next.ServeHTTP(w, r)
 			return
@@ -40,7 +43,7 @@ func SlackChallenge(next http.Handler) http.Handler {
 // verifier.Handler(ZoomChallenge(secret, next)). A request that no Verifier
 // has passed is refused, and so is a token that could be more than a token.
 func ZoomChallenge(secret string, next http.Handler) http.Handler {
-	return verified(func(w http.ResponseWriter, r *http.Request, d *Delivery) {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
 		if bodyString(d, "event") != "endpoint.url_validation" {
 			next.ServeHTTP(w, r)
 			return
@@ -48,7 +51,7 @@ func ZoomChallenge(secret string, next http.Handler) http.Handler {
 		token := bodyString(d, "payload", "plainToken")
 		sum, ok := signToken(secret, token)
 		if !ok {
-			WriteError(w, ErrMalformed)
+			hmacverify.WriteError(w, hmacverify.ErrMalformed)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -65,7 +68,7 @@ func XChallenge(secret string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sum, ok := signToken(secret, r.URL.Query().Get("crc_token"))
 		if !ok {
-			WriteError(w, ErrMalformed)
+			hmacverify.WriteError(w, hmacverify.ErrMalformed)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -82,7 +85,7 @@ func MetaChallenge(verifyToken string) http.Handler {
 		q := r.URL.Query()
 		got := sha256.Sum256([]byte(q.Get("hub.verify_token")))
 		if verifyToken == "" || q.Get("hub.mode") != "subscribe" || !hmac.Equal(got[:], want[:]) {
-			WriteError(w, ErrMismatch)
+			hmacverify.WriteError(w, hmacverify.ErrMismatch)
 			return
 		}
 		echoToken(w, q.Get("hub.challenge"))
@@ -111,9 +114,9 @@ func AsanaHandshake(accept func(r *http.Request, secret string) error, next http
 			next.ServeHTTP(w, r)
 			return
 		}
-		secret, err := single(r.Header, "X-Hook-Secret")
-		if err != nil || !isToken(secret) || accept(r, secret) != nil {
-			WriteError(w, ErrNoKey)
+		secret := r.Header.Get("X-Hook-Secret")
+		if len(r.Header["X-Hook-Secret"]) > 1 || !isToken(secret) || accept(r, secret) != nil {
+			hmacverify.WriteError(w, hmacverify.ErrNoKey)
 			return
 		}
 		w.Header().Set("X-Hook-Secret", secret)
@@ -121,22 +124,34 @@ func AsanaHandshake(accept func(r *http.Request, secret string) error, next http
 	})
 }
 
-// verified refuses requests without a Delivery: a helper that stands in the
+// verified refuses requests without a hmacverify.Delivery: a helper that stands in the
 // wrong place must not become a way around the Verifier.
-func verified(f func(http.ResponseWriter, *http.Request, *Delivery)) http.Handler {
+func verified(f func(http.ResponseWriter, *http.Request, *hmacverify.Delivery)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, ok := FromContext(r.Context())
+		d, ok := hmacverify.FromContext(r.Context())
 		if !ok {
-			WriteError(w, ErrMissing)
+			hmacverify.WriteError(w, hmacverify.ErrMissing)
 			return
 		}
 		f(w, r, d)
 	})
 }
 
-func bodyString(d *Delivery, path ...string) string {
-	s, _ := jsonText(jsonValue(d.Body, path))
-	return string(s)
+// bodyString returns the string at path in the body, or nothing.
+func bodyString(d *hmacverify.Delivery, path ...string) string {
+	value := json.RawMessage(d.Body)
+	for _, name := range path {
+		var object map[string]json.RawMessage
+		if json.Unmarshal(value, &object) != nil {
+			return ""
+		}
+		value = object[name]
+	}
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return ""
+	}
+	return s
 }
 
 // signToken signs a token, and nothing that could be more than that.
@@ -156,7 +171,7 @@ func isToken(s string) bool {
 
 func echoToken(w http.ResponseWriter, token string) {
 	if !isToken(token) {
-		WriteError(w, ErrMalformed)
+		hmacverify.WriteError(w, hmacverify.ErrMalformed)
 		return
 	}
 	echo(w, token)

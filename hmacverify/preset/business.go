@@ -1,8 +1,10 @@
-package hmacverify
+package preset
 
 import (
 	"strconv"
 	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // Documents, forms, calendars, tasks and sales.
@@ -13,16 +15,16 @@ import (
 // keys has a header: give both. Tolerance 10 minutes. ID: id of the body,
 // signed; the header box-delivery-id is another in each retry. Type: trigger.
 // Identity: SignedID. Anything but 2xx is retried. Vector.
-func Box() Scheme {
-	return Scheme{
+func Box() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "box",
 		Signature: []string{"Box-Signature-Primary", "Box-Signature-Secondary"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{body}{timestamp}",
-		Timestamp: Timestamp{Header: "Box-Delivery-Timestamp", Unit: RFC3339, Tolerance: 10 * time.Minute},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "trigger"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "Box-Delivery-Timestamp", Unit: hmacverify.RFC3339, Tolerance: 10 * time.Minute},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "trigger"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -33,8 +35,8 @@ func Box() Scheme {
 // sends the same bytes, and a duplicate cannot be told from news. Ask for the
 // changes since your cursor, which makes duplicates harmless. For the GET
 // challenge see [DropboxChallenge]. Registry.
-func Dropbox() Scheme {
-	return Scheme{
+func Dropbox() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "dropbox",
 		Signature: []string{"X-Dropbox-Signature"},
 	}
@@ -47,13 +49,13 @@ func Dropbox() Scheme {
 // NoIdentity, because each event says which attempt it is, so a retry has
 // other bytes: key on each eventId. v1 and v2 are a plain hash of secret and
 // text, not HMAC, and are not accepted.
-func HubSpot() Scheme {
-	return Scheme{
+func HubSpot() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "hubspot",
 		Signature: []string{"X-HubSpot-Signature-V3"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{method}{url}{body}{timestamp}",
-		Timestamp: Timestamp{Header: "X-HubSpot-Request-Timestamp", Unit: Milliseconds},
+		Timestamp: hmacverify.Timestamp{Header: "X-HubSpot-Request-Timestamp", Unit: hmacverify.Milliseconds},
 	}
 }
 
@@ -63,9 +65,9 @@ func HubSpot() Scheme {
 // timestamp header. Type: event. Identity: NoIdentity, because a body says
 // how often it was retried, so its bytes change: key on data.envelopeId and
 // event. Registry.
-func DocuSign() Scheme {
-	s := Scheme{Name: "docusign", Encoding: Base64, Type: Field{JSON: "event"}}
-	for i := range maxHeaders {
+func DocuSign() hmacverify.Scheme {
+	s := hmacverify.Scheme{Name: "docusign", Encoding: hmacverify.Base64, Type: hmacverify.Field{JSON: "event"}}
+	for i := range 100 {
 		s.Signature = append(s.Signature, "X-DocuSign-Signature-"+strconv.Itoa(i+1))
 	}
 	return s
@@ -76,15 +78,15 @@ func DocuSign() Scheme {
 // A list of t and v1. Tolerance 3 minutes. There is no event ID. Type: event.
 // Identity: BodyDigest, because a body carries event, invitee and created_at.
 // Registry.
-func Calendly() Scheme {
-	return Scheme{
+func Calendly() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "calendly",
 		Signature: []string{"Calendly-Webhook-Signature"},
-		List:      List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{ListKey: "t", Tolerance: 3 * time.Minute},
-		Type:      Field{JSON: "event"},
-		Identity:  BodyDigest,
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Tolerance: 3 * time.Minute},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -93,15 +95,15 @@ func Calendly() Scheme {
 // Base64 after "sha256=" over the body. No timestamp. ID: event_id, signed.
 // Type: event_type. Identity: SignedID. 404 and 410 switch the webhook off;
 // other failures are retried. Registry.
-func Typeform() Scheme {
-	return Scheme{
+func Typeform() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "typeform",
 		Signature: []string{"Typeform-Signature"},
 		Prefix:    "sha256=",
-		Encoding:  Base64,
-		ID:        Field{JSON: "event_id"},
-		Type:      Field{JSON: "event_type"},
-		Identity:  SignedID,
+		Encoding:  hmacverify.Base64,
+		ID:        hmacverify.Field{JSON: "event_id"},
+		Type:      hmacverify.Field{JSON: "event_type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -110,14 +112,14 @@ func Typeform() Scheme {
 // over the body; the key is the verification token, which arrives once in an
 // unsigned request and is stored by hand. No timestamp header. ID: id,
 // signed. Type: type. Identity: SignedID. Vector.
-func Notion() Scheme {
-	return Scheme{
+func Notion() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "notion",
 		Signature: []string{"X-Notion-Signature"},
 		Prefix:    "sha256=",
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -126,11 +128,11 @@ func Notion() Scheme {
 // timestamp. A body is a batch. Identity: BodyDigest, because events carry
 // their times; only heartbeats, which are empty, repeat. For X-Hook-Secret
 // see [AsanaHandshake]. Registry.
-func Asana() Scheme {
-	return Scheme{
+func Asana() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "asana",
 		Signature: []string{"X-Hook-Signature"},
-		Identity:  BodyDigest,
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -139,16 +141,16 @@ func Asana() Scheme {
 // HMAC-SHA1 in base64 over the body and the callback URL. Set Options.URL. No
 // timestamp. ID: action.id, signed. Type: action.type. Identity: SignedID.
 // 410 deletes the webhook; other failures are retried. Registry.
-func Trello() Scheme {
-	return Scheme{
+func Trello() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "trello",
-		Algorithm: SHA1,
+		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Trello-Webhook"},
-		Encoding:  Base64,
+		Encoding:  hmacverify.Base64,
 		Signed:    "{body}{url}",
-		ID:        Field{JSON: "action.id"},
-		Type:      Field{JSON: "action.type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "action.id"},
+		Type:      hmacverify.Field{JSON: "action.type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -158,11 +160,11 @@ func Trello() Scheme {
 // only which one, so each change of it sends the same bytes. Events of tasks
 // carry history items with their IDs and times; for a webhook of those alone
 // set Identity to BodyDigest. Registry.
-func ClickUp() Scheme {
-	return Scheme{
+func ClickUp() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "clickup",
 		Signature: []string{"X-Signature"},
-		Type:      Field{JSON: "event"},
+		Type:      hmacverify.Field{JSON: "event"},
 	}
 }
 
@@ -170,13 +172,13 @@ func ClickUp() Scheme {
 // (https://dub.co/docs/concepts/webhooks/verify-webhook-requests). Hex over
 // the body. No timestamp header. ID: id, signed; unconfirmed. Type: event.
 // Identity: SignedID. Registry.
-func Dub() Scheme {
-	return Scheme{
+func Dub() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "dub",
 		Signature: []string{"Dub-Signature"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "event"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -185,12 +187,12 @@ func Dub() Scheme {
 // body, in X-Cal-Signature-256. No timestamp header. Type: triggerEvent.
 // Identity: BodyDigest, because a body carries its trigger, booking and
 // createdAt. Registry.
-func CalCom() Scheme {
-	return Scheme{
+func CalCom() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "cal-com",
 		Signature: []string{"X-Cal-Signature-256"},
-		Type:      Field{JSON: "triggerEvent"},
-		Identity:  BodyDigest,
+		Type:      hmacverify.Field{JSON: "triggerEvent"},
+		Identity:  hmacverify.BodyDigest,
 	}
 }
 
@@ -199,13 +201,13 @@ func CalCom() Scheme {
 // time, colon and body. Tolerance 5 minutes of milliseconds; the unit is
 // unconfirmed. Type: triggerType. Identity: NoIdentity, because what tells
 // its events apart is not confirmed. Registry.
-func Webflow() Scheme {
-	return Scheme{
+func Webflow() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "webflow",
 		Signature: []string{"X-Webflow-Signature"},
 		Signed:    "{timestamp}:{body}",
-		Timestamp: Timestamp{Header: "X-Webflow-Timestamp", Unit: Milliseconds},
-		Type:      Field{JSON: "triggerType"},
+		Timestamp: hmacverify.Timestamp{Header: "X-Webflow-Timestamp", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "triggerType"},
 	}
 }
 
@@ -213,15 +215,15 @@ func Webflow() Scheme {
 // time, dot and body. Tolerance 5 minutes of milliseconds; the unit is
 // unconfirmed. ID: id, signed. Type: event_type.id. Identity: SignedID.
 // Registry.
-func Lob() Scheme {
-	return Scheme{
+func Lob() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "lob",
 		Signature: []string{"Lob-Signature"},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: Timestamp{Header: "Lob-Signature-Timestamp", Unit: Milliseconds},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "event_type.id"},
-		Identity:  SignedID,
+		Timestamp: hmacverify.Timestamp{Header: "Lob-Signature-Timestamp", Unit: hmacverify.Milliseconds},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "event_type.id"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
@@ -229,14 +231,14 @@ func Lob() Scheme {
 // (https://docs.onfleet.com/reference/webhooks). HMAC-SHA512 in hex over the
 // body; the key is hex. No timestamp header. Type: triggerName. Identity:
 // BodyDigest, because a body carries trigger, task and time. Registry.
-func Onfleet() Scheme {
-	return Scheme{
+func Onfleet() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "onfleet",
-		Algorithm:   SHA512,
+		Algorithm:   hmacverify.SHA512,
 		Signature:   []string{"X-Onfleet-Signature"},
-		KeyEncoding: HexKey,
-		Type:        Field{JSON: "triggerName"},
-		Identity:    BodyDigest,
+		KeyEncoding: hmacverify.HexKey,
+		Type:        hmacverify.Field{JSON: "triggerName"},
+		Identity:    hmacverify.BodyDigest,
 	}
 }
 
@@ -246,13 +248,13 @@ func Onfleet() Scheme {
 // timestamp header. Type: notification.type. Identity: NoIdentity, because a
 // notification says that a calendar changed since a time, and may say so
 // again. Registry.
-func Cronofy() Scheme {
-	return Scheme{
+func Cronofy() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "cronofy",
 		Signature: []string{"Cronofy-HMAC-SHA256"},
-		List:      List{Sep: ","},
-		Encoding:  Base64,
-		Type:      Field{JSON: "notification.type"},
+		List:      hmacverify.List{Sep: ","},
+		Encoding:  hmacverify.Base64,
+		Type:      hmacverify.Field{JSON: "notification.type"},
 	}
 }
 
@@ -261,12 +263,12 @@ func Cronofy() Scheme {
 // "hmac-sha256=" over the body; the key is base64. No timestamp header.
 // Identity: NoIdentity, because a body is a ping without content: ask for the
 // changes since your cursor. Registry.
-func Airtable() Scheme {
-	return Scheme{
+func Airtable() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        "airtable",
 		Signature:   []string{"X-Airtable-Content-MAC"},
 		Prefix:      "hmac-sha256=",
-		KeyEncoding: Base64Key,
+		KeyEncoding: hmacverify.Base64Key,
 	}
 }
 
@@ -274,21 +276,21 @@ func Airtable() Scheme {
 // (https://developer.nylas.com/docs/v3/notifications/). Hex over the body. No
 // timestamp header. ID: id, signed; unconfirmed. Type: type. Identity:
 // SignedID. Registry.
-func Nylas() Scheme {
-	return Scheme{
+func Nylas() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "nylas",
 		Signature: []string{"X-Nylas-Signature"},
-		ID:        Field{JSON: "id"},
-		Type:      Field{JSON: "type"},
-		Identity:  SignedID,
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
 	}
 }
 
 // Deel is the scheme of Deel (https://developer.deel.com/docs/webhooks). Hex
 // over "POST" and the body. No timestamp. Identity: NoIdentity, because what
 // tells its events apart is not confirmed. Registry.
-func Deel() Scheme {
-	return Scheme{
+func Deel() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "deel",
 		Signature: []string{"X-Deel-Signature"},
 		Signed:    "POST{body}",
@@ -298,13 +300,13 @@ func Deel() Scheme {
 // Tally is the scheme of Tally (https://tally.so/help/webhooks). Base64 over
 // the body. No timestamp header. ID: eventId, signed. Type: eventType.
 // Identity: SignedID. Registry.
-func Tally() Scheme {
-	return Scheme{
+func Tally() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:      "tally",
 		Signature: []string{"Tally-Signature"},
-		Encoding:  Base64,
-		ID:        Field{JSON: "eventId"},
-		Type:      Field{JSON: "eventType"},
-		Identity:  SignedID,
+		Encoding:  hmacverify.Base64,
+		ID:        hmacverify.Field{JSON: "eventId"},
+		Type:      hmacverify.Field{JSON: "eventType"},
+		Identity:  hmacverify.SignedID,
 	}
 }

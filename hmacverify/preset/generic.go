@@ -1,4 +1,6 @@
-package hmacverify
+package preset
+
+import "github.com/hookonce/hookonce/hmacverify"
 
 // The presets are one file for each field of business. Each says what a
 // receiver has to know, and what that knowledge rests on. Unless it says
@@ -16,25 +18,25 @@ package hmacverify
 //
 // ID: eventId of the body, signed. Identity: SignedID. There is no timestamp: a
 // captured delivery can be replayed for ever, and only its ID stops it.
-func XSignature256() Scheme {
-	return Scheme{
+func XSignature256() hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:           "x-signature-256",
 		Signature:      []string{"X-Signature-256"},
 		Prefix:         "sha256=",
 		PrefixOptional: true,
-		ID:             Field{JSON: "eventId"},
-		Identity:       SignedID,
+		ID:             hmacverify.Field{JSON: "eventId"},
+		Identity:       hmacverify.SignedID,
 	}
 }
 
 // XSignature256Timestamp is XSignature256 as newer senders have it: the Unix
 // time of sending is in X-Timestamp, and "<timestamp>.<body>" is signed.
 // Tolerance 5 minutes. Identity: SignedID.
-func XSignature256Timestamp() Scheme {
+func XSignature256Timestamp() hmacverify.Scheme {
 	s := XSignature256()
 	s.Name = "x-signature-256-timestamp"
 	s.Signed = "{timestamp}.{body}"
-	s.Timestamp = Timestamp{Header: "X-Timestamp"}
+	s.Timestamp = hmacverify.Timestamp{Header: "X-Timestamp"}
 	return s
 }
 
@@ -46,27 +48,27 @@ func XSignature256Timestamp() Scheme {
 // ID: webhook-id, signed, the same for each retry. Type: type of the body.
 // Identity: SignedID. Anything but 2xx is retried; 410 asks the sender to
 // stop. Vector.
-func StandardWebhooks() Scheme { return standard("standard-webhooks", "webhook", "whsec_") }
+func StandardWebhooks() hmacverify.Scheme { return standard("standard-webhooks", "webhook", "whsec_") }
 
 // standard returns Standard Webhooks under a name, with the headers' prefix.
-func standard(name, prefix, keyPrefix string) Scheme {
+func standard(name, prefix, keyPrefix string) hmacverify.Scheme {
 	return standardTyped(name, prefix, keyPrefix, "type")
 }
 
 // standardTyped is standard for those whose bodies have the type elsewhere, or
 // nowhere.
-func standardTyped(name, prefix, keyPrefix, eventType string) Scheme {
-	return Scheme{
+func standardTyped(name, prefix, keyPrefix, eventType string) hmacverify.Scheme {
+	return hmacverify.Scheme{
 		Name:        name,
 		Signature:   []string{prefix + "-signature"},
-		List:        List{Sep: " ", KV: ",", Keys: []string{"v1"}},
-		Encoding:    Base64,
+		List:        hmacverify.List{Sep: " ", KV: ",", Keys: []string{"v1"}},
+		Encoding:    hmacverify.Base64,
 		Signed:      "{id}.{timestamp}.{body}",
-		Timestamp:   Timestamp{Header: prefix + "-timestamp"},
-		KeyEncoding: Base64Key,
+		Timestamp:   hmacverify.Timestamp{Header: prefix + "-timestamp"},
+		KeyEncoding: hmacverify.Base64Key,
 		KeyPrefix:   keyPrefix,
-		ID:          Field{Header: prefix + "-id"},
-		Type:        Field{JSON: eventType},
-		Identity:    SignedID,
+		ID:          hmacverify.Field{Header: prefix + "-id"},
+		Type:        hmacverify.Field{JSON: eventType},
+		Identity:    hmacverify.SignedID,
 	}
 }

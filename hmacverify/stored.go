@@ -1,0 +1,76 @@
+package hmacverify
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"time"
+)
+
+// Stored is a delivery as a store keeps it, to be processed later or once more. It
+// holds all of the delivery but what authenticated it. Its JSON holds all but the
+// body.
+type Stored struct {
+	Scheme   string      `json:"scheme"`
+	Tenant   string      `json:"tenant,omitempty"`
+	Time     time.Time   `json:"time,omitzero"`
+	ID       string      `json:"id,omitempty"`
+	IDSigned bool        `json:"idSigned,omitempty"`
+	Identity Identity    `json:"identity"`
+	Type     string      `json:"type,omitempty"`
+	Header   http.Header `json:"header,omitempty"`
+	Body     []byte      `json:"-"`
+}
+
+// secretHeaders are the headers that may authenticate a request by themselves.
+var secretHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie"}
+
+// Stored returns what a store keeps of d. It leaves out the headers that hold the
+// signature, and Authorization, Proxy-Authorization and Cookie. The body is shared
+// with d.
+func (d *Delivery) Stored() Stored {
+	header := maps.Clone(d.Header)
+	for _, name := range secretHeaders {
+		delete(header, name)
+	}
+	if d.verifier != nil {
+		for _, name := range d.verifier.plan.headers {
+			delete(header, name)
+		}
+	}
+	return Stored{
+		Scheme:   d.Scheme,
+		Tenant:   d.Tenant,
+		Time:     d.Time,
+		ID:       d.ID,
+		IDSigned: d.IDSigned,
+		Identity: d.Identity,
+		Type:     d.EventType(),
+		Header:   header,
+		Body:     d.Body,
+	}
+}
+
+var errIncomplete = errors.New("hmacverify: stored delivery is incomplete")
+
+// RestoreUnverified returns the delivery that s was made from, without verifying
+// anything: s must come from a store that only verified deliveries get into. The
+// restored delivery has the same ID, type, time, header and body, but not the
+// headers that Stored leaves out, and its Key is 0. A zero s, or one without its
+// scheme, is an error: there is no delivery that it was made from.
+func (s Stored) RestoreUnverified() (*Delivery, error) {
+	if s.Scheme == "" {
+		return nil, errIncomplete
+	}
+	return &Delivery{
+		Scheme:    s.Scheme,
+		Tenant:    s.Tenant,
+		Time:      s.Time,
+		ID:        s.ID,
+		IDSigned:  s.IDSigned,
+		Identity:  s.Identity,
+		Header:    s.Header,
+		Body:      s.Body,
+		eventType: s.Type,
+	}, nil
+}
