@@ -2,137 +2,168 @@ package idempotency
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
-var errOverloaded = errors.New("idempotency: too many deliveries at once")
+// StatusHeader is the header of every response that the work did not write. Its
+// value is the [Kind], such as "duplicate" or "in_flight".
+const StatusHeader = "Idempotency-Status"
 
-// answer writes the one response of the delivery, after all is decided.
-func (d *delivery) answer(result *Result, err error) {
+// maxRetryAfter bounds Retry-After: a lease can be long, and some senders drop a
+// delivery that is asked to wait for a minute.
+const maxRetryAfter = 30 * time.Second
+
+// An answer is the one response to a delivery.
+type answer struct {
+	status  int
+	kind    Kind
+	headers map[string]string
+	body    []byte
+	writer  func(w http.ResponseWriter, r *http.Request) // if non-nil, writes it instead
+}
+
+// answerTo looks up the response to an outcome. It is the one place that does.
+func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 	switch {
-	case err == nil || mayBeSent(err):
-		d.call.buffer.send(d.r)
-	case d.Duplicate != Conflict && errors.Is(err, ErrDuplicate):
-		d.acknowledge(duplicateDone, d.Duplicate, result)
-	case d.Dead != Conflict && errors.Is(err, ErrDead):
-		d.acknowledge(deadDone, d.Dead, nil)
-	default:
-		d.refuse(err)
+	case p.response != nil && sendsResponse(o, p.response):
+		return answer{status: p.response.statusCode(), writer: p.response.send}
+	case o.Kind == KindCompleted, o.Kind == KindIgnored:
+		return answer{status: e.success()}
+	case e.o.ErrorHandler != nil:
+		return answer{status: Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
+			e.o.ErrorHandler(w, r, o.Err)
+		}}
+	case (o.Kind == KindDuplicate || o.Kind == KindDead) && statusOf(o.Err) == 0 && e.sender.Duplicate != hmacverify.Conflict:
+		return e.acknowledge(o)
+	case o.Kind == KindRefused:
+		return answer{status: Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
+			hmacverify.WriteError(w, o.Err)
+		}}
 	}
+	return problem(o.Err, o.Kind, cmp.Or(o.RetryAfter, e.o.RetryAfter))
 }
 
-// mayBeSent reports whether err is the handler's failure and no more, and its
-// answer tells the truth. A 2xx does only if no further delivery can help.
-func mayBeSent(err error) bool {
-	failed, ok := errors.AsType[*handlerError](err)
-	return ok && (failed.status/100 != 2 || IsPermanent(failed.err)) && !isVerdict(err)
+// sendsResponse reports whether the response that a wrapped handler wrote is the
+// truth: that of a completed event, or an error that the handler chose to report.
+func sendsResponse(o Outcome, r *response) bool {
+	switch o.Kind {
+	case KindCompleted:
+		return true
+	case KindIgnored:
+		return r.status != 0 && r.status/100 == 2
+	case KindFailed, KindDead:
+		return r.statusCode() >= 400
+	}
+	return false
 }
 
-// acknowledge answers 2xx for an event that needs no work any more.
-func (d *delivery) acknowledge(done problem, p Policy, result *Result) {
-	if p != Replay || result == nil || result.Status/100 != 2 {
-		done.write(d.w, "application/json")
+// success returns the status that tells the sender that its event was processed.
+func (e *Endpoint[T]) success() int {
+	if len(e.sender.Success) == 0 || slices.Contains(e.sender.Success, http.StatusOK) {
+		return http.StatusOK
+	}
+	return e.sender.Success[0]
+}
+
+// acknowledge answers 2xx for an event that needs no more work: empty, since some
+// senders take a body for a failure, or with the first response.
+func (e *Endpoint[T]) acknowledge(o Outcome) answer {
+	a := answer{status: e.success(), kind: o.Kind}
+	if r := o.Result; r != nil && r.Status/100 == 2 && e.sender.Duplicate == hmacverify.Replay {
+		a.status, a.body = r.Status, r.Body
+		if r.ContentType != "" {
+			a.headers = map[string]string{"Content-Type": r.ContentType}
+		}
+	}
+	return a
+}
+
+// problem answers with an RFC 9457 problem document that is made of constants only.
+func problem(err error, kind Kind, retryAfter time.Duration) answer {
+	p := kind.properties()
+	a := answer{
+		status:  cmp.Or(statusOf(err), p.status),
+		kind:    kind,
+		headers: map[string]string{"Content-Type": "application/problem+json"},
+	}
+	if p.retry {
+		seconds := math.Ceil(min(retryAfter, maxRetryAfter).Seconds())
+		a.headers["Retry-After"] = strconv.Itoa(int(seconds))
+	}
+	a.body, _ = json.Marshal(struct { // strings and a number: it cannot fail
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Code   Kind   `json:"code"`
+	}{"about:blank", http.StatusText(a.status), a.status, kind})
+	return a
+}
+
+func (a answer) write(w http.ResponseWriter, r *http.Request) {
+	if a.writer != nil {
+		a.writer(w, r)
 		return
 	}
-	done.status, done.body = result.Status, result.Body
-	done.write(d.w, result.ContentType)
-}
-
-// refuse answers with the problem that err is.
-func (d *delivery) refuse(err error) {
-	p := problemOf(err)
-	if d.OnError != nil && p.err != ErrDuplicate && p.err != ErrInFlight {
-		d.OnError(d.r, err)
-	}
-	if p.status == http.StatusServiceUnavailable {
-		d.w.Header().Set("Retry-After", strconv.FormatInt(d.retryAfter(err), 10))
-	}
-	p.write(d.w, "application/problem+json")
-}
-
-// retryAfter returns in how many seconds the sender should come again.
-func (d *delivery) retryAfter(err error) int64 {
-	after := cmp.Or(d.RetryAfter, DefaultRetryAfter)
-	if inFlight, ok := errors.AsType[*InFlightError](err); ok && inFlight.RetryAfter > 0 {
-		after = inFlight.RetryAfter
-	}
-	return int64(math.Ceil(after.Seconds()))
-}
-
-// A problem is an answer that is made of constants only.
-type problem struct {
-	err    error
-	status int
-	code   string
-	body   []byte
-}
-
-// The answers of an event that is acknowledged without the handler.
-var (
-	duplicateDone = acknowledgement(EventDuplicate)
-	deadDone      = acknowledgement(EventDead)
-)
-
-func acknowledgement(kind EventKind) problem {
-	return problem{status: http.StatusOK, code: string(kind), body: fmt.Appendf(nil, `{"status":%q}`+"\n", kind)}
-}
-
-// problems are the answers to errors, as RFC 9457 problem documents. An error is
-// answered by the first that it wraps, so those by which a sender comes again
-// stand before those by which it might give up.
-var problems = [...]problem{
-	newProblem(ErrUnavailable, http.StatusServiceUnavailable, "unavailable"),
-	newProblem(ErrLeaseLost, http.StatusServiceUnavailable, "lease_lost"),
-	newProblem(ErrInFlight, http.StatusServiceUnavailable, "in_flight"),
-	newProblem(errOverloaded, http.StatusServiceUnavailable, "overloaded"),
-	newProblem(errGaveUp, http.StatusServiceUnavailable, "timeout"),
-	newProblem(errNotVerified, http.StatusInternalServerError, "not_verified"),
-	newProblem(ErrInvalidKey, http.StatusBadRequest, "invalid_key"),
-	newProblem(ErrDuplicate, http.StatusConflict, "duplicate"),
-	newProblem(ErrDead, http.StatusConflict, "dead"),
-	newProblem(ErrMismatch, http.StatusUnprocessableEntity, "mismatch"),
-	newProblem(errUnreadableBody, http.StatusBadRequest, "unreadable_body"),
-	newProblem(errBodyTooLarge, http.StatusRequestEntityTooLarge, "body_too_large"),
-	newProblem(errResponseTooLarge, http.StatusInternalServerError, "response_too_large"),
-}
-
-var failedProblem = newProblem(nil, http.StatusInternalServerError, "failed")
-
-func newProblem(err error, status int, code string) problem {
-	body := fmt.Appendf(nil, `{"type":"about:blank","title":%q,"status":%d,"code":%q}`+"\n",
-		http.StatusText(status), status, code)
-	return problem{err, status, code, body}
-}
-
-// problemOf maps an error to its answer. It is the one place that does.
-func problemOf(err error) problem {
-	for i := range problems {
-		if err == problems[i].err { // as most are; errors.Is takes ten times as long
-			return problems[i]
-		}
-	}
-	for i := range problems {
-		if errors.Is(err, problems[i].err) {
-			return problems[i]
-		}
-	}
-	return failedProblem
-}
-
-func (p problem) write(w http.ResponseWriter, contentType string) {
 	h := w.Header()
-	values := []string{p.code, "nosniff", contentType} // one allocation for three
-	h[StatusHeader] = values[0:1:1]
-	h["X-Content-Type-Options"] = values[1:2:2]
-	if contentType != "" {
-		h["Content-Type"] = values[2:3:3]
+	for name, value := range a.headers {
+		h.Set(name, value)
 	}
-	w.WriteHeader(p.status)
-	if len(p.body) > 0 {
-		w.Write(p.body) // the client may be gone
+	if a.kind != "" {
+		h.Set(StatusHeader, string(a.kind))
+		h.Set("X-Content-Type-Options", "nosniff")
 	}
+	w.WriteHeader(a.status)
+	if len(a.body) > 0 {
+		w.Write(a.body) // the client may be gone
+	}
+}
+
+// Status returns the HTTP status for an error of this package or of hmacverify: what
+// an [Endpoint] would respond to a sender for which a duplicate is a conflict. It is
+// 200 for nil, and the status that the error carries if it carries one, see
+// [WithStatus]. An error of the work is 500.
+//
+// Most senders take the 409 of [ErrDuplicate] for a failure; respond 2xx to those.
+func Status(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	p := kindOf(err)
+	if p.err == nil && isVerification(err) {
+		return hmacverify.Status(err)
+	}
+	return cmp.Or(statusOf(err), p.status)
+}
+
+// WriteError writes the response to an error, which must not be nil: [Status], and a
+// problem document that is the same for every error of its kind.
+func WriteError(w http.ResponseWriter, err error) {
+	p := kindOf(err)
+	if p.err == nil && isVerification(err) {
+		hmacverify.WriteError(w, err)
+		return
+	}
+	problem(err, p.kind, DefaultRetryAfter).write(w, nil)
+}
+
+// isVerification reports whether err is the reason of a refusal by hmacverify.
+func isVerification(err error) bool {
+	for _, sentinel := range []error{
+		hmacverify.ErrMissing, hmacverify.ErrMalformed, hmacverify.ErrTimestamp, hmacverify.ErrMismatch,
+		hmacverify.ErrNoKey, hmacverify.ErrMethod, hmacverify.ErrBodyTooLarge, hmacverify.ErrBodyUnreadable,
+		hmacverify.ErrConfig,
+	} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,38 +1,61 @@
-// Package idempotency runs the work of an event once, however often the event is
-// delivered.
+// Package idempotency processes each event once, however often it is delivered.
 //
-// A webhook's sender delivers until it gets a 2xx, so every event comes at least
-// once, and sometimes twice at the same moment. Wrap the handler:
+// A sender delivers an event until it gets a 2xx, so every event arrives at least
+// once, and sometimes twice at the same moment. An [Endpoint] receives the
+// deliveries of one sender:
 //
-//	once := &idempotency.Middleware{Runner: events.Transactional()}
-//	mux.Handle("POST /webhooks/github", verifier.Handler(once.Handler(handler)))
+//	stripe, err := hmacverify.New(preset.Stripe(), nil, secret)
+//	…
+//	events, err := sqlstore.New(db, sqlstore.PostgreSQL, nil)
+//	…
+//	endpoint, err := idempotency.NewEndpoint("stripe", stripe, events, nil)
+//	…
+//	mux.Handle("POST /webhooks/stripe", endpoint.Handle(
+//		func(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+//			_, err := tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE …")
+//			return err
+//		}))
 //
-// where verifier is an hmacverify.Verifier and events a sqlstore.Store. The
-// handler's response is held back until the record of the event and the handler's
-// work are durable. A second delivery of the event is answered without calling
-// the handler.
-//
-// # Keys
-//
-// A [Key] is a scope and an ID. [DeliveryKey], the default, takes both from what
-// the sender has signed and from your configuration, so that a captured delivery
-// cannot be replayed under another ID.
+// The function's writes on tx commit atomically with the event's record; the
+// response is sent after the commit. A duplicate is answered without calling the
+// function. An error rolls back, and the sender retries; see [Func]. [ByType] calls a
+// function for each type of event, and [Endpoint.Wrap] takes an existing
+// [http.Handler].
 //
 // # Modes
 //
-// A [Runner] decides what "durable" means:
+// A [Runner] decides what commits with what:
 //
-//   - Transactional (sqlstore's Transactional): the record and the work are one
-//     commit. The effect is exactly-once. Use it when the effect is in the same
-//     database.
-//   - Lease ([Leased], over any [Store]): the event is claimed, worked on, and
-//     completed. The record is fenced, but the effect, in another system, is
-//     at-least-once: it is repeated if the process dies between the effect and
-//     the completion. Pass [Key.Downstream] on to that system.
+//   - A sqlstore.Store commits the record and the work together. The effect is
+//     exactly-once. Use it when the effect is in the same database.
+//   - A lease.Runner, over any store, claims the event, works, and completes it. The
+//     record is fenced, but the effect, in another system, is at-least-once:
+//     deduplicate downstream with [Key.Downstream]. Its function gets the claim in
+//     place of the transaction. If slow work ends with a transaction of its own, the
+//     claim can be completed in that, and the effect is exactly-once again.
+//
+// # Without HTTP
+//
+// Consumers of a queue, functions, and frameworks with their own idea of a response
+// call the runner (RunTx of a sqlstore.Store, Do of a lease.Runner) with the key that
+// [KeyOf] returns, and [Status] or [WriteError] for the error.
+//
+// # Failures
+//
+// What goes wrong is logged through log/slog, once per delivery, without any
+// configuration: see [LogFailures]. An [Observer] in the store's options replaces
+// that, and sees everything that happens.
+//
+// # Testing
+//
+// Sign requests with an [hmacverify.Signer], send them to the endpoint's handler with
+// net/http/httptest, over a lease.Runner on a memstore.Store or over SQLite.
+// storetest.Failing makes a store fail when a test says so.
 //
 // # What is not promised
 //
-// Events are not put into order. An effect outside the database is not undone
-// when the work fails. A record is forgotten after its retention, and an event
-// that is delivered again after that is done again.
+// Events are processed as they arrive, possibly concurrently: order is the sender's.
+// An effect outside the database is not undone when the work fails. A record is
+// purged after its retention, and an event that is delivered after that is processed
+// again.
 package idempotency

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
 )
 
 // MaxKeyBytes is the length in bytes that neither part of a [Key] may exceed.
@@ -12,19 +15,45 @@ import (
 // that the stores support.
 const MaxKeyBytes = 255
 
-// A Key names one event: an ID, and the scope in which that ID is unique.
+// A Key names one event: an ID, and the scope in which that ID is unique. An
+// [Endpoint] makes its keys by itself; [KeyOf] makes them for code without one.
 //
 // Both parts are bytes. They are compared exactly: no case folding, no
 // trimming, no Unicode normalization. The zero Key is not valid.
 type Key struct {
-	// Scope says whose ID it is: the provider, the endpoint, the tenant. It is
-	// required, so that two senders that number their events alike never
-	// swallow each other's. Take it from configuration; a scope that a caller
-	// can choose lets that caller repeat an event under another one.
+	// Scope says whose ID it is: the endpoint's name, and "/" and the tenant
+	// where several tenants share it. Required, so that two senders that number
+	// their events alike never swallow each other's. Take it from
+	// configuration: with a scope that a client can choose, it can repeat an
+	// event under another one.
 	Scope string
 
-	// ID is the sender's name for the event. It is required.
+	// ID is the sender's name for the event. Required.
 	ID string
+}
+
+// KeyOf returns the key of a delivery to the named endpoint. It rests on signed data
+// only, see [hmacverify.Delivery.IdempotencyID]. The error wraps [ErrInvalidKey]; it
+// wraps [hmacverify.ErrNoIdentity] too if the delivery has no identity.
+//
+// If an ID occurs twice in a body, this uses the first; encoding/json the last.
+func KeyOf(endpoint string, d *hmacverify.Delivery) (Key, error) {
+	if d == nil {
+		return Key{}, fmt.Errorf("%w: no verified delivery", ErrInvalidKey)
+	}
+	id, err := d.IdempotencyID()
+	if err != nil {
+		return Key{}, fmt.Errorf("%w: %w", ErrInvalidKey, err)
+	}
+	key := Key{Scope: scopeOf(endpoint, d), ID: id}
+	return key, key.Validate()
+}
+
+func scopeOf(endpoint string, d *hmacverify.Delivery) string {
+	if d == nil || d.Tenant == "" {
+		return endpoint
+	}
+	return endpoint + "/" + d.Tenant
 }
 
 // Validate reports, wrapping [ErrInvalidKey], why k cannot be a key: a part is
@@ -60,6 +89,14 @@ func (k Key) Downstream() string {
 	h.Write([]byte(k.ID))
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// MinRetention is the shortest retention that a store accepts unless its options
+// allow a shorter one: senders retry for up to three days, and an event that is
+// delivered after its record was purged is processed again.
+const MinRetention = 72 * time.Hour
+
+// DefaultRetention is how long stores keep records by default.
+const DefaultRetention = 30 * 24 * time.Hour
 
 // A Fingerprint is the SHA-256 of an event's content. Two deliveries under one
 // key with different fingerprints are not the same event, see [ErrMismatch].

@@ -2,61 +2,64 @@ package idempotency
 
 import (
 	"context"
-	"errors"
+	"log/slog"
 	"time"
 )
 
-// An Observer is told what happens to events, as it happens; metrics and logs
-// are made from it. It is called on the goroutine that does the work, or that
-// renews its lease, so it must be quick, and concurrently. If it panics while the
-// work runs, so does the work. A nil Observer sees nothing.
-type Observer func(ctx context.Context, e Event)
-
-// Notify calls o unless it is nil. It is for implementations of [Runner].
-func (o Observer) Notify(ctx context.Context, e Event) {
-	if o != nil {
-		o(ctx, e)
-	}
-}
-
-// An Event is one thing that happened. It never holds a body or a result.
+// An Event is one thing that happened, for observers. It never holds a body or a
+// result.
 type Event struct {
-	Kind     EventKind
-	Key      Key           // zero for EventPurged
-	Attempt  int           // of the record; 0 if not known
-	Duration time.Duration // since the delivery reached the runner
-	Count    int           // of records, for EventPurged
+	Kind     Kind
+	Endpoint string        // the endpoint's name; empty without one
+	Key      Key           // zero if it is not known
+	Attempt  int           // of the event; 0 if not counted
+	Status   int           // of the response; 0 without one
+	Duration time.Duration // since the delivery arrived
+	Count    int           // of records, for KindPurged
 	Err      error         // why, where there is a reason
 }
 
-// EventKind says what happened. The values are stable and fit to be the label of
-// a metric.
-type EventKind string
+// An Observer sees what happens to deliveries and events, as it happens. Metrics and
+// logs are made from it. Set one in the options of the store or the lease.Runner;
+// every endpoint that uses it reports there: each delivery ends in one Event, and
+// so does every response that a handler did not write.
+//
+// An Observer is called concurrently, on the goroutine that does the work or renews
+// its lease, so it must be quick. If it panics while the work runs, so does the
+// work.
+//
+// Setting one replaces [LogFailures], which is the default.
+type Observer func(ctx context.Context, e Event)
 
-// The kinds of events.
-const (
-	EventClaimed    EventKind = "claimed"     // the work begins
-	EventStolen     EventKind = "stolen"      // as claimed, from an owner whose lease had ended
-	EventCompleted  EventKind = "completed"   // record and work are durable
-	EventReleased   EventKind = "released"    // the attempt failed; the event is free again
-	EventDead       EventKind = "dead"        // the event failed for good, now or before
-	EventDuplicate  EventKind = "duplicate"   // the event had been done
-	EventInFlight   EventKind = "in_flight"   // the event is being worked on elsewhere
-	EventMismatch   EventKind = "mismatch"    // the key was used with other content
-	EventLost       EventKind = "lost"        // the lease was lost while the work ran
-	EventStoreError EventKind = "store_error" // the store failed, or its answer was lost
-	EventPurged     EventKind = "purged"      // records past their retention were deleted
-)
-
-// refusalKind returns the kind of event that err, from Record.Refuse, is.
-func refusalKind(err error) EventKind {
-	switch {
-	case errors.Is(err, ErrDuplicate):
-		return EventDuplicate
-	case errors.Is(err, ErrMismatch):
-		return EventMismatch
-	case errors.Is(err, ErrDead):
-		return EventDead
+// LogFailures is the default [Observer]. It logs, through the default logger of
+// log/slog, what went wrong: each delivery that was not processed, once, with the
+// endpoint, the key and the error; at level WARN what a client may be to blame for,
+// at ERROR everything else. Completed events, duplicates and events in flight are
+// not logged.
+func LogFailures(ctx context.Context, e Event) {
+	p := e.Kind.properties()
+	level := p.level
+	if e.Kind == KindPurged && e.Err != nil {
+		level, p = slog.LevelError, KindStoreError.properties()
 	}
-	return EventInFlight
+	if !p.logged {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 6)
+	if e.Endpoint != "" {
+		attrs = append(attrs, slog.String("endpoint", e.Endpoint))
+	}
+	if e.Key != (Key{}) {
+		attrs = append(attrs, slog.String("key", e.Key.String()))
+	}
+	if e.Attempt > 0 {
+		attrs = append(attrs, slog.Int("attempt", e.Attempt))
+	}
+	if e.Status > 0 {
+		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.Any("error", e.Err))
+	}
+	slog.Default().LogAttrs(ctx, level, p.message, attrs...)
 }

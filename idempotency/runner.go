@@ -1,55 +1,60 @@
 package idempotency
 
-import "context"
+import (
+	"context"
+	"time"
 
-// A Runner runs the work of an event once. [Leased] is one, over any [Store];
-// sqlstore has one that does it in a database transaction.
-type Runner interface {
-	// Run claims key, calls work if the claim wins, and makes record and work
-	// durable. It returns nil only when they are.
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// A Runner runs the work of an event once. A sqlstore.Store is one that does it in a
+// database transaction, a lease.Runner one that holds a lease on the event. T is
+// what it hands to the work.
+type Runner[T any] interface {
+	// Run claims item.Key, calls work if the claim wins, and makes record and
+	// work durable. The outcome is [KindCompleted] only when they are.
 	//
-	// If an earlier run has finished the event, Run returns that run's result
-	// (nil if none was kept) and [ErrDuplicate]. If work returns an error, its
+	// If an earlier run has completed the event, the outcome is
+	// [KindDuplicate], with that run's result. If work returns an error, its
 	// effect is undone as far as the runner's mode can, the event can be
-	// delivered again, and Run returns that error, see [WorkError]. Every other
-	// error wraps one of [ErrInvalidKey], [ErrInFlight], [ErrMismatch],
-	// [ErrDead], [ErrLeaseLost] and [ErrUnavailable]; no error of work does.
+	// delivered again, and the outcome is [KindFailed] with that error, or
+	// [KindDead]. The other outcomes are [KindInFlight], [KindMismatch],
+	// [KindLeaseLost], [KindUnavailable] and [KindInvalidKey].
 	//
 	// A runner may call work again, from the start, after a conflict in the
-	// database undid it. If work panics, Run undoes and releases first and then
-	// panics with the same value.
-	Run(ctx context.Context, key Key, fp Fingerprint, work Work) (*Result, error)
+	// database rolled it back. If work panics, Run rolls back and releases,
+	// reports that through Observe, and lets the panic pass.
+	Run(ctx context.Context, item Item, work Work[T]) Outcome
+
+	// Observe reports e to the runner's observer. The runner itself reports
+	// what happens while it runs; the caller of Run reports the outcome.
+	Observe(ctx context.Context, e Event)
+
+	// Retention is how long the runner remembers a completed event. 0: not
+	// limited, or not to be checked.
+	Retention() time.Duration
 }
 
-// Work is what is to be done once. The context that it gets carries the
-// [Attempt] and, depending on the runner, the transaction; it ends when the work
-// can no longer become durable. A non-nil error means that the work was not
-// done. The result, which may be nil, is kept for duplicates.
-type Work func(ctx context.Context) (*Result, error)
+// Work is what is to be done once. Its context ends when the work can no longer
+// become durable. An error means that the work was not done. The result, which may
+// be nil, is kept for duplicates.
+type Work[T any] func(ctx context.Context, tx T) (*Result, error)
 
-// An Attempt is one try at the work of an event.
-//
-// The Token grows with every claim of the event while its record is kept; after the
-// record was purged it begins at 1 again. Whoever compares tokens must not keep
-// them for longer than the store keeps records.
-type Attempt struct {
-	Key    Key
-	Number int   // counts from 1; 0 if the runner does not count
-	Token  int64 // the fencing token; 0 if the record and the work commit together
-	Owner  Owner // of the claim; zero if the record and the work commit together
+// An Item is one event to be processed.
+type Item struct {
+	Key Key
+
+	// Fingerprint is that of the event's content. Zero: not checked.
+	Fingerprint Fingerprint
+
+	// Delivery is what a store that keeps payloads keeps. Nil: nothing.
+	Delivery *hmacverify.Delivery
 }
 
-// AttemptFrom returns the attempt that ctx belongs to; ok is false outside of a
-// [Runner].
-func AttemptFrom(ctx context.Context) (a Attempt, ok bool) {
-	a, ok = ctx.Value(attemptKey{}).(Attempt)
-	return a, ok
+// A Result is a handler's response to the event, kept so that a duplicate can get it
+// again.
+type Result struct {
+	Status      int    // HTTP status; 0 if the work was not an HTTP handler
+	ContentType string // media type of Body
+	Body        []byte
 }
-
-// WithAttempt returns a context that carries a. It is for implementations of
-// [Runner].
-func WithAttempt(ctx context.Context, a Attempt) context.Context {
-	return context.WithValue(ctx, attemptKey{}, a)
-}
-
-type attemptKey struct{}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
@@ -18,7 +19,7 @@ import (
 // retention of 4 ms keeps some 10,000 of them.
 func newBenchStore(b *testing.B, retention time.Duration) *memstore.Store {
 	b.Helper()
-	s, err := memstore.New(&memstore.Options{Retention: retention, ForgetBeforeSendersDo: true})
+	s, err := memstore.New(&memstore.Options{Retention: retention, AllowShortRetention: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -37,19 +38,19 @@ func benchKeys(n int) []idempotency.Key {
 	return keys
 }
 
-func claimAndComplete(b *testing.B, s idempotency.Store, key idempotency.Key, owner idempotency.Owner, result *idempotency.Result) {
+func claimAndComplete(b *testing.B, s lease.Store, key idempotency.Key, owner lease.Owner, result *idempotency.Result) {
 	ctx := context.Background()
-	rec, won, err := s.Claim(ctx, key, idempotency.Terms{Owner: owner, Lease: time.Minute})
+	rec, won, err := s.Claim(ctx, key, lease.Terms{Owner: owner, Lease: time.Minute})
 	if err != nil || !won {
 		b.Fatalf("Claim: %+v, %t, %v", rec, won, err)
 	}
-	if err := s.Complete(ctx, idempotency.Claim{Key: key, Owner: owner, Token: rec.Token}, result); err != nil {
+	if err := s.Complete(ctx, lease.Claim{Key: key, Owner: owner, Token: rec.Token}, result); err != nil {
 		b.Fatal(err)
 	}
 }
 
 func BenchmarkClaimComplete(b *testing.B) {
-	owner := idempotency.NewOwner()
+	owner := lease.NewOwner()
 	small := &idempotency.Result{Status: 200, ContentType: "application/json", Body: make([]byte, 64)}
 	for _, bb := range []struct {
 		name      string
@@ -75,7 +76,7 @@ func BenchmarkClaimComplete(b *testing.B) {
 
 // Run with -cpu 1,2 to see how the store uses a second core.
 func BenchmarkClaimCompleteParallel(b *testing.B) {
-	owner := idempotency.NewOwner()
+	owner := lease.NewOwner()
 	s := newBenchStore(b, 4*time.Millisecond)
 	keys := benchKeys(1 << 17)
 	var next atomic.Int64
@@ -97,14 +98,14 @@ func BenchmarkDuplicate(b *testing.B) {
 	ctx := context.Background()
 	s := new(memstore.Store)
 	keys := benchKeys(1 << 16)
-	owner := idempotency.NewOwner()
+	owner := lease.NewOwner()
 	for _, k := range keys {
 		claimAndComplete(b, s, k, owner, nil)
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		_, won, err := s.Claim(ctx, keys[i%len(keys)], idempotency.Terms{Owner: owner, Lease: time.Minute})
+		_, won, err := s.Claim(ctx, keys[i%len(keys)], lease.Terms{Owner: owner, Lease: time.Minute})
 		if won || err != nil {
 			b.Fatal(won, err)
 		}
@@ -116,7 +117,7 @@ func BenchmarkDuplicate(b *testing.B) {
 // take of the heap, their names included.
 func BenchmarkRecordMemory(b *testing.B) {
 	const n = 1_000_000
-	owner := idempotency.NewOwner()
+	owner := lease.NewOwner()
 	keys := benchKeys(n)
 	for b.Loop() {
 		before := heap()

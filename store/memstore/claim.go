@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-var _ idempotency.Store = (*Store)(nil)
+var _ lease.Store = (*Store)(nil)
 
-// Claim implements [idempotency.Store]. Besides the context's error it reports
+// Claim implements [lease.Store]. Besides the context's error it reports
 // [ErrFull], for a key that has no record.
-func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (lease.Record, bool, error) {
 	if err := check(ctx, key, terms); err != nil {
-		return idempotency.Record{}, false, fmt.Errorf("memstore: claim: %w", err)
+		return lease.Record{}, false, fmt.Errorf("memstore: claim: %w", err)
 	}
 	s.init()
 	var buf [maxName]byte
@@ -33,13 +34,13 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms idempotenc
 			}
 			rec := r.export(now)
 			sh.mu.Unlock()
-			rec.Stolen = won && was == idempotency.Claimed
+			rec.Stolen = won && was == lease.Claimed
 			rec.Result = clone(rec.Result)
 			return rec, won, nil
 		}
 		sh.mu.Unlock()
 		if s.reclaim() == 0 {
-			return idempotency.Record{}, false, fmt.Errorf("memstore: claim: %w", ErrFull)
+			return lease.Record{}, false, fmt.Errorf("memstore: claim: %w", ErrFull)
 		}
 	}
 }
@@ -68,28 +69,28 @@ func (s *Store) lookup(sh *shard, name []byte) (*record, time.Duration) {
 	return sh.insert(string(name)), now
 }
 
-// Renew implements [idempotency.Store].
-func (s *Store) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+// Renew implements [lease.Store].
+func (s *Store) Renew(ctx context.Context, c lease.Claim, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("memstore: renew: %w", errNoLease)
 	}
 	return s.update(ctx, "renew", c, func(r *record, now time.Duration) bool { return r.renew(end(now, lease)) })
 }
 
-// Complete implements [idempotency.Store]. It keeps a copy of result.
-func (s *Store) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
+// Complete implements [lease.Store]. It keeps a copy of result.
+func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
 	result = clone(result)
 	return s.update(ctx, "complete", c, func(r *record, _ time.Duration) bool { return r.complete(result) })
 }
 
-// Release implements [idempotency.Store].
-func (s *Store) Release(ctx context.Context, c idempotency.Claim, f idempotency.Failure) error {
+// Release implements [lease.Store].
+func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) error {
 	return s.update(ctx, "release", c, func(r *record, _ time.Duration) bool { return r.release(f) })
 }
 
 // update calls f, with the shard locked, on the record whose latest claim is c.
 // f reports whether c still held it.
-func (s *Store) update(ctx context.Context, what string, c idempotency.Claim, f func(r *record, now time.Duration) bool) error {
+func (s *Store) update(ctx context.Context, what string, c lease.Claim, f func(r *record, now time.Duration) bool) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memstore: %s: %w", what, err)
 	}
@@ -115,12 +116,12 @@ var (
 
 // check refuses what breaks the contract on the caller's side. A claim without
 // an owner would be fenced from nobody.
-func check(ctx context.Context, key idempotency.Key, terms idempotency.Terms) error {
+func check(ctx context.Context, key idempotency.Key, terms lease.Terms) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	switch {
-	case terms.Owner == idempotency.Owner{}:
+	case terms.Owner == lease.Owner{}:
 		return errNoOwner
 	case terms.Lease <= 0:
 		return errNoLease

@@ -7,18 +7,22 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
 func Example() {
-	once := &idempotency.Leased{Store: new(memstore.Store)}
+	runner, err := lease.New(new(memstore.Store), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	key := idempotency.Key{Scope: "payments", ID: "evt_1"}
 	for range 2 {
-		_, err := once.Run(context.Background(), key, idempotency.Fingerprint{},
-			func(context.Context) (*idempotency.Result, error) {
-				fmt.Println("the work is done")
-				return nil, nil
-			})
+		err := runner.Do(context.Background(), key, func(context.Context, lease.Claim) error {
+			fmt.Println("the work is done")
+			return nil
+		})
 		fmt.Println("duplicate:", errors.Is(err, idempotency.ErrDuplicate))
 	}
 	// Output:
@@ -30,7 +34,7 @@ func Example() {
 func ExampleNew() {
 	store, err := memstore.New(&memstore.Options{
 		MaxRecords: 100_000,            // about 20 MB
-		Retention:  7 * 24 * time.Hour, // senders come again for three days
+		Retention:  7 * 24 * time.Hour, // senders retry for three days
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -42,5 +46,5 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// 0
-	// memstore: Retention of 1h0m0s is less than 72h0m0s, for which senders repeat deliveries
+	// memstore: Options.Retention of 1h0m0s is less than 72h0m0s, for which senders retry; AllowShortRetention accepts it
 }

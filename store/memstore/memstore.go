@@ -1,6 +1,6 @@
-// Package memstore is an [idempotency.Store] in the memory of one process.
+// Package memstore is an [lease.Store] in the memory of one process.
 //
-//	once := &idempotency.Leased{Store: new(memstore.Store)}
+//	runner, err := lease.New(new(memstore.Store), nil)
 //
 // It is not durable and not shared. A restart forgets every event, and the next
 // delivery of each is applied again; two processes know nothing of each other.
@@ -34,35 +34,31 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
 )
 
-// Defaults and limits of [Options].
-const (
-	DefaultMaxRecords = 1_000_000
-	DefaultRetention  = 30 * 24 * time.Hour
-
-	// MinRetention is for how long senders are known to repeat deliveries.
-	MinRetention = 72 * time.Hour
-)
+// DefaultMaxRecords is the default of Options.MaxRecords.
+const DefaultMaxRecords = 1_000_000
 
 // ErrFull means that the store holds as many records as it may, none of them
 // expired, and the key is not among them.
 var ErrFull = errors.New("memstore: full")
 
-// Options are what a [Store] can be told. The zero Options are the defaults.
+// Options configures a [Store]. The zero value and nil use the defaults.
 type Options struct {
-	// MaxRecords is how many records the store holds at most. 0 means
+	// MaxRecords is the number of records that the store holds at most. Default
 	// [DefaultMaxRecords].
 	MaxRecords int
 
-	// Retention is for how long a record is kept after the last thing that
-	// happened to it. 0 means [DefaultRetention]; less than [MinRetention] is
-	// refused unless ForgetBeforeSendersDo is set.
+	// Retention is the age, since its last change, at which a record expires.
+	// Default [idempotency.DefaultRetention]; less than
+	// [idempotency.MinRetention] is refused.
 	Retention time.Duration
 
-	// ForgetBeforeSendersDo allows any Retention. An event whose sender
-	// repeats it after its record has expired is applied a second time.
-	ForgetBeforeSendersDo bool
+	// AllowShortRetention accepts any Retention. An event that is delivered
+	// again after its record expired is processed again.
+	AllowShortRetention bool
 }
 
 // A Store keeps the records of one process. The zero Store is ready to use, with
@@ -87,13 +83,11 @@ func New(opts *Options) (*Store, error) {
 		s.opts = *opts
 	}
 	switch o := s.opts; {
-	case o.MaxRecords < 0:
-		return nil, fmt.Errorf("memstore: MaxRecords is negative: %d", o.MaxRecords)
-	case o.Retention < 0:
-		return nil, fmt.Errorf("memstore: Retention is negative: %v", o.Retention)
-	case o.Retention > 0 && o.Retention < MinRetention && !o.ForgetBeforeSendersDo:
-		return nil, fmt.Errorf("memstore: Retention of %v is less than %v, for which senders repeat deliveries",
-			o.Retention, MinRetention)
+	case o.MaxRecords < 0 || o.Retention < 0:
+		return nil, errors.New("memstore: a number in Options is negative; leave it 0 for the default")
+	case o.Retention > 0 && o.Retention < idempotency.MinRetention && !o.AllowShortRetention:
+		return nil, fmt.Errorf("memstore: Options.Retention of %v is less than %v, for which senders retry; AllowShortRetention accepts it",
+			o.Retention, idempotency.MinRetention)
 	}
 	return s, nil
 }
@@ -103,10 +97,18 @@ func New(opts *Options) (*Store, error) {
 func (s *Store) init() {
 	s.ready.Do(func() {
 		s.opts.MaxRecords = cmp.Or(s.opts.MaxRecords, DefaultMaxRecords)
-		s.opts.Retention = cmp.Or(s.opts.Retention, DefaultRetention)
+		s.opts.Retention = cmp.Or(s.opts.Retention, idempotency.DefaultRetention)
 		s.seed = maphash.MakeSeed()
 		s.epoch = time.Now()
 	})
+}
+
+// Retention is how long a record is kept; 0 if a short one was allowed.
+func (s *Store) Retention() time.Duration {
+	if s.opts.AllowShortRetention {
+		return 0
+	}
+	return cmp.Or(s.opts.Retention, idempotency.DefaultRetention)
 }
 
 // Len returns the number of records held, expired ones included.

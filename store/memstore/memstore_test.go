@@ -14,18 +14,19 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
 func TestStore(t *testing.T) {
-	storetest.RunInBubble(t, func(*testing.T) idempotency.Store { return new(memstore.Store) })
+	storetest.RunInBubble(t, func(*testing.T) lease.Store { return new(memstore.Store) })
 }
 
 // The suite must also hold in real time, as it does for databases.
 func TestStoreInRealTime(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(*testing.T) idempotency.Store { return new(memstore.Store) })
+	storetest.Run(t, func(*testing.T) lease.Store { return new(memstore.Store) })
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -38,10 +39,10 @@ func TestNewRefuses(t *testing.T) {
 		{"nothing of the defaults", nil, true},
 		{"nothing of the zero options", &memstore.Options{}, true},
 		{"a negative number of records", &memstore.Options{MaxRecords: -1}, false},
-		{"a negative retention", &memstore.Options{Retention: -1, ForgetBeforeSendersDo: true}, false},
+		{"a negative retention", &memstore.Options{Retention: -1, AllowShortRetention: true}, false},
 		{"a retention under 72 hours", &memstore.Options{Retention: 72*time.Hour - 1}, false},
 		{"no retention of 72 hours", &memstore.Options{Retention: 72 * time.Hour}, true},
-		{"no retention that is asked for by name", &memstore.Options{Retention: time.Second, ForgetBeforeSendersDo: true}, true},
+		{"no retention that is asked for by name", &memstore.Options{Retention: time.Second, AllowShortRetention: true}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := memstore.New(tt.opts)
@@ -55,16 +56,16 @@ func TestNewRefuses(t *testing.T) {
 func TestClaimRefusesWhatBreaksTheContract(t *testing.T) {
 	t.Parallel()
 	s := new(memstore.Store)
-	good := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Minute}
+	good := lease.Terms{Owner: lease.NewOwner(), Lease: time.Minute}
 	for _, tt := range []struct {
 		name  string
 		key   idempotency.Key
-		terms idempotency.Terms
+		terms lease.Terms
 	}{
 		{"a key that is not valid", idempotency.Key{Scope: "s"}, good},
-		{"no owner", key("a"), idempotency.Terms{Lease: time.Minute}},
-		{"no lease", key("b"), idempotency.Terms{Owner: good.Owner}},
-		{"a negative lease", key("c"), idempotency.Terms{Owner: good.Owner, Lease: -1}},
+		{"no owner", key("a"), lease.Terms{Lease: time.Minute}},
+		{"no lease", key("b"), lease.Terms{Owner: good.Owner}},
+		{"a negative lease", key("c"), lease.Terms{Owner: good.Owner, Lease: -1}},
 	} {
 		if rec, won, err := s.Claim(t.Context(), tt.key, tt.terms); err == nil || won {
 			t.Errorf("Claim with %s = %+v, %t, %v, want an error", tt.name, rec, won, err)
@@ -84,9 +85,9 @@ func TestFullStoreRefusesNewKeysAndForgetsNothing(t *testing.T) {
 	s := newStore(t, &memstore.Options{MaxRecords: 4})
 	complete(t, s, claim(t, s, "done", time.Hour))
 	c := claim(t, s, "dead", time.Hour)
-	must(t, s.Release(t.Context(), c, idempotency.Failure{Dead: true}))
+	must(t, s.Release(t.Context(), c, lease.Failure{Dead: true}))
 	c = claim(t, s, "released", time.Hour)
-	must(t, s.Release(t.Context(), c, idempotency.Failure{}))
+	must(t, s.Release(t.Context(), c, lease.Failure{}))
 	live := claim(t, s, "claimed", time.Hour)
 
 	for range 3 {
@@ -94,8 +95,8 @@ func TestFullStoreRefusesNewKeysAndForgetsNothing(t *testing.T) {
 			t.Fatalf("Claim of a new key in a full store: %v, want ErrFull", err)
 		}
 	}
-	for id, want := range map[string]idempotency.State{
-		"done": idempotency.Done, "dead": idempotency.Dead, "claimed": idempotency.Claimed,
+	for id, want := range map[string]lease.State{
+		"done": lease.Done, "dead": lease.Dead, "claimed": lease.Claimed,
 	} {
 		rec, won, err := s.Claim(t.Context(), key(id), terms(time.Hour))
 		if err != nil || won || rec.State != want {
@@ -118,7 +119,7 @@ func TestFullStoreReclaimsExpiredRecords(t *testing.T) {
 		for i := range n - 1 {
 			complete(t, s, claim(t, s, fmt.Sprint("old ", i), time.Hour))
 		}
-		time.Sleep(memstore.DefaultRetention - time.Hour)
+		time.Sleep(idempotency.DefaultRetention - time.Hour)
 		complete(t, s, claim(t, s, "young", time.Hour))
 		time.Sleep(time.Hour)
 		// Whatever shard a new key falls into, there is room for it.
@@ -164,47 +165,47 @@ func TestMaxRecordsHoldsUnderConcurrency(t *testing.T) {
 // An expired record is as good as none, and one that has not expired stands. The
 // retention starts with the last thing that happened, not with the claim.
 func TestRecordsExpire(t *testing.T) {
-	const lease, work = time.Hour, 20 * time.Minute
-	release := func(f idempotency.Failure) func(*testing.T, *memstore.Store, idempotency.Claim) {
-		return func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
+	const length, work = time.Hour, 20 * time.Minute
+	release := func(f lease.Failure) func(*testing.T, *memstore.Store, lease.Claim) {
+		return func(t *testing.T, s *memstore.Store, c lease.Claim) {
 			must(t, s.Release(t.Context(), c, f))
 		}
 	}
 	for _, tt := range []struct {
 		name  string
-		leave func(t *testing.T, s *memstore.Store, c idempotency.Claim)
+		leave func(t *testing.T, s *memstore.Store, c lease.Claim)
 		after time.Duration // the end of the retention, from the claim
 	}{
-		{"done", complete, work + memstore.DefaultRetention},
-		{"dead", release(idempotency.Failure{Dead: true, Reason: "old"}), work + memstore.DefaultRetention},
-		{"released", release(idempotency.Failure{Reason: "old"}), work + memstore.DefaultRetention},
-		{"dead for want of attempts", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
-			must(t, s.Release(t.Context(), c, idempotency.Failure{}))
+		{"done", complete, work + idempotency.DefaultRetention},
+		{"dead", release(lease.Failure{Dead: true, Reason: "old"}), work + idempotency.DefaultRetention},
+		{"released", release(lease.Failure{Reason: "old"}), work + idempotency.DefaultRetention},
+		{"dead for want of attempts", func(t *testing.T, s *memstore.Store, c lease.Claim) {
+			must(t, s.Release(t.Context(), c, lease.Failure{}))
 			time.Sleep(work)
-			once := terms(lease)
+			once := terms(length)
 			once.MaxAttempts = 1
-			if rec, won, err := s.Claim(t.Context(), c.Key, once); won || err != nil || rec.State != idempotency.Dead {
+			if rec, won, err := s.Claim(t.Context(), c.Key, once); won || err != nil || rec.State != lease.Dead {
 				t.Fatalf("Claim = %+v, %t, %v, want Dead", rec, won, err)
 			}
-		}, 2*work + memstore.DefaultRetention},
-		{"abandoned", func(*testing.T, *memstore.Store, idempotency.Claim) {}, lease + memstore.DefaultRetention},
-		{"abandoned after a renewal", func(t *testing.T, s *memstore.Store, c idempotency.Claim) {
-			must(t, s.Renew(t.Context(), c, lease))
-		}, work + lease + memstore.DefaultRetention},
+		}, 2*work + idempotency.DefaultRetention},
+		{"abandoned", func(*testing.T, *memstore.Store, lease.Claim) {}, length + idempotency.DefaultRetention},
+		{"abandoned after a renewal", func(t *testing.T, s *memstore.Store, c lease.Claim) {
+			must(t, s.Renew(t.Context(), c, length))
+		}, work + length + idempotency.DefaultRetention},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := new(memstore.Store)
-				first := terms(lease)
+				first := terms(length)
 				first.Fingerprint = idempotency.FingerprintOf([]byte("old"))
-				other := terms(lease)
+				other := terms(length)
 				other.Fingerprint = idempotency.FingerprintOf([]byte("new"))
 
 				start := time.Now()
 				rec, _, err := s.Claim(t.Context(), key("k"), first)
 				must(t, err)
 				time.Sleep(work)
-				tt.leave(t, s, idempotency.Claim{Key: key("k"), Owner: first.Owner, Token: rec.Token})
+				tt.leave(t, s, lease.Claim{Key: key("k"), Owner: first.Owner, Token: rec.Token})
 				time.Sleep(tt.after - time.Since(start) - time.Nanosecond)
 				if n, err := s.Purge(t.Context()); n != 0 || err != nil {
 					t.Errorf("early Purge = %d, %v, want 0, nil", n, err)
@@ -240,7 +241,7 @@ func TestDuplicatesDoNotProlongARecord(t *testing.T) {
 		s := new(memstore.Store)
 		complete(t, s, claim(t, s, "k", time.Hour))
 		for range 30 {
-			time.Sleep(memstore.DefaultRetention / 30)
+			time.Sleep(idempotency.DefaultRetention / 30)
 			if s.Len() == 1 {
 				s.Claim(t.Context(), key("k"), terms(time.Hour))
 			}
@@ -249,7 +250,7 @@ func TestDuplicatesDoNotProlongARecord(t *testing.T) {
 			t.Fatalf("token %d, want 1", c.Token)
 		}
 		rec, _, err := s.Claim(t.Context(), key("k"), terms(time.Hour))
-		if err != nil || rec.State != idempotency.Claimed {
+		if err != nil || rec.State != lease.Claimed {
 			t.Errorf("after the retention: %+v, %v, want the key claimed anew", rec, err)
 		}
 	})
@@ -259,11 +260,11 @@ func TestPurge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 50_000 // more than one batch of each shard
 		s := new(memstore.Store)
-		long := claim(t, s, "a lease longer than the retention", 2*memstore.DefaultRetention)
+		long := claim(t, s, "a lease longer than the retention", 2*idempotency.DefaultRetention)
 		for i := range n {
 			complete(t, s, claim(t, s, fmt.Sprint(i), time.Hour))
 		}
-		time.Sleep(memstore.DefaultRetention)
+		time.Sleep(idempotency.DefaultRetention)
 		young := claim(t, s, "young", time.Hour)
 		before := s.Len()
 
@@ -296,7 +297,7 @@ func TestStoreCleansUpAfterItself(t *testing.T) {
 			for i := range 10_000 {
 				complete(t, s, claim(t, s, fmt.Sprint(round, " ", i), time.Hour))
 			}
-			time.Sleep(memstore.DefaultRetention)
+			time.Sleep(idempotency.DefaultRetention)
 		}
 		if got := s.Len(); got > 11_000 {
 			t.Errorf("Len() = %d after five rounds of 10000 records each, want about 10000", got)
@@ -327,7 +328,7 @@ func TestStoreDoesNotHoldOnToTheCallersMemory(t *testing.T) {
 		reason := strings.Repeat(string(rune('a'+i)), large)[:20]
 		media := strings.Repeat(string(rune('a'+i)), large)[:20]
 		c := claim(t, s, id, time.Hour)
-		must(t, s.Release(t.Context(), c, idempotency.Failure{Reason: reason}))
+		must(t, s.Release(t.Context(), c, lease.Failure{Reason: reason}))
 		c = claim(t, s, id, time.Hour)
 		must(t, s.Complete(t.Context(), c, &idempotency.Result{ContentType: media, Body: []byte(media)}))
 	}
@@ -355,21 +356,21 @@ func newStore(t *testing.T, opts *memstore.Options) *memstore.Store {
 
 func key(id string) idempotency.Key { return idempotency.Key{Scope: "test", ID: id} }
 
-func terms(lease time.Duration) idempotency.Terms {
-	return idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease}
+func terms(length time.Duration) lease.Terms {
+	return lease.Terms{Owner: lease.NewOwner(), Lease: length}
 }
 
-func claim(t *testing.T, s *memstore.Store, id string, lease time.Duration) idempotency.Claim {
+func claim(t *testing.T, s *memstore.Store, id string, length time.Duration) lease.Claim {
 	t.Helper()
-	terms := terms(lease)
+	terms := terms(length)
 	rec, won, err := s.Claim(t.Context(), key(id), terms)
 	if err != nil || !won {
 		t.Fatalf("Claim of %q: %+v, %t, %v, want to win", id, rec, won, err)
 	}
-	return idempotency.Claim{Key: key(id), Owner: terms.Owner, Token: rec.Token}
+	return lease.Claim{Key: key(id), Owner: terms.Owner, Token: rec.Token}
 }
 
-func complete(t *testing.T, s *memstore.Store, c idempotency.Claim) {
+func complete(t *testing.T, s *memstore.Store, c lease.Claim) {
 	t.Helper()
 	must(t, s.Complete(t.Context(), c, nil))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // A record is what is kept of a key. It is small because most records have been
@@ -17,8 +18,8 @@ type record struct {
 	touched      time.Duration // when something last happened
 	leaseEnd     time.Duration // of a Claimed record
 	claims       int64         // so far; at once the token and the attempts
-	owner        idempotency.Owner
-	state        idempotency.State
+	owner        lease.Owner
+	state        lease.State
 	details      *details
 }
 
@@ -42,19 +43,19 @@ func (r *record) reset() {
 }
 
 // claim makes terms.Owner the owner of r if r is free, and reports whether it was.
-func (r *record) claim(terms idempotency.Terms, now time.Duration) bool {
+func (r *record) claim(terms lease.Terms, now time.Duration) bool {
 	switch {
 	case r.details != nil && !r.details.fingerprint.Matches(terms.Fingerprint):
 		return false
-	case r.state == idempotency.Done || r.state == idempotency.Dead:
+	case r.state == lease.Done || r.state == lease.Dead:
 		return false
-	case r.state == idempotency.Claimed && now < r.leaseEnd:
+	case r.state == lease.Claimed && now < r.leaseEnd:
 		return false
 	case terms.MaxAttempts > 0 && r.claims >= int64(terms.MaxAttempts):
-		r.state = idempotency.Dead
+		r.state = lease.Dead
 		return false
 	}
-	r.state = idempotency.Claimed
+	r.state = lease.Claimed
 	r.owner = terms.Owner
 	r.claims++
 	r.leaseEnd = end(now, terms.Lease)
@@ -68,31 +69,31 @@ func (r *record) claim(terms idempotency.Terms, now time.Duration) bool {
 // whether r was still Claimed, and change nothing if not.
 
 func (r *record) renew(end time.Duration) bool {
-	if r.state != idempotency.Claimed {
-		return r.state == idempotency.Done // nothing is lost
+	if r.state != lease.Claimed {
+		return r.state == lease.Done // nothing is lost
 	}
 	r.leaseEnd = end
 	return true
 }
 
 func (r *record) complete(result *idempotency.Result) bool {
-	if r.state != idempotency.Claimed {
-		return r.state == idempotency.Done // the owner has lost our answer
+	if r.state != lease.Claimed {
+		return r.state == lease.Done // the owner has lost our answer
 	}
-	r.state = idempotency.Done
+	r.state = lease.Done
 	if result != nil {
 		r.detail().result = result
 	}
 	return true
 }
 
-func (r *record) release(f idempotency.Failure) bool {
-	if r.state != idempotency.Claimed {
+func (r *record) release(f lease.Failure) bool {
+	if r.state != lease.Claimed {
 		return false
 	}
-	r.state = idempotency.Released
+	r.state = lease.Released
 	if f.Dead {
-		r.state = idempotency.Dead
+		r.state = lease.Dead
 	}
 	if f.Reason != "" || r.details != nil {
 		r.detail().lastError = strings.Clone(f.Reason)
@@ -101,14 +102,14 @@ func (r *record) release(f idempotency.Failure) bool {
 }
 
 // export returns r as the callers see it, but for the copy of the result.
-func (r *record) export(now time.Duration) idempotency.Record {
-	rec := idempotency.Record{
+func (r *record) export(now time.Duration) lease.Record {
+	rec := lease.Record{
 		State:    r.state,
 		Owner:    r.owner,
 		Token:    r.claims,
 		Attempts: int(r.claims),
 	}
-	if r.state == idempotency.Claimed {
+	if r.state == lease.Claimed {
 		rec.LeaseLeft = r.leaseEnd - now
 	}
 	if d := r.details; d != nil {
@@ -121,7 +122,7 @@ func (r *record) export(now time.Duration) idempotency.Record {
 // happens until its lease ends.
 func (r *record) expired(now, retention time.Duration) bool {
 	since := r.touched
-	if r.state == idempotency.Claimed {
+	if r.state == lease.Claimed {
 		since = r.leaseEnd
 	}
 	return now-since >= retention

@@ -8,73 +8,53 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// maxClaimTries bounds how often a claim finds neither a free key nor a record
-// that stands in the way, before it pauses. Once is what a record takes that is
-// rolled back, purged or taken over in between.
+// maxClaimTries bounds how often a claim finds neither a free key nor a record that
+// stands in the way, before it pauses. One retry covers a record rolled back, purged
+// or taken over meanwhile.
 const maxClaimTries = 5
 
-// errChanging means that others were faster each time. It is a conflict.
+// errChanging means that other claims were faster each time. It is a conflict.
 var errChanging = errors.New("the record keeps changing")
 
-// A bid is what a claim asks for: a record in that state, of that owner, for that
-// long.
-type bid struct {
+// A claimRequest is what a claim asks for: a record in that state, of that owner, for
+// that long.
+type claimRequest struct {
 	key         idempotency.Key
-	state       idempotency.State
+	state       lease.State
 	owner       []byte
-	lease       time.Duration
+	length      time.Duration
 	fp          idempotency.Fingerprint
 	maxAttempts int
 }
 
-// errWaited means that a lock was not had in time.
-var errWaited = errors.New("another transaction has the record")
-
-// claim makes the record of b's key what b asks for, and reports whether it won.
-// If it did not, rec is what stands in the way. It waits for other transactions
-// for as long as Options.Wait: on the database itself the statements see to that,
-// on a connection, in a transaction, and on SQLite the context does.
-func (s *Store) claim(ctx context.Context, c conn, b bid) (rec idempotency.Record, won bool, err error) {
+// claim makes the record of b's key what b asks for, and reports whether it won. If
+// it did not, rec is what stands in the way. It waits for other transactions for at
+// most Options.Wait: outside of a transaction the statements bound that, in one, on a
+// single connection and on SQLite the context does.
+func (s *Store) claim(ctx context.Context, c conn, b claimRequest) (rec lease.Record, won bool, err error) {
 	if c == conn(s.db) && s.dialect != SQLite {
 		return s.tryClaim(ctx, c, b)
 	}
-	err = s.waiting(ctx, func(ctx context.Context) error {
+	err = s.withWait(ctx, func(ctx context.Context) error {
 		rec, won, err = s.tryClaim(ctx, c, b)
 		return err
 	})
 	return rec, won, err
 }
 
-// waiting calls f, which may wait for another transaction. If it takes longer than
-// that may, the driver closes the connection, and the error is errWaited.
-func (s *Store) waiting(ctx context.Context, f func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, s.longest())
-	defer cancel()
-	err := f(bounded)
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return errWaited
-	}
-	return err
-}
-
-// longest is Options.Wait and more: a statement that waits for nobody takes time
-// too, and MariaDB, which counts whole seconds, answers by itself.
-func (s *Store) longest() time.Duration {
-	return time.Duration(wholeSeconds(s.o.Wait)+1) * time.Second
-}
-
-// tryClaim is claim for as long as it takes. It inserts first and reads only on
-// loss: a new event then costs one statement, and a duplicate writes nothing.
-func (s *Store) tryClaim(ctx context.Context, c conn, b bid) (idempotency.Record, bool, error) {
+// tryClaim is claim without a bound on its wait. It inserts first and reads only if
+// it lost: a new event costs one statement, and a duplicate writes nothing.
+func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (lease.Record, bool, error) {
 	for range maxClaimTries {
 		won, err := s.insert(ctx, c, b)
 		if err != nil {
-			return idempotency.Record{}, false, err
+			return lease.Record{}, false, err
 		}
 		if won {
-			return idempotency.Record{State: b.state, Token: 1, Attempts: 1, Fingerprint: b.fp}, true, nil
+			return lease.Record{State: b.state, Token: 1, Attempts: 1, Fingerprint: b.fp}, true, nil
 		}
 		// A loser that finds no record was no duplicate, whatever the INSERT
 		// said: the other transaction has been rolled back.
@@ -84,21 +64,21 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b bid) (idempotency.Record
 		}
 		if err != nil || !free(rec, b.fp) {
 			// The driver may have sent an INSERT again whose answer was lost.
-			ours := err == nil && rec.State == idempotency.Claimed && b.state == rec.State && bytes.Equal(b.owner, rec.Owner[:])
+			ours := err == nil && rec.State == lease.Claimed && b.state == rec.State && bytes.Equal(b.owner, rec.Owner[:])
 			return rec, ours, err
 		}
 		rec, settled, err := s.takeOver(ctx, c, b, rec)
 		if err != nil || settled {
-			return rec, err == nil && rec.State != idempotency.Dead, err
+			return rec, err == nil && rec.State != lease.Dead, err
 		}
 	}
-	return idempotency.Record{}, false, errChanging
+	return lease.Record{}, false, errChanging
 }
 
 // free reports whether a claim may take rec over.
-func free(rec idempotency.Record, fp idempotency.Fingerprint) bool {
-	lapsed := rec.State == idempotency.Claimed && rec.LeaseLeft <= 0
-	return (rec.State == idempotency.Released || lapsed) && rec.Fingerprint.Matches(fp)
+func free(rec lease.Record, fp idempotency.Fingerprint) bool {
+	lapsed := rec.State == lease.Claimed && rec.LeaseLeft <= 0
+	return (rec.State == lease.Released || lapsed) && rec.Fingerprint.Matches(fp)
 }
 
 // on returns the statements to run on c.
@@ -109,8 +89,8 @@ func (s *Store) on(c conn) *statements {
 	return &s.sql
 }
 
-func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error) {
-	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.lease.Microseconds(), nullable(b.fp)}
+func (s *Store) insert(ctx context.Context, c conn, b claimRequest) (won bool, err error) {
+	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.length.Microseconds(), nullable(b.fp)}
 	switch s.dialect {
 	case PostgreSQL:
 		return changed(ctx, c, s.on(c).insert, args...)
@@ -130,46 +110,22 @@ func (s *Store) insert(ctx context.Context, c conn, b bid) (won bool, err error)
 }
 
 // takeOver claims a key whose record rec is free, or makes the record Dead if its
-// attempts are used up. It is not settled if somebody else was faster.
-func (s *Store) takeOver(ctx context.Context, c conn, b bid, rec idempotency.Record) (after idempotency.Record, settled bool, err error) {
+// attempts are used up. It is not settled if another claim was faster.
+func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec lease.Record) (after lease.Record, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
 	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
 		settled, err = changed(ctx, c, s.on(c).bury, scope, id, rec.Token)
-		rec.State = idempotency.Dead
+		rec.State = lease.Dead
 		return rec, settled, err
 	}
-	args := []any{b.state, b.owner, b.lease.Microseconds(), nullable(b.fp), scope, id, rec.Token}
+	args := []any{b.state, b.owner, b.length.Microseconds(), nullable(b.fp), scope, id, rec.Token}
 	settled, err = changed(ctx, c, s.on(c).takeOver, args...)
-	rec.Stolen = rec.State == idempotency.Claimed
+	rec.Stolen = rec.State == lease.Claimed
 	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
 	if rec.Fingerprint == (idempotency.Fingerprint{}) {
 		rec.Fingerprint = b.fp
 	}
 	return rec, settled, err
-}
-
-// find returns the record of key; without one the error is [sql.ErrNoRows].
-func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (idempotency.Record, error) {
-	var (
-		rec       idempotency.Record
-		owner, fp []byte
-		leaseLeft int64
-		result    storedResult
-		lastError sql.NullString
-	)
-	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &result.status, &result.mediaType, &result.body, &lastError)
-	if err != nil {
-		return rec, err
-	}
-	copy(rec.Owner[:], owner)
-	copy(rec.Fingerprint[:], fp)
-	rec.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
-	rec.LastError = lastError.String
-	if rec.State == idempotency.Done {
-		rec.Result = result.get()
-	}
-	return rec, nil
 }
 
 // nullable returns fp as a parameter; one that was not taken is NULL.

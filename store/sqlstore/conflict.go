@@ -1,13 +1,10 @@
 package sqlstore
 
 import (
-	"context"
 	"errors"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
 // conflict reports whether err says that the transaction was undone because of
@@ -114,45 +111,4 @@ func numberField(v reflect.Value) (n int, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// The pauses between tries double from minPause to maxPause, less a random part
-// of up to a half, so that those who met do not meet again.
-const (
-	minPause = 2 * time.Millisecond
-	maxPause = 100 * time.Millisecond
-	minTries = 3
-)
-
-// A backoff says for how long to wait before the next try, and when to give up.
-type backoff struct {
-	until time.Time
-	least int // tries, even if until is over
-	tries int
-}
-
-func (s *Store) backoff(start time.Time) backoff {
-	b := backoff{until: start.Add(s.o.Wait), least: minTries}
-	if s.dialect == SQLite {
-		b.least = 1 // each may take the driver's busy_timeout
-	}
-	return b
-}
-
-// wait pauses and reports whether to try again.
-func (b *backoff) wait(ctx context.Context) bool {
-	b.tries++
-	pause := min(minPause<<min(b.tries-1, 10), maxPause)
-	pause -= rand.N(pause / 2)
-	if b.tries >= b.least && time.Now().Add(pause).After(b.until) {
-		return false
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -7,62 +7,63 @@ import (
 	"math"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// A workError is an error of the work, as opposed to one of the store.
-type workError struct{ error }
-
-func (e *workError) Unwrap() error { return e.error }
-
-// fail records that the work has failed because of err, if that is to be
-// recorded, and returns the error to report. The work has been rolled back.
-func (r *run) fail(ctx context.Context, err error) error {
-	dead := idempotency.IsPermanent(err)
-	if !dead && !r.o.RecordFailures {
-		return idempotency.WorkError(err)
+// fail records that the work has failed because of err, if that is to be recorded,
+// and returns the outcome. The work has been rolled back.
+func (r *run) fail(ctx context.Context, err error) idempotency.Outcome {
+	failed := idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
+	permanent := idempotency.IsPermanent(err)
+	if !permanent && !r.store.o.RecordFailures {
+		return failed
 	}
-	// It goes ahead when the work's context has ended, and waits no longer for the
-	// next delivery of the event than that would for this one.
-	writeErr := r.waiting(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return r.recordFailure(ctx, err, dead)
+	// It is recorded although the work's context may have ended, and waits no
+	// longer for the next delivery of the event than that would for this one.
+	dead := false
+	recordErr := r.store.withWait(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
+		dead, err = r.recordFailure(ctx, failed.Err, permanent)
+		return err
 	})
-	if writeErr != nil {
-		if dead {
-			// Nobody may be told that the event is Dead before it is.
-			return idempotency.Unavailable("record failure", writeErr)
-		}
-		r.notify(ctx, idempotency.EventStoreError, writeErr)
+	switch {
+	case recordErr != nil && permanent:
+		// The sender must not stop before the event is recorded as dead.
+		return unavailable("record failure", recordErr)
+	case recordErr != nil:
+		r.observe(ctx, idempotency.KindStoreError, recordErr)
+	case dead:
+		return idempotency.OutcomeOf(idempotency.KindDead, failed.AsError())
 	}
-	return idempotency.WorkError(err)
+	return failed
 }
 
-func (r *run) recordFailure(ctx context.Context, cause error, dead bool) error {
-	maxAttempts := cmp.Or(r.o.MaxAttempts, math.MaxInt32)
-	if dead {
+// recordFailure counts the attempt, and reports whether the event is dead now.
+func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (dead bool, err error) {
+	maxAttempts := cmp.Or(r.store.o.MaxAttempts, math.MaxInt32)
+	if permanent {
 		maxAttempts = 1
 	}
-	first := idempotency.Released
+	first := lease.Released
 	if maxAttempts == 1 {
-		first = idempotency.Dead
+		first = lease.Dead
 	}
-	err := r.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, r.sql.fail,
-			[]byte(r.key.Scope), []byte(r.key.ID), first, idempotency.Reason(cause), maxAttempts)
+	key := r.item.Key
+	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, r.store.sql.fail,
+			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), maxAttempts)
 		if err == nil {
-			err = r.keepPayload(ctx, tx, r.key) // it was rolled back with the work
+			err = r.store.keepPayload(ctx, tx, r.item) // it was rolled back with the work
 		}
 		if err != nil {
 			return err
 		}
 		return tx.Commit()
 	})
-	if err != nil || dead || r.o.MaxAttempts == 0 || r.o.Observe == nil {
-		r.dead = err == nil && dead
-		return err
+	if err != nil || permanent || r.store.o.MaxAttempts == 0 {
+		return err == nil && permanent, err
 	}
-	// Of deliveries that fail at once, none knows from its claim that it was the
-	// last that the event had.
-	rec, err := r.find(ctx, r.db, r.key)
-	r.dead = err == nil && rec.State == idempotency.Dead
-	return err
+	// Of deliveries that fail at the same time, none knows from its claim that
+	// it was the last attempt.
+	rec, err := r.store.find(ctx, r.store.db, key)
+	return err == nil && rec.State == lease.Dead, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // ErrNotDead means that [Store.Retry] was asked for an event that is not Dead.
@@ -16,7 +17,7 @@ var ErrNotDead = errors.New("sqlstore: event is not dead")
 // A FailedEvent is an event that is not done, and that nobody works on.
 type FailedEvent struct {
 	Key       idempotency.Key
-	State     idempotency.State // Released, Dead, or Claimed if its process died
+	State     lease.State // Released, Dead, or Claimed if its process died
 	Attempts  int
 	LastError string        // of the latest attempt that could tell
 	Age       time.Duration // since the latest change of the record
@@ -60,7 +61,7 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 // attempts count from 1 again. The error is [ErrNotDead] if it is not.
 func (s *Store) Retry(ctx context.Context, key idempotency.Key) error {
 	var ok bool
-	err := s.again(ctx, func() (err error) {
+	err := s.retry(ctx, func() (err error) {
 		ok, err = changed(ctx, s.db, s.sql.retry, []byte(key.Scope), []byte(key.ID))
 		return err
 	})

@@ -3,19 +3,21 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 )
 
 // ErrNoPayload means that no payload is kept of an event.
 var ErrNoPayload = errors.New("sqlstore: no payload")
 
-// Payload returns what was kept of the first delivery of key that has left a
-// record, under Options.KeepPayloads. The error is [ErrNoPayload] if that is
-// nothing.
-func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.Payload, error) {
+// Payload returns what Options.KeepPayloads kept of an event: its first delivery that
+// left a record. Its RestoreUnverified method restores the delivery. The error is
+// [ErrNoPayload] if nothing is kept.
+func (s *Store) Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error) {
 	p, err := s.findPayload(ctx, s.db, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNoPayload
@@ -26,35 +28,34 @@ func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.P
 	return p, nil
 }
 
-func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p idempotency.Payload, err error) {
+func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p hmacverify.Stored, err error) {
+	var delivery, body []byte
 	row := c.QueryRowContext(ctx, s.sql.findPayload, []byte(key.Scope), []byte(key.ID))
-	err = row.Scan(&p.Source, &p.ContentType, &p.Body)
+	if err := row.Scan(&delivery, &body); err != nil {
+		return p, err
+	}
+	err = json.Unmarshal(delivery, &p)
+	p.Body = body
 	return p, err
 }
 
-// payload returns the payload that ctx carries, and whether it is to be kept.
-func (s *Store) payload(ctx context.Context) (p idempotency.Payload, keep bool) {
-	if !s.o.KeepPayloads {
-		return p, false
+// keepPayload stores the delivery of item, if there is one and that is asked for.
+func (s *Store) keepPayload(ctx context.Context, c conn, item idempotency.Item) error {
+	if !s.o.KeepPayloads || item.Delivery == nil {
+		return nil
 	}
-	return idempotency.PayloadFrom(ctx)
+	return s.insertPayload(ctx, c, item.Key, item.Delivery.Stored())
 }
 
-// keepPayload stores the payload that ctx carries, if that is asked for.
-func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) error {
-	p, keep := s.payload(ctx)
-	if !keep {
-		return nil
+func (s *Store) insertPayload(ctx context.Context, c conn, key idempotency.Key, p hmacverify.Stored) error {
+	delivery, err := json.Marshal(p)
+	if err != nil {
+		return err
 	}
 	body := p.Body
 	if body == nil {
 		body = []byte{} // nil would be NULL
 	}
-	_, err := c.ExecContext(ctx, s.sql.keepPayload,
-		[]byte(key.Scope), []byte(key.ID), name(p.Source), name(p.ContentType), body)
+	_, err = c.ExecContext(ctx, s.sql.keepPayload, []byte(key.Scope), []byte(key.ID), string(delivery), body)
 	return err
 }
-
-// name returns s as the table holds it. The sender chooses the media type, and
-// one that is too long must not keep its event from being done.
-func name(s string) []byte { return []byte(s[:min(len(s), maxName)]) }

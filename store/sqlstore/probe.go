@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // probes are key parts that some type, collation or conversion takes for each
@@ -30,7 +32,7 @@ type probe struct {
 // inProbe calls f in a transaction and rolls it back.
 func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		owner := idempotency.NewOwner()
+		owner := lease.NewOwner()
 		return f(probe{s, tx, fmt.Sprintf("check %x", owner[:])})
 	})
 }
@@ -40,7 +42,7 @@ func (s *Store) checkRollback(ctx context.Context) error {
 	var key idempotency.Key
 	err := s.inProbe(ctx, func(p probe) error {
 		key = idempotency.Key{Scope: p.name, ID: p.name}
-		_, err := p.insert(ctx, p.tx, bid{key: key, state: idempotency.Done, owner: []byte{}})
+		_, err := p.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
 		return err
 	})
 	if err != nil {
@@ -76,7 +78,7 @@ func (p probe) keys(ctx context.Context) error {
 	}
 	for _, want := range []bool{true, false} {
 		for _, key := range keys {
-			won, err := p.insert(ctx, p.tx, bid{key: key, state: idempotency.Done, owner: []byte{}})
+			won, err := p.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
 			switch {
 			case err != nil:
 				return fmt.Errorf("inserting the key %.60v: %w", key, err)
@@ -98,8 +100,8 @@ func (p probe) keys(ctx context.Context) error {
 // values takes two records to their ends with the largest values that the columns
 // must hold.
 func (p probe) values(ctx context.Context) error {
-	owner := idempotency.NewOwner()
-	claimed := idempotency.Record{
+	owner := lease.NewOwner()
+	claimed := lease.Record{
 		Owner:       owner,
 		Token:       1,
 		Attempts:    1,
@@ -107,14 +109,14 @@ func (p probe) values(ctx context.Context) error {
 		Fingerprint: idempotency.FingerprintOf(owner[:]),
 	}
 	done, dead := claimed, claimed
-	done.State = idempotency.Done
+	done.State = lease.Done
 	done.Result = &idempotency.Result{
 		Status:      599,
 		ContentType: strings.Repeat("x", maxName),
 		Body:        bytes.Repeat([]byte{0, 0xff}, 1<<15+1),
 	}
-	dead.State = idempotency.Dead
-	dead.LastError = strings.Repeat("x", idempotency.MaxReasonBytes)
+	dead.State = lease.Dead
+	dead.LastError = strings.Repeat("x", lease.MaxReasonBytes)
 	if err := p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...); err != nil {
 		return err
 	}
@@ -141,13 +143,13 @@ func (p probe) keepsTime(ctx context.Context) error {
 }
 
 // keeps claims a record, ends it by a fenced statement, and compares it with want.
-func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, args ...any) error {
+func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ...any) error {
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
-	b := bid{key: key, state: idempotency.Claimed, owner: want.Owner[:], lease: want.LeaseLeft, fp: want.Fingerprint}
+	b := claimRequest{key: key, state: lease.Claimed, owner: want.Owner[:], length: want.LeaseLeft, fp: want.Fingerprint}
 	if _, err := p.insert(ctx, p.tx, b); err != nil {
 		return fmt.Errorf("inserting a claim: %w", err)
 	}
-	c := idempotency.Claim{Key: key, Owner: want.Owner, Token: want.Token}
+	c := lease.Claim{Key: key, Owner: want.Owner, Token: want.Token}
 	err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...)
 	if errors.Is(err, idempotency.ErrLeaseLost) {
 		return fmt.Errorf("table %s does not keep what it is given in owner or token", p.o.Table)
@@ -166,7 +168,7 @@ func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, a
 }
 
 // differing returns the names of the columns in which two records differ.
-func differing(got, want idempotency.Record) (names []string) {
+func differing(got, want lease.Record) (names []string) {
 	var gotResult, wantResult idempotency.Result
 	if got.Result != nil {
 		gotResult = *got.Result
@@ -202,17 +204,17 @@ func (p probe) payload(ctx context.Context) error {
 		return nil
 	}
 	table := p.o.Table + "_payloads"
-	long := strings.Repeat("\xff", maxName)
-	want := idempotency.Payload{Source: long, ContentType: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
+	long := strings.Repeat("\u00e9", 1<<15+1)
+	want := hmacverify.Stored{Scheme: "check", Type: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
-	if err := p.keepPayload(idempotency.WithPayload(ctx, want), p.tx, key); err != nil {
+	if err := p.insertPayload(ctx, p.tx, key, want); err != nil {
 		return fmt.Errorf("table %s: %w", table, err)
 	}
 	got, err := p.findPayload(ctx, p.tx, key)
 	if err != nil {
 		return fmt.Errorf("table %s: %w", table, err)
 	}
-	if got.Source != long || got.ContentType != long || !bytes.Equal(got.Body, want.Body) {
+	if got.Type != long || !bytes.Equal(got.Body, want.Body) {
 		return fmt.Errorf("table %s does not keep what it is given", table)
 	}
 	return nil

@@ -30,8 +30,8 @@ const purgeBatch = 250
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	start := time.Now()
 	n, err := s.purgeAll(ctx)
-	s.o.Observe.Notify(ctx, idempotency.Event{
-		Kind:     idempotency.EventPurged,
+	s.Observe(ctx, idempotency.Event{
+		Kind:     idempotency.KindPurged,
 		Duration: time.Since(start),
 		Count:    n,
 		Err:      err,
@@ -68,7 +68,7 @@ func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
 		var deleted int
-		err = s.again(ctx, func() error {
+		err = s.retry(ctx, func() error {
 			deleted, err = s.purgeOne(ctx, p, from, to)
 			return err
 		})

@@ -10,28 +10,23 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // The defaults of [Options].
 const (
-	DefaultTable     = "idempotency_records"
-	DefaultWait      = 2 * time.Second
-	DefaultRetention = 30 * 24 * time.Hour
+	DefaultTable = "idempotency_records"
+	DefaultWait  = 2 * time.Second
 )
 
 // maxWait is longer than any sender waits, and short enough for every server.
 const maxWait = time.Hour
 
-// MinRetention is the shortest retention that is not refused: senders try again
-// for three days, and an event that is delivered after its record was purged is
-// done again.
-const MinRetention = 72 * time.Hour
-
-// A Store keeps records in one table of a SQL database. Make one with [New]. It
-// is safe for concurrent use, and any number of processes can share the table.
+// A Store keeps records in one table of a SQL database. Create one with [New]. It is
+// safe for concurrent use, and any number of processes can share the table.
 //
-// It is an [idempotency.Store] for lease mode; [Store.Transactional] and
-// [Store.RunTx] are the transactional mode.
+// It is an [idempotency.Runner], whose record and work are one commit, and a
+// [lease.Store], for work under a lease.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
@@ -39,70 +34,71 @@ type Store struct {
 	bounded statements // as they run without one, for which they bound their waiting
 	o       Options    // with the defaults filled in
 
-	repeating atomic.Bool // the latest claim found its event done
-
-	writer chan struct{} // is full while a run writes to SQLite; else nil
+	duplicates atomic.Bool   // the latest claim was a duplicate
+	writeLock  chan struct{} // a semaphore for SQLite's single writer; nil otherwise
 }
 
-var _ idempotency.Store = (*Store)(nil)
+var (
+	_ idempotency.Runner[*sql.Tx] = (*Store)(nil)
+	_ lease.Store                 = (*Store)(nil)
+)
 
-// Options are what [New] can be told beyond what it must be told. The zero value
-// and nil mean the defaults.
+// Options configures a [Store]. The zero value and nil use the defaults.
 type Options struct {
 	// Table is the table's name, with or without a schema: letters, digits and
-	// underscores, at most one dot. "" means [DefaultTable].
+	// underscores, at most one dot. Default [DefaultTable].
 	Table string
 
 	// Wait bounds how long a run waits for another transaction that has the
-	// same event in flight (on SQLite, for any other writer), and for how long
-	// conflicts are tried again. At most an hour. On MariaDB it is in whole
-	// seconds, rounded up; on MySQL, and in transactions on PostgreSQL, where
-	// it is the driver that gives up, one more.
-	// 0 means [DefaultWait].
+	// same event in flight (on SQLite, for any other writer), and how long it
+	// retries conflicts. At most an hour. MariaDB rounds it up to whole
+	// seconds; on MySQL, and in transactions on PostgreSQL, where the driver
+	// gives up, it is a second longer. Default [DefaultWait].
 	Wait time.Duration
 
-	// RecordFailures keeps a record of the deliveries whose work has failed in
-	// transactional mode: how often and why at last, see [Store.Failures]. It is
-	// written in a short transaction of its own, after the rollback. If false,
-	// a failed delivery leaves nothing behind.
+	// RecordFailures keeps a record of events whose work has failed in a
+	// transaction: how often, and the last error, see [Store.Failures]. It is
+	// written in a short transaction after the rollback. Default false: a failed
+	// delivery leaves nothing behind.
 	RecordFailures bool
 
-	// MaxAttempts is after how many failed attempts an event is Dead in
-	// transactional mode. It needs the count, so it turns RecordFailures on.
-	// An HTTP handler's 5xx is a failure whatever it was due to; work that
-	// returns a conflict in the database is begun again and not counted.
-	// 0 means never: the sender decides when to give up.
+	// MaxAttempts is the number of failed attempts after which an event is
+	// dead. It turns RecordFailures on. Conflicts in the database are not
+	// counted. Default 0: never, the sender decides when to give up. A
+	// lease.Runner has a MaxAttempts of its own.
 	MaxAttempts int
 
-	// Retention is the age at which [Store.Purge] deletes a record, from its
-	// last change. 0 means [DefaultRetention]; less than [MinRetention] is
-	// refused.
+	// Retention is the age, since its last change, at which [Store.Purge]
+	// deletes a record. Default [idempotency.DefaultRetention]; less than
+	// [idempotency.MinRetention] is refused.
 	Retention time.Duration
 
-	// AllowDuplicatesAfterShortRetention lifts the bound on Retention, for
-	// tests and for senders that never come again.
-	AllowDuplicatesAfterShortRetention bool
+	// AllowShortRetention accepts any Retention, for tests and for senders that
+	// never retry. An event that is delivered again after it was purged is
+	// processed again.
+	AllowShortRetention bool
 
-	// KeepPayloads stores the payload of each event's first delivery
-	// (idempotency.Payload) beside its record, in a table of its own. Payloads
-	// may hold personal data, so it is off by default. When you switch it off,
-	// drop that table: a store without it does not purge it.
+	// KeepPayloads stores the first delivery of each event beside its record,
+	// in a table of its own, see [Store.Payload]. Payloads may hold personal
+	// data. Default false. If you switch it off again, drop that table: Purge
+	// no longer deletes from it.
 	KeepPayloads bool
 
-	// PayloadRetention is the age at which [Store.Purge] deletes a payload. 0
-	// means the same as Retention.
+	// PayloadRetention is the age at which [Store.Purge] deletes a payload.
+	// Default: Retention.
 	PayloadRetention time.Duration
 
-	// Observe is told what happens. nil means that nobody is.
+	// Observe sees what happens: to runs, to the endpoints that use this store,
+	// to leases on it unless lease.Options says otherwise, and to purges.
+	// Default [idempotency.LogFailures].
 	Observe idempotency.Observer
 }
 
-// New returns a store in db, which must speak the dialect d. It does not touch
-// the database; see [Store.CreateTable] and [Store.Check]. The error says which
-// argument is wrong.
+// New returns a Store in db, whose database speaks the dialect d. It does not touch
+// the database: call [Store.CreateTable] or [Store.Check] next. o may be nil.
 func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if db == nil {
-		return nil, errors.New("sqlstore: no database")
+		return nil, errors.New("sqlstore: no database: pass what sql.Open returned")
 	}
 	if o == nil {
 		o = new(Options)
@@ -127,7 +123,7 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 		o:       filled,
 	}
 	if d == SQLite {
-		s.writer = make(chan struct{}, 1)
+		s.writeLock = make(chan struct{}, 1)
 	}
 	return s, nil
 }
@@ -135,11 +131,12 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 func (o *Options) check() error {
 	switch {
 	case o.Wait < 0 || o.MaxAttempts < 0 || o.Retention < 0 || o.PayloadRetention < 0:
-		return errors.New("sqlstore: negative number in Options")
+		return errors.New("sqlstore: a number in Options is negative; leave it 0 for the default")
 	case o.Wait > maxWait:
 		return fmt.Errorf("sqlstore: Options.Wait of %v, at most %v", o.Wait, maxWait)
-	case o.Retention != 0 && o.Retention < MinRetention && !o.AllowDuplicatesAfterShortRetention:
-		return fmt.Errorf("sqlstore: Options.Retention of %v, at least %v: senders come again for three days", o.Retention, MinRetention)
+	case o.Retention != 0 && o.Retention < idempotency.MinRetention && !o.AllowShortRetention:
+		return fmt.Errorf("sqlstore: Options.Retention of %v is less than %v, for which senders retry; AllowShortRetention accepts it",
+			o.Retention, idempotency.MinRetention)
 	}
 	return nil
 }
@@ -148,10 +145,24 @@ func (o *Options) withDefaults() Options {
 	c := *o
 	c.Table = cmp.Or(c.Table, DefaultTable)
 	c.Wait = cmp.Or(c.Wait, DefaultWait)
-	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.Retention = cmp.Or(c.Retention, idempotency.DefaultRetention)
 	c.PayloadRetention = cmp.Or(c.PayloadRetention, c.Retention)
 	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
+	if c.Observe == nil {
+		c.Observe = idempotency.LogFailures
+	}
 	return c
+}
+
+// Observe implements [idempotency.Runner].
+func (s *Store) Observe(ctx context.Context, e idempotency.Event) { s.o.Observe(ctx, e) }
+
+// Retention implements [idempotency.Runner].
+func (s *Store) Retention() time.Duration {
+	if s.o.AllowShortRetention {
+		return 0
+	}
+	return s.o.Retention
 }
 
 // conn is what *sql.DB, *sql.Tx and *sql.Conn have in common.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -30,9 +31,9 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 		"negative wait":       {db, sqlstore.SQLite, &sqlstore.Options{Wait: -1}},
 		"endless wait":        {db, sqlstore.SQLite, &sqlstore.Options{Wait: math.MaxInt64}},
 		"negative attempts":   {db, sqlstore.SQLite, &sqlstore.Options{MaxAttempts: -1}},
-		"negative retention":  {db, sqlstore.SQLite, &sqlstore.Options{Retention: -1, AllowDuplicatesAfterShortRetention: true}},
+		"negative retention":  {db, sqlstore.SQLite, &sqlstore.Options{Retention: -1, AllowShortRetention: true}},
 		"negative of payload": {db, sqlstore.SQLite, &sqlstore.Options{PayloadRetention: -1}},
-		"short retention":     {db, sqlstore.SQLite, &sqlstore.Options{Retention: sqlstore.MinRetention - 1}},
+		"short retention":     {db, sqlstore.SQLite, &sqlstore.Options{Retention: idempotency.MinRetention - 1}},
 	}
 	for name, test := range tests {
 		if _, err := sqlstore.New(test.db, test.d, test.o); err == nil {
@@ -42,8 +43,8 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 	for name, o := range map[string]*sqlstore.Options{
 		"nil":             nil,
 		"schema":          {Table: "app.webhook_events2"},
-		"short retention": {Retention: time.Hour, AllowDuplicatesAfterShortRetention: true},
-		"shortest":        {Retention: sqlstore.MinRetention},
+		"short retention": {Retention: time.Hour, AllowShortRetention: true},
+		"shortest":        {Retention: idempotency.MinRetention},
 		"short payloads":  {PayloadRetention: time.Hour},
 	} {
 		for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {

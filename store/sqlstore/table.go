@@ -42,7 +42,7 @@ func (s *Store) createUnlessThere(ctx context.Context, table, statement string) 
 	if _, err := s.db.ExecContext(ctx, "SELECT 1 FROM "+table+" WHERE 1 = 0"); err == nil {
 		return nil
 	}
-	return s.again(ctx, func() error { return s.createOnce(ctx, statement) })
+	return s.retry(ctx, func() error { return s.createOnce(ctx, statement) })
 }
 
 // createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL those

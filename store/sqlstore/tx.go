@@ -3,14 +3,16 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// Tx returns the transaction that ctx carries: inside the work of a
-// transactional run, the one in which the event's record stands. What is written
-// on it is committed together with that record, or not at all.
-//
-// ok is false outside of such work. The caller must neither commit nor roll back
-// the transaction; whoever began it does.
+// Tx returns the transaction that ctx carries: inside the work of [Store.RunTx], or
+// of a handler under [idempotency.Endpoint.Wrap], the one that the event's record is
+// in. It is for code that cannot take the transaction as an argument; ok is false
+// outside of such work. The caller must neither commit nor roll it back.
 func Tx(ctx context.Context) (tx *sql.Tx, ok bool) {
 	tx, ok = ctx.Value(txKey{}).(*sql.Tx)
 	return tx, ok
@@ -21,3 +23,63 @@ func withTx(ctx context.Context, tx *sql.Tx) context.Context {
 }
 
 type txKey struct{}
+
+// ClaimTx records key as processed in tx, which stays the caller's, and returns nil:
+// do the work on tx and commit it. It is [Store.RunTx] for code that owns the
+// transaction, such as the consumer of a queue. The store does not see how the work
+// ends: it records no failure and reports nothing to the observer.
+//
+// If the event was processed before, ClaimTx returns [idempotency.ErrDuplicate], and
+// tx can still be used. After any other error tx must be rolled back. The error is
+// [idempotency.ErrInFlight] if another transaction has had the event in flight for
+// longer than Options.Wait, and [idempotency.ErrUnavailable] after a conflict, which
+// is worth retrying from BEGIN.
+//
+// # Isolation levels
+//
+// Above READ COMMITTED, a duplicate that was committed after the snapshot of tx is
+// such a conflict in PostgreSQL, and in MariaDB with innodb_snapshot_isolation (on by
+// default since 11.6). In SQLite it always is.
+//
+// # MySQL and SQLite
+//
+// An error of a statement can mean that the database has rolled tx back; statements
+// after it would be committed one by one. Roll back after every error.
+func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
+	if err := key.Validate(); err != nil {
+		return err
+	}
+	r := &run{store: s, item: idempotency.Item{Key: key}}
+	rec, won, err := s.claim(ctx, tx, r.claimRequest())
+	switch {
+	case lockTimeout(s.dialect, err):
+		return idempotency.ErrInFlight
+	case err != nil:
+		return unavailable("claim", err).AsError()
+	case won:
+		return nil
+	}
+	return rec.Refuse(idempotency.Fingerprint{}).AsError()
+}
+
+// CompleteTx marks the claimed event as processed in tx, the transaction of the
+// effect: both are committed, or neither. Call it as the last statement before the
+// commit, in work that runs under a [lease.Runner] on this store; return nil once tx
+// is committed.
+//
+// After an error of CompleteTx or of any statement before it, tx must be rolled back:
+// on MySQL and SQLite the database may have rolled it back already, and the event
+// would be completed without its effect.
+//
+// # Isolation levels
+//
+// Begin tx when the slow work is done, or at READ COMMITTED. In SQLite, and above
+// READ COMMITTED in PostgreSQL and in MariaDB with innodb_snapshot_isolation (on by
+// default since 11.6), a renewal of the lease after the snapshot of tx is a conflict:
+// a transaction that lives longer than a third of the lease would meet it every time.
+func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx, c lease.Claim) error {
+	if c.Token == 0 {
+		return errors.New("sqlstore: CompleteTx with a zero claim: pass the one that the work was given")
+	}
+	return s.fenced(ctx, tx, c, "complete", s.sql.complete, resultArgs(nil)...)
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func claimChecks() []check {
@@ -46,7 +47,7 @@ func claimChecks() []check {
 			func(t *trial) {
 				oneWinner(t, func(key idempotency.Key) {
 					c, _ := t.win(key, terms(long))
-					t.release(c, idempotency.Failure{})
+					t.release(c, lease.Failure{})
 				}, 2)
 			},
 		},
@@ -71,8 +72,8 @@ func claimChecks() []check {
 func newKeyWins(t *trial) {
 	terms := terms(long)
 	_, rec := t.win(t.key, terms)
-	t.wantRecord("record of the claim", rec, idempotency.Record{
-		State: idempotency.Claimed, Owner: terms.Owner, Token: 1, Attempts: 1,
+	t.wantRecord("record of the claim", rec, lease.Record{
+		State: lease.Claimed, Owner: terms.Owner, Token: 1, Attempts: 1,
 	})
 }
 
@@ -86,7 +87,7 @@ func claimedKeyLoses(t *trial) {
 func doneKeyLoses(t *trial) {
 	c, rec := t.win(t.key, terms(long))
 	t.complete(c, nil)
-	rec.State = idempotency.Done
+	rec.State = lease.Done
 	for range 3 {
 		t.wantRecord("record that the loser reads", t.lose(t.key, terms(long)), rec)
 	}
@@ -96,13 +97,13 @@ func doneStaysDone(t *trial) {
 	c, rec := t.win(t.key, terms(short))
 	t.complete(c, nil)
 	time.Sleep(2 * short)
-	rec.State = idempotency.Done
+	rec.State = lease.Done
 	t.wantRecord("record that the loser reads", t.lose(t.key, terms(long)), rec)
 }
 
 func tokenGrows(t *trial) {
 	claims := int64(0)
-	want := func(what string, rec idempotency.Record) {
+	want := func(what string, rec lease.Record) {
 		t.Helper()
 		claims++
 		if rec.Token != claims || rec.Attempts != int(claims) {
@@ -112,7 +113,7 @@ func tokenGrows(t *trial) {
 	c, rec := t.win(t.key, terms(long))
 	want("first claim", rec)
 	for range 3 {
-		t.release(c, idempotency.Failure{Reason: "tried"})
+		t.release(c, lease.Failure{Reason: "tried"})
 		_, rec = t.win(t.key, terms(short))
 		want("claim after a release", rec)
 		c, rec = t.steal(t.key, terms(long))
@@ -128,15 +129,15 @@ func oneWinner(t *trial, before func(idempotency.Key), token int64) {
 		key := t.sibling(fmt.Sprint("round ", round))
 		before(key)
 		var mu sync.Mutex
-		var winners []idempotency.Owner
-		seen := map[idempotency.Owner]int{}
+		var winners []lease.Owner
+		seen := map[lease.Owner]int{}
 		t.together(callers, func(int) error {
 			terms := terms(long)
 			rec, won, err := t.store.Claim(t.Context(), key, terms)
 			if err != nil {
 				return fmt.Errorf("claim: %w", err)
 			}
-			if rec.State != idempotency.Claimed || rec.Token != token {
+			if rec.State != lease.Claimed || rec.Token != token {
 				return fmt.Errorf("won is %t, and the record is %+v, want Claimed with token %d", won, rec, token)
 			}
 			mu.Lock()
@@ -168,7 +169,7 @@ func otherKeysWin(t *trial) {
 			if !won {
 				return fmt.Errorf("the claim of a new key lost to the record %+v", rec)
 			}
-			c := idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}
+			c := lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}
 			if err := t.store.Complete(t.Context(), c, nil); err != nil {
 				return fmt.Errorf("complete: %w", err)
 			}

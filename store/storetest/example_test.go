@@ -6,22 +6,31 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
-// What does an endpoint answer while its store is down?
+// What does an endpoint respond while its store is down?
 func ExampleFailing() {
 	store := storetest.Failing(new(memstore.Store), func(method string) error { return errors.New("down") })
-	once := &idempotency.Middleware{
-		Runner: &idempotency.Leased{Store: store},
-		Key: func(*http.Request) (idempotency.Key, error) {
-			return idempotency.Key{Scope: "test", ID: "evt_1"}, nil
-		},
+	runner, err := lease.New(store, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	endpoint, err := idempotency.NewEndpoint("test", nil, runner, &idempotency.Options{
+		AllowUnverified: true, // this is about the store
+		ID:              func(*http.Request, *hmacverify.Delivery) (string, error) { return "evt_1", nil },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
 	w := httptest.NewRecorder()
-	once.Handler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
-	fmt.Println(w.Code, "come again in", w.Header().Get("Retry-After"), "seconds")
-	// Output: 503 come again in 5 seconds
+	endpoint.Wrap(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+	fmt.Println(w.Code, "Retry-After:", w.Header().Get("Retry-After"))
+	// Output: 503 Retry-After: 5
 }

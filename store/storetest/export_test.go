@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // CheckNames returns the names of all checks.
@@ -21,7 +21,7 @@ func CheckNames() []string {
 
 // Failures runs each check against a new store, in a bubble of its own, and
 // returns what the failed ones have said, by name.
-func Failures(t *testing.T, newStore func() idempotency.Store) map[string]string {
+func Failures(t *testing.T, newStore func() lease.Store) map[string]string {
 	failures := map[string]string{}
 	for _, c := range checks() {
 		synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
@@ -21,9 +22,9 @@ func TestAFailingStoreFailsOnDemandAndIsTheStoreOtherwise(t *testing.T) {
 		return nil
 	})
 	key := idempotency.Key{Scope: "s", ID: "evt_1"}
-	owner := idempotency.NewOwner()
-	claim := idempotency.Claim{Key: key, Owner: owner, Token: 1}
-	terms := idempotency.Terms{Owner: owner, Lease: time.Hour}
+	owner := lease.NewOwner()
+	claim := lease.Claim{Key: key, Owner: owner, Token: 1}
+	terms := lease.Terms{Owner: owner, Lease: time.Hour}
 	for _, c := range []struct {
 		method string
 		call   func() error
@@ -31,7 +32,7 @@ func TestAFailingStoreFailsOnDemandAndIsTheStoreOtherwise(t *testing.T) {
 		{"Claim", func() error { _, _, err := store.Claim(t.Context(), key, terms); return err }},
 		{"Renew", func() error { return store.Renew(t.Context(), claim, time.Hour) }},
 		{"Complete", func() error { return store.Complete(t.Context(), claim, nil) }},
-		{"Release", func() error { return store.Release(t.Context(), claim, idempotency.Failure{}) }},
+		{"Release", func() error { return store.Release(t.Context(), claim, lease.Failure{}) }},
 	} {
 		broken = c.method
 		if err := c.call(); !errors.Is(err, down) {

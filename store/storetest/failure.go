@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func failureChecks() []check {
@@ -15,7 +15,7 @@ func failureChecks() []check {
 			"A delivery that failed would have to wait for the end of a lease that nobody uses.",
 			func(t *trial) {
 				c, _ := t.win(t.key, terms(long))
-				t.release(c, idempotency.Failure{Reason: "tried"})
+				t.release(c, lease.Failure{Reason: "tried"})
 				t.win(t.key, terms(long))
 			},
 		},
@@ -43,9 +43,9 @@ func failureChecks() []check {
 			"exactly MaxAttempts claims win, then the released event is dead",
 			"A poisonous event would be tried for ever, or a healthy one given up too early.",
 			func(t *trial) {
-				maxAttempts(t, func(terms idempotency.Terms) {
+				maxAttempts(t, func(terms lease.Terms) {
 					c, _ := t.win(t.key, terms)
-					t.release(c, idempotency.Failure{Reason: "tried"})
+					t.release(c, lease.Failure{Reason: "tried"})
 				})
 			},
 		},
@@ -53,7 +53,7 @@ func failureChecks() []check {
 			"attempts that ended in a crash count towards MaxAttempts",
 			"An event that kills its process would kill one process after another.",
 			func(t *trial) {
-				maxAttempts(t, func(terms idempotency.Terms) {
+				maxAttempts(t, func(terms lease.Terms) {
 					terms.Lease = short
 					t.steal(t.key, terms)
 					time.Sleep(short + 2*precision)
@@ -79,7 +79,7 @@ func failureChecks() []check {
 				t.complete(c, nil)
 				once := terms(long)
 				once.MaxAttempts = 1
-				rec.State = idempotency.Done
+				rec.State = lease.Done
 				t.wantRecord("record", t.lose(t.key, once), rec)
 				t.wantRecord("record of a second look", t.lose(t.key, terms(long)), rec)
 			},
@@ -90,7 +90,7 @@ func failureChecks() []check {
 			func(t *trial) {
 				for range 40 {
 					c, _ := t.win(t.key, terms(long))
-					t.release(c, idempotency.Failure{Reason: "tried"})
+					t.release(c, lease.Failure{Reason: "tried"})
 				}
 			},
 		},
@@ -99,30 +99,30 @@ func failureChecks() []check {
 
 func releaseKeeps(t *trial) {
 	c, rec := t.win(t.key, marked(long))
-	t.release(c, idempotency.Failure{Reason: "tried"})
-	rec.State, rec.LastError = idempotency.Released, "tried"
+	t.release(c, lease.Failure{Reason: "tried"})
+	rec.State, rec.LastError = lease.Released, "tried"
 	t.wantRecord("record after the release", t.peek(t.key), rec)
 	again := marked(long)
 	_, got := t.win(t.key, again)
-	rec.State, rec.Owner, rec.Token, rec.Attempts = idempotency.Claimed, again.Owner, 2, 2
+	rec.State, rec.Owner, rec.Token, rec.Attempts = lease.Claimed, again.Owner, 2, 2
 	t.wantRecord("record of the next claim", got, rec)
 }
 
 func reasonKept(t *trial) {
 	c, _ := t.win(t.key, terms(long))
-	t.release(c, idempotency.Failure{Reason: "first"})
+	t.release(c, lease.Failure{Reason: "first"})
 	c, _ = t.win(t.key, terms(long))
-	t.release(c, idempotency.Failure{Reason: "second"})
+	t.release(c, lease.Failure{Reason: "second"})
 	c, rec := t.win(t.key, terms(long))
 	if rec.LastError != "second" {
 		t.Errorf("claim: LastError = %q, want %q", rec.LastError, "second")
 	}
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	c, rec = t.win(t.key, terms(long))
 	if rec.LastError != "" {
 		t.Errorf("claim after a failure without a reason: LastError = %q, want none", rec.LastError)
 	}
-	t.release(c, idempotency.Failure{Reason: "last"})
+	t.release(c, lease.Failure{Reason: "last"})
 	c, _ = t.win(t.key, terms(long))
 	t.complete(c, nil)
 	if rec := t.lose(t.key, terms(long)); rec.LastError != "last" {
@@ -136,12 +136,12 @@ func reasonsExact(t *trial) {
 		"it's \"quoted\" \\ and 100% _odd_ ; -- \r\n\t",
 		"état, 失敗, \U0001F4A5",
 		" space around ",
-		strings.Repeat("x", idempotency.MaxReasonBytes),
-		strings.Repeat("\U0001F4A5", idempotency.MaxReasonBytes/4),
+		strings.Repeat("x", lease.MaxReasonBytes),
+		strings.Repeat("\U0001F4A5", lease.MaxReasonBytes/4),
 	} {
 		key := t.sibling(fmt.Sprint("reason ", i))
 		c, _ := t.win(key, terms(long))
-		t.release(c, idempotency.Failure{Reason: reason, Dead: true})
+		t.release(c, lease.Failure{Reason: reason, Dead: true})
 		if got := t.lose(key, terms(long)).LastError; got != reason {
 			t.Errorf("LastError = %q, want %q", got, reason)
 		}
@@ -150,8 +150,8 @@ func reasonsExact(t *trial) {
 
 func deadRelease(t *trial) {
 	c, rec := t.win(t.key, terms(long))
-	t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
-	rec.State, rec.LastError = idempotency.Dead, "hopeless"
+	t.release(c, lease.Failure{Reason: "hopeless", Dead: true})
+	rec.State, rec.LastError = lease.Dead, "hopeless"
 	many := terms(long)
 	many.MaxAttempts = 100
 	t.wantRecord("record that a claim finds", t.lose(t.key, terms(long)), rec)
@@ -159,8 +159,8 @@ func deadRelease(t *trial) {
 }
 
 // maxAttempts lets attempt fail as often as three attempts allow.
-func maxAttempts(t *trial, attempt func(idempotency.Terms)) {
-	thrice := func() idempotency.Terms {
+func maxAttempts(t *trial, attempt func(lease.Terms)) {
+	thrice := func() lease.Terms {
 		terms := terms(long)
 		terms.MaxAttempts = 3
 		return terms
@@ -169,7 +169,7 @@ func maxAttempts(t *trial, attempt func(idempotency.Terms)) {
 		attempt(thrice())
 	}
 	rec := t.lose(t.key, thrice())
-	if rec.State != idempotency.Dead || rec.Token != 3 || rec.Attempts != 3 {
+	if rec.State != lease.Dead || rec.Token != 3 || rec.Attempts != 3 {
 		t.Errorf("after three attempts of three the record is %+v, want Dead with token 3 and 3 attempts", rec)
 	}
 	// Dead is final: nothing that a later claim asks for brings it back.

@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // An act is what the owner of a claim does to the record.
 type act struct {
 	name string
 	why  string
-	do   func(ctx context.Context, s idempotency.Store, c idempotency.Claim) error
+	do   func(ctx context.Context, s lease.Store, c lease.Claim) error
 }
 
 func acts() []act {
@@ -19,22 +20,22 @@ func acts() []act {
 		{
 			"renew",
 			"An owner that has lost its claim would take it back while another works.",
-			func(ctx context.Context, s idempotency.Store, c idempotency.Claim) error {
+			func(ctx context.Context, s lease.Store, c lease.Claim) error {
 				return s.Renew(ctx, c, 3*long)
 			},
 		},
 		{
 			"complete",
 			"An owner that has lost its claim would have its effect stand beside another's.",
-			func(ctx context.Context, s idempotency.Store, c idempotency.Claim) error {
+			func(ctx context.Context, s lease.Store, c lease.Claim) error {
 				return s.Complete(ctx, c, &idempotency.Result{Status: 299})
 			},
 		},
 		{
 			"release",
 			"An owner that has lost its claim would free the key while another works, and a third would start.",
-			func(ctx context.Context, s idempotency.Store, c idempotency.Claim) error {
-				return s.Release(ctx, c, idempotency.Failure{Reason: "too late"})
+			func(ctx context.Context, s lease.Store, c lease.Claim) error {
+				return s.Release(ctx, c, lease.Failure{Reason: "too late"})
 			},
 		},
 	}
@@ -43,75 +44,75 @@ func acts() []act {
 // A loss is a way in which a claim is not current.
 type loss struct {
 	name string
-	make func(t *trial) idempotency.Claim // of t.key, with marked terms
-	only string                           // the act that it is a loss for; "" means all
+	make func(t *trial) lease.Claim // of t.key, with marked terms
+	only string                     // the act that it is a loss for; "" means all
 }
 
 func losses() []loss {
 	return []loss{
-		{name: "with another owner", make: func(t *trial) idempotency.Claim {
+		{name: "with another owner", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
-			c.Owner = idempotency.NewOwner()
+			c.Owner = lease.NewOwner()
 			return c
 		}},
-		{name: "with a later token", make: func(t *trial) idempotency.Claim {
+		{name: "with a later token", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			c.Token++
 			return c
 		}},
-		{name: "with an earlier token", make: func(t *trial) idempotency.Claim {
+		{name: "with an earlier token", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{})
+			t.release(c, lease.Failure{})
 			c, _ = t.win(t.key, marked(long))
 			c.Token--
 			return c
 		}},
-		{name: "with the claim of another key", make: func(t *trial) idempotency.Claim {
+		{name: "with the claim of another key", make: func(t *trial) lease.Claim {
 			t.win(t.key, marked(long))
 			c, _ := t.win(t.sibling("another"), marked(long))
 			c.Key = t.key
 			return c
 		}},
-		{name: "after another has stolen the key", make: func(t *trial) idempotency.Claim {
+		{name: "after another has stolen the key", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(short))
 			t.steal(t.key, marked(long))
 			return c
 		}},
-		{name: "after another has stolen and completed", make: func(t *trial) idempotency.Claim {
+		{name: "after another has stolen and completed", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(short))
 			thief, _ := t.steal(t.key, marked(long))
 			t.complete(thief, &idempotency.Result{Status: 200})
 			return c
 		}},
-		{name: "after a release", make: func(t *trial) idempotency.Claim {
+		{name: "after a release", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{Reason: "first"})
+			t.release(c, lease.Failure{Reason: "first"})
 			return c
 		}},
-		{name: "after a release and another's claim", make: func(t *trial) idempotency.Claim {
+		{name: "after a release and another's claim", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{Reason: "first"})
+			t.release(c, lease.Failure{Reason: "first"})
 			t.win(t.key, marked(long))
 			return c
 		}},
-		{name: "after the event is dead", make: func(t *trial) idempotency.Claim {
+		{name: "after the event is dead", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{Reason: "first", Dead: true})
+			t.release(c, lease.Failure{Reason: "first", Dead: true})
 			return c
 		}},
-		{name: "after the event is done, with another owner", make: func(t *trial) idempotency.Claim {
+		{name: "after the event is done, with another owner", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
-			c.Owner = idempotency.NewOwner()
+			c.Owner = lease.NewOwner()
 			return c
 		}},
-		{name: "after the event is done, with a later token", make: func(t *trial) idempotency.Claim {
+		{name: "after the event is done, with a later token", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
 			c.Token++
 			return c
 		}},
-		{name: "after the event is done", only: "release", make: func(t *trial) idempotency.Claim {
+		{name: "after the event is done", only: "release", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
 			return c
@@ -158,12 +159,12 @@ func fenceChecks() []check {
 }
 
 func actOnNothing(t *trial, a act) {
-	c := idempotency.Claim{Key: t.key, Owner: idempotency.NewOwner(), Token: 1}
+	c := lease.Claim{Key: t.key, Owner: lease.NewOwner(), Token: 1}
 	t.wantLost(a.name, a.do(t.Context(), t.store, c))
 	terms := terms(long)
 	_, rec := t.win(t.key, terms)
-	t.wantRecord("record of the first claim", rec, idempotency.Record{
-		State: idempotency.Claimed, Owner: terms.Owner, Token: 1, Attempts: 1,
+	t.wantRecord("record of the first claim", rec, lease.Record{
+		State: lease.Claimed, Owner: terms.Owner, Token: 1, Attempts: 1,
 	})
 }
 
@@ -184,7 +185,7 @@ func completeTwice(t *trial) {
 	if err := t.store.Complete(t.Context(), c, &idempotency.Result{Status: 299}); err != nil {
 		t.Errorf("second Complete = %v, want nil", err)
 	}
-	rec.State, rec.Result = idempotency.Done, &idempotency.Result{Status: 200}
+	rec.State, rec.Result = lease.Done, &idempotency.Result{Status: 200}
 	t.wantRecord("record", t.lose(t.key, terms(long)), rec)
 }
 
@@ -194,7 +195,7 @@ func renewDone(t *trial) {
 	if err := t.store.Renew(t.Context(), c, 3*long); err != nil {
 		t.Errorf("Renew = %v, want nil", err)
 	}
-	rec.State, rec.Result = idempotency.Done, &idempotency.Result{Status: 200}
+	rec.State, rec.Result = lease.Done, &idempotency.Result{Status: 200}
 	t.wantRecord("record", t.lose(t.key, terms(long)), rec)
 }
 
@@ -202,10 +203,10 @@ func thiefWorks(t *trial) {
 	t.win(t.key, marked(short))
 	thief, _ := t.steal(t.key, marked(long))
 	t.must("Renew", t.store.Renew(t.Context(), thief, short))
-	t.release(thief, idempotency.Failure{})
+	t.release(thief, lease.Failure{})
 	t.win(t.key, marked(short))
 	thief, rec := t.steal(t.key, marked(long))
 	t.complete(thief, nil)
-	rec.State, rec.Stolen = idempotency.Done, false
+	rec.State, rec.Stolen = lease.Done, false
 	t.wantRecord("record", t.peek(t.key), rec)
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func fingerprintChecks() []check {
@@ -16,10 +17,10 @@ func fingerprintChecks() []check {
 			"Turning fingerprints off would turn every repeated event into an error.",
 			func(t *trial) {
 				c, _ := t.win(t.key, marked(long))
-				t.release(c, idempotency.Failure{})
+				t.release(c, lease.Failure{})
 				c, rec := t.win(t.key, terms(long))
 				t.complete(c, nil)
-				rec.State = idempotency.Done
+				rec.State = lease.Done
 				t.wantRecord("record", t.lose(t.key, terms(long)), rec)
 			},
 		},
@@ -38,7 +39,7 @@ func fingerprintChecks() []check {
 			"Other content would be taken for the same event after an attempt without fingerprints.",
 			func(t *trial) {
 				c, _ := t.win(t.key, marked(long))
-				t.release(c, idempotency.Failure{})
+				t.release(c, lease.Failure{})
 				c, _ = t.win(t.key, terms(long))
 				t.complete(c, nil)
 				if got := t.peek(t.key).Fingerprint; got != ours {
@@ -54,32 +55,32 @@ func fingerprintChecks() []check {
 	}
 	for _, s := range []struct {
 		state string
-		make  func(t *trial) idempotency.Record
+		make  func(t *trial) lease.Record
 	}{
-		{"claimed", func(t *trial) idempotency.Record {
+		{"claimed", func(t *trial) lease.Record {
 			_, rec := t.win(t.key, marked(long))
 			return rec
 		}},
-		{"claimed with an ended lease", func(t *trial) idempotency.Record {
+		{"claimed with an ended lease", func(t *trial) lease.Record {
 			_, rec := t.lapse(marked(short))
 			return rec
 		}},
-		{"released", func(t *trial) idempotency.Record {
+		{"released", func(t *trial) lease.Record {
 			c, rec := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{Reason: "tried"})
-			rec.State, rec.LastError = idempotency.Released, "tried"
+			t.release(c, lease.Failure{Reason: "tried"})
+			rec.State, rec.LastError = lease.Released, "tried"
 			return rec
 		}},
-		{"dead", func(t *trial) idempotency.Record {
+		{"dead", func(t *trial) lease.Record {
 			c, rec := t.win(t.key, marked(long))
-			t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
-			rec.State, rec.LastError = idempotency.Dead, "hopeless"
+			t.release(c, lease.Failure{Reason: "hopeless", Dead: true})
+			rec.State, rec.LastError = lease.Dead, "hopeless"
 			return rec
 		}},
-		{"done", func(t *trial) idempotency.Record {
+		{"done", func(t *trial) lease.Record {
 			c, rec := t.win(t.key, marked(long))
 			t.complete(c, &idempotency.Result{Status: 200})
-			rec.State, rec.Result = idempotency.Done, &idempotency.Result{Status: 200}
+			rec.State, rec.Result = lease.Done, &idempotency.Result{Status: 200}
 			return rec
 		}},
 	} {
@@ -102,17 +103,17 @@ func matchingFingerprint(t *trial) {
 		t.Errorf("Fingerprint = %x, want %x", rec.Fingerprint, ours)
 	}
 	t.wantRecord("claimed", t.lose(t.key, marked(long)), rec)
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	t.win(t.key, marked(short))
 	c, rec = t.steal(t.key, marked(long))
 	t.complete(c, nil)
-	rec.State, rec.Stolen = idempotency.Done, false
+	rec.State, rec.Stolen = lease.Done, false
 	t.wantRecord("done", t.lose(t.key, marked(long)), rec)
 }
 
 func firstFingerprint(t *trial) {
 	c, _ := t.win(t.key, terms(long))
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	c, rec := t.win(t.key, marked(long))
 	if rec.Fingerprint != ours {
 		t.Errorf("claim: Fingerprint = %x, want %x", rec.Fingerprint, ours)
@@ -130,19 +131,19 @@ func loserLeavesNoFingerprint(t *trial) {
 	if rec := t.lose(t.key, other); rec.Fingerprint != (idempotency.Fingerprint{}) {
 		t.Errorf("Fingerprint = %x, want none", rec.Fingerprint)
 	}
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	t.win(t.key, marked(long))
 }
 
 func mismatchDoesNotKill(t *trial) {
 	c, rec := t.win(t.key, marked(long))
-	t.release(c, idempotency.Failure{})
-	rec.State = idempotency.Released
+	t.release(c, lease.Failure{})
+	rec.State = lease.Released
 	once := terms(long)
 	once.Fingerprint, once.MaxAttempts = theirs, 1
 	t.wantRecord("record that the other content finds", t.lose(t.key, once), rec)
 	once = marked(long)
 	once.MaxAttempts = 1
-	rec.State = idempotency.Dead
+	rec.State = lease.Dead
 	t.wantRecord("record that the same content finds", t.lose(t.key, once), rec)
 }

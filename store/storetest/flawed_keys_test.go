@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // name is the key that a row is found by.
@@ -47,10 +48,10 @@ func (s *flawed) Purge(context.Context) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, r := range s.rows {
-		if s.has(purgesClaimed) && r.State == idempotency.Claimed ||
-			s.has(purgesEnded) && r.State == idempotency.Claimed && s.ended(r) ||
-			s.has(purgesDone) && r.State == idempotency.Done ||
-			s.has(purgesFailed) && (r.State == idempotency.Released || r.State == idempotency.Dead) {
+		if s.has(purgesClaimed) && r.State == lease.Claimed ||
+			s.has(purgesEnded) && r.State == lease.Claimed && s.ended(r) ||
+			s.has(purgesDone) && r.State == lease.Done ||
+			s.has(purgesFailed) && (r.State == lease.Released || r.State == lease.Dead) {
 			delete(s.rows, name)
 			n++
 		}

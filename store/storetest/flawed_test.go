@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // A flawed store keeps the contract, except for one flaw. It is written for
@@ -24,11 +25,11 @@ type flawed struct {
 
 // A row is a record with what the store knows besides.
 type row struct {
-	idempotency.Record
+	lease.Record
 	leaseEnd time.Time
 }
 
-var _ idempotency.Store = (*flawed)(nil)
+var _ lease.Store = (*flawed)(nil)
 
 func newFlawed(f flaw) *flawed {
 	return &flawed{flaw: f, start: time.Now(), rows: map[string]row{}}
@@ -54,13 +55,13 @@ func (s *flawed) now() time.Time {
 	return time.Now()
 }
 
-func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (lease.Record, bool, error) {
 	if err := ctx.Err(); err != nil && !s.has(claimsThoughCancelled) {
-		return idempotency.Record{}, false, err
+		return lease.Record{}, false, err
 	}
 	if s.has(busyIsError) && s.busy.Add(1) > 1 {
 		s.busy.Add(-1)
-		return idempotency.Record{}, false, errors.New("deadlock detected")
+		return lease.Record{}, false, errors.New("deadlock detected")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,10 +72,10 @@ func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms idempoten
 	name := s.name(key)
 	r, found := s.rows[name]
 	s.gap(claimChecksThenActs)
-	if found && r.State == idempotency.Released {
+	if found && r.State == lease.Released {
 		s.gap(reclaimChecksThenActs)
 	}
-	if found && r.State == idempotency.Claimed && s.ended(r) {
+	if found && r.State == lease.Claimed && s.ended(r) {
 		s.gap(stealChecksThenActs)
 	}
 	if found && !s.free(&r, terms) {
@@ -84,7 +85,7 @@ func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms idempoten
 	r = s.won(r, terms)
 	s.rows[name] = r
 	if err := ctx.Err(); err != nil {
-		return idempotency.Record{}, false, err
+		return lease.Record{}, false, err
 	}
 	if s.has(claimCutOff) {
 		bare := r
@@ -92,7 +93,7 @@ func (s *flawed) Claim(ctx context.Context, key idempotency.Key, terms idempoten
 		s.rows[name] = bare
 		s.gap(claimCutOff)
 		if err := ctx.Err(); err != nil {
-			return idempotency.Record{}, false, err
+			return lease.Record{}, false, err
 		}
 		s.rows[name] = r
 	}
@@ -108,7 +109,7 @@ func (s *flawed) ended(r row) bool {
 }
 
 // free reports whether r may be claimed, and makes it dead if it is used up.
-func (s *flawed) free(r *row, terms idempotency.Terms) bool {
+func (s *flawed) free(r *row, terms lease.Terms) bool {
 	spent := terms.MaxAttempts > 0 && r.Attempts >= terms.MaxAttempts
 	switch s.flaw {
 	case attemptsUnlimited:
@@ -116,12 +117,12 @@ func (s *flawed) free(r *row, terms idempotency.Terms) bool {
 	case attemptsOffByOne:
 		spent = terms.MaxAttempts > 0 && r.Attempts > terms.MaxAttempts
 	case attemptsOfCrashes:
-		spent = spent && r.State != idempotency.Claimed
+		spent = spent && r.State != lease.Claimed
 	case mismatchKills, liveKilled, doneKilled:
-		if spent && (s.has(mismatchKills) && r.State == idempotency.Released ||
-			s.has(liveKilled) && r.State == idempotency.Claimed ||
-			s.has(doneKilled) && r.State == idempotency.Done) {
-			r.State = idempotency.Dead
+		if spent && (s.has(mismatchKills) && r.State == lease.Released ||
+			s.has(liveKilled) && r.State == lease.Claimed ||
+			s.has(doneKilled) && r.State == lease.Done) {
+			r.State = lease.Dead
 		}
 	case capByDefault:
 		spent = r.Attempts >= 25
@@ -130,21 +131,21 @@ func (s *flawed) free(r *row, terms idempotency.Terms) bool {
 		return false
 	}
 	switch r.State {
-	case idempotency.Done:
+	case lease.Done:
 		return s.has(stealsDone) && s.ended(*r)
-	case idempotency.Dead:
+	case lease.Dead:
 		return s.has(deadRises) && !spent
-	case idempotency.Claimed:
+	case lease.Claimed:
 		if !s.ended(*r) {
 			return false
 		}
-	case idempotency.Released:
+	case lease.Released:
 		if s.has(releaseWaits) && !s.ended(*r) {
 			return false
 		}
 	}
 	if spent {
-		r.State = idempotency.Dead
+		r.State = lease.Dead
 		if s.has(deadForgetsAttempts) {
 			r.Attempts = 0
 		}
@@ -155,9 +156,9 @@ func (s *flawed) free(r *row, terms idempotency.Terms) bool {
 func (s *flawed) matches(r row, fp idempotency.Fingerprint) bool {
 	switch {
 	case s.has(fingerprintIgnored),
-		s.has(fingerprintOnlyWhenDone) && r.State != idempotency.Done,
-		s.has(fingerprintNotWhenReleased) && r.State == idempotency.Released,
-		s.has(fingerprintNotWhenEnded) && r.State == idempotency.Claimed && s.ended(r):
+		s.has(fingerprintOnlyWhenDone) && r.State != lease.Done,
+		s.has(fingerprintNotWhenReleased) && r.State == lease.Released,
+		s.has(fingerprintNotWhenEnded) && r.State == lease.Claimed && s.ended(r):
 		return true
 	case s.has(fingerprintZeroDiffers):
 		return r.Fingerprint == fp
@@ -168,9 +169,9 @@ func (s *flawed) matches(r row, fp idempotency.Fingerprint) bool {
 }
 
 // won returns r as the claim has made it.
-func (s *flawed) won(r row, terms idempotency.Terms) row {
-	stolen := r.State == idempotency.Claimed
-	r.State = idempotency.Claimed
+func (s *flawed) won(r row, terms lease.Terms) row {
+	stolen := r.State == lease.Claimed
+	r.State = lease.Claimed
 	r.Owner = terms.Owner
 	if !s.has(tokenStands) || r.Token == 0 {
 		r.Token++
@@ -190,13 +191,13 @@ func (s *flawed) won(r row, terms idempotency.Terms) row {
 	return r
 }
 
-func (s *flawed) end(lease time.Duration) time.Time {
-	end := s.now().Add(lease)
+func (s *flawed) end(length time.Duration) time.Time {
+	end := s.now().Add(length)
 	switch s.flaw {
 	case leaseCutToSeconds:
-		end = s.now().Add(lease.Truncate(time.Second))
+		end = s.now().Add(length.Truncate(time.Second))
 	case leaseRoundedToSeconds:
-		end = s.now().Add((lease + time.Second - 1).Truncate(time.Second))
+		end = s.now().Add((length + time.Second - 1).Truncate(time.Second))
 	case clockInZone:
 		end = end.Add(time.Hour)
 	}
@@ -204,10 +205,10 @@ func (s *flawed) end(lease time.Duration) time.Time {
 }
 
 // refusal is the record that a claim gets that has lost.
-func (s *flawed) refusal(name string, r row, terms idempotency.Terms) idempotency.Record {
+func (s *flawed) refusal(name string, r row, terms lease.Terms) lease.Record {
 	switch s.flaw {
 	case loserSeesNothing:
-		return idempotency.Record{}
+		return lease.Record{}
 	case loserSeesItself:
 		r.Owner = terms.Owner
 	case loserRenews:
@@ -215,7 +216,7 @@ func (s *flawed) refusal(name string, r row, terms idempotency.Terms) idempotenc
 		s.rows[name] = r
 	case loserFrees:
 		freed := r
-		freed.State = idempotency.Released
+		freed.State = lease.Released
 		s.rows[name] = freed
 	case loserFingerprint:
 		if r.Fingerprint == (idempotency.Fingerprint{}) {
@@ -228,9 +229,9 @@ func (s *flawed) refusal(name string, r row, terms idempotency.Terms) idempotenc
 	return rec
 }
 
-func (s *flawed) export(r row) idempotency.Record {
+func (s *flawed) export(r row) lease.Record {
 	rec := r.Record
-	if rec.State == idempotency.Claimed {
+	if rec.State == lease.Claimed {
 		rec.LeaseLeft = r.leaseEnd.Sub(s.now())
 	}
 	if !s.has(resultSharedOut) {
@@ -239,18 +240,18 @@ func (s *flawed) export(r row) idempotency.Record {
 	switch {
 	case s.has(leaseLeftUnknown):
 		rec.LeaseLeft = 0
-	case s.has(resultAlways) && rec.Result == nil && rec.State != idempotency.Done:
+	case s.has(resultAlways) && rec.Result == nil && rec.State != lease.Done:
 		rec.Result = new(idempotency.Result)
 	}
 	return rec
 }
 
-func (s *flawed) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+func (s *flawed) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
 	return s.act(ctx, c, "renew", func(r *row) {
-		switch end := s.end(lease); {
-		case s.has(renewDoesNothing) || r.State == idempotency.Done:
+		switch end := s.end(length); {
+		case s.has(renewDoesNothing) || r.State == lease.Done:
 		case s.has(renewAdds):
-			r.leaseEnd = r.leaseEnd.Add(lease)
+			r.leaseEnd = r.leaseEnd.Add(length)
 		case s.has(renewNeverShortens) && end.Before(r.leaseEnd):
 		default:
 			r.leaseEnd = end
@@ -261,12 +262,12 @@ func (s *flawed) Renew(ctx context.Context, c idempotency.Claim, lease time.Dura
 	})
 }
 
-func (s *flawed) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
+func (s *flawed) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
 	return s.act(ctx, c, "complete", func(r *row) {
-		if s.has(resultOverwritten) || r.State != idempotency.Done {
+		if s.has(resultOverwritten) || r.State != lease.Done {
 			r.Result = s.keep(result)
 		}
-		r.State = idempotency.Done
+		r.State = lease.Done
 		switch s.flaw {
 		case fingerprintDropped:
 			r.Fingerprint = idempotency.Fingerprint{}
@@ -293,11 +294,11 @@ func (s *flawed) keep(result *idempotency.Result) *idempotency.Result {
 	return kept
 }
 
-func (s *flawed) Release(ctx context.Context, c idempotency.Claim, f idempotency.Failure) error {
+func (s *flawed) Release(ctx context.Context, c lease.Claim, f lease.Failure) error {
 	return s.act(ctx, c, "release", func(r *row) {
-		r.State = idempotency.Released
+		r.State = lease.Released
 		if f.Dead && !s.has(deadIgnored) {
-			r.State = idempotency.Dead
+			r.State = lease.Dead
 		}
 		if !s.has(reasonFirst) || r.LastError == "" {
 			r.LastError = f.Reason
@@ -309,7 +310,7 @@ func (s *flawed) Release(ctx context.Context, c idempotency.Claim, f idempotency
 }
 
 // act changes the row of c if c is its current claim.
-func (s *flawed) act(ctx context.Context, c idempotency.Claim, what string, change func(r *row)) error {
+func (s *flawed) act(ctx context.Context, c lease.Claim, what string, change func(r *row)) error {
 	if err := ctx.Err(); err != nil {
 		if s.has(cancelledIsLost) {
 			return idempotency.ErrLeaseLost
@@ -321,7 +322,7 @@ func (s *flawed) act(ctx context.Context, c idempotency.Claim, what string, chan
 	name := s.name(c.Key)
 	r, found := s.rows[name]
 	if !found && s.has(actMakesRecord) {
-		r = row{Record: idempotency.Record{State: idempotency.Claimed, Owner: c.Owner, Token: c.Token, Attempts: 1}, leaseEnd: s.end(time.Hour)}
+		r = row{Record: lease.Record{State: lease.Claimed, Owner: c.Owner, Token: c.Token, Attempts: 1}, leaseEnd: s.end(time.Hour)}
 		found = true
 	}
 	if !found || !s.current(r, c, what) {
@@ -330,17 +331,17 @@ func (s *flawed) act(ctx context.Context, c idempotency.Claim, what string, chan
 	s.gap(flaw(what + " checks, then acts"))
 	change(&r)
 	s.rows[name] = r
-	if s.has(forgetsOnRelease) && r.State == idempotency.Released {
+	if s.has(forgetsOnRelease) && r.State == lease.Released {
 		delete(s.rows, name)
 	}
 	return nil
 }
 
 // current reports whether c holds r, so that it may do what it wants to.
-func (s *flawed) current(r row, c idempotency.Claim, what string) bool {
+func (s *flawed) current(r row, c lease.Claim, what string) bool {
 	owner, token := r.Owner == c.Owner, r.Token == c.Token
-	state := r.State == idempotency.Claimed
-	if what != "release" && r.State == idempotency.Done && owner && token {
+	state := r.State == lease.Claimed
+	if what != "release" && r.State == lease.Done && owner && token {
 		return !s.has(completeOnlyOnce) && what == "complete" || !s.has(doneIsLost) && what == "renew"
 	}
 	switch s.flaw {

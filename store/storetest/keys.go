@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // keySets are sets of keys that a store must keep apart. The scopes get the
@@ -75,7 +76,7 @@ func keyChecks() []check {
 }
 
 func keptApart(t *trial, keys []idempotency.Key) {
-	claims := make([]idempotency.Claim, len(keys))
+	claims := make([]lease.Claim, len(keys))
 	for i, key := range keys {
 		key.Scope = t.key.Scope + "/" + key.Scope
 		t.must("the suite's own key", key.Validate())
@@ -86,14 +87,14 @@ func keptApart(t *trial, keys []idempotency.Key) {
 		if rec.Token != 1 {
 			t.Fatalf("the claim of %v has token %d, so it is taken for another key", key, rec.Token)
 		}
-		claims[i] = idempotency.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}
+		claims[i] = lease.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}
 	}
 	for i, c := range claims {
 		t.complete(c, &idempotency.Result{Status: 200 + i})
 	}
 	for i, c := range claims {
-		t.wantRecord(fmt.Sprintf("record of %v", c.Key), t.lose(c.Key, terms(long)), idempotency.Record{
-			State: idempotency.Done, Owner: c.Owner, Token: 1, Attempts: 1,
+		t.wantRecord(fmt.Sprintf("record of %v", c.Key), t.lose(c.Key, terms(long)), lease.Record{
+			State: lease.Done, Owner: c.Owner, Token: 1, Attempts: 1,
 			Result: &idempotency.Result{Status: 200 + i},
 		})
 	}

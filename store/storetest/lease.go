@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func leaseChecks() []check {
@@ -65,7 +65,7 @@ func leaseChecks() []check {
 			func(t *trial) {
 				c, rec := t.lapse(terms(short))
 				t.complete(c, nil)
-				rec.State = idempotency.Done
+				rec.State = lease.Done
 				t.wantRecord("record", t.lose(t.key, terms(long)), rec)
 			},
 		},
@@ -74,8 +74,8 @@ func leaseChecks() []check {
 			"The reason of the failure would be lost.",
 			func(t *trial) {
 				c, rec := t.lapse(marked(short))
-				t.release(c, idempotency.Failure{Reason: "slow"})
-				rec.State, rec.LastError = idempotency.Released, "slow"
+				t.release(c, lease.Failure{Reason: "slow"})
+				rec.State, rec.LastError = lease.Released, "slow"
 				t.wantRecord("record", t.peek(t.key), rec)
 			},
 		},
@@ -152,7 +152,7 @@ func stolen(t *trial) {
 	if rec.Stolen {
 		t.Error("the claim of a new key says that it was stolen")
 	}
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	if _, rec = t.win(t.key, terms(short)); rec.Stolen {
 		t.Error("the claim of a released key says that it was stolen")
 	}
@@ -180,7 +180,7 @@ func renewShortens(t *trial) {
 
 func renewKeeps(t *trial) {
 	c, _ := t.win(t.key, marked(long))
-	t.release(c, idempotency.Failure{Reason: "first"})
+	t.release(c, lease.Failure{Reason: "first"})
 	c, rec := t.win(t.key, marked(long))
 	for range 3 {
 		t.must("Renew", t.store.Renew(t.Context(), c, long))

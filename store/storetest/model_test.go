@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
@@ -30,7 +30,7 @@ const modelLease = 10 * time.Minute // much longer than the runner's own pauses
 // A model is what is checked.
 type model struct {
 	name     string
-	newStore func() idempotency.Store
+	newStore func() lease.Store
 
 	// withCompletion says that the effect is committed together with the
 	// completion, as on one transaction; otherwise it stands at once.
@@ -42,9 +42,9 @@ type model struct {
 }
 
 func models() []model {
-	sound := func() idempotency.Store { return new(memstore.Store) }
-	broken := func(f flaw) func() idempotency.Store {
-		return func() idempotency.Store { return newFlawed(f) }
+	sound := func() lease.Store { return new(memstore.Store) }
+	broken := func(f flaw) func() lease.Store {
+		return func() lease.Store { return newFlawed(f) }
 	}
 	const twice, lost, early = "the effect stands twice", "can never be finished", "without an effect"
 	ends := 2
@@ -60,7 +60,7 @@ func models() []model {
 		{name: "release without a fence", newStore: broken(unfencedRelease), withCompletion: true, leaseEnds: 2, want: twice},
 		{name: "done records that are stolen", newStore: broken(stealsDone), withCompletion: true, leaseEnds: 1, want: twice},
 		{name: "leases without end", newStore: broken(leaseNeverEnds), withCompletion: true, leaseEnds: 1, want: lost},
-		{name: "marked as done before the work", newStore: func() idempotency.Store { return marksFirst{sound()} }, leaseEnds: 1, want: early},
+		{name: "marked as done before the work", newStore: func() lease.Store { return marksFirst{sound()} }, leaseEnds: 1, want: early},
 
 		// A renewal without a fence only wastes work, as completion has one.
 		{name: "renew without a fence", newStore: broken(unfencedRenew), withCompletion: true, leaseEnds: 1},

@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // A world is one path's store, deliveries and effects.
 type world struct {
 	model
 	mu         sync.Mutex // held by the scheduler, except while it waits
-	store      idempotency.Store
+	store      lease.Store
 	deliveries [3]*delivery
 	effects    int
-	leaseEnded bool                       // at least one, perhaps
-	recorded   bool                       // the event, in the store
-	committed  map[idempotency.Owner]bool // whose effect was committed
+	leaseEnded bool                 // at least one, perhaps
+	recorded   bool                 // the event, in the store
+	committed  map[lease.Owner]bool // whose effect was committed
 
 	// What may still happen.
 	crashes, leaseEnds, failures, lostAnswers int
@@ -34,7 +35,7 @@ type step struct {
 
 func (m model) newWorld() *world {
 	w := &world{
-		model: m, store: m.newStore(), committed: map[idempotency.Owner]bool{},
+		model: m, store: m.newStore(), committed: map[lease.Owner]bool{},
 		crashes: 1, leaseEnds: m.leaseEnds, failures: 1, lostAnswers: 1,
 	}
 	for i := range w.deliveries {
@@ -66,7 +67,7 @@ func (w *world) walk(ctx context.Context, p *path, seen map[string]bool) error {
 	last.start(ctx)
 	w.sleep(time.Minute)
 	if !last.acknowledged() {
-		return fmt.Errorf("the event can never be finished: its last delivery gets %v", last.err)
+		return fmt.Errorf("the event can never be finished: its last delivery gets %v", last.outcome.Err)
 	}
 	w.deliveries[0] = last
 	return w.check()
@@ -87,11 +88,11 @@ func (w *world) stop() {
 // state describes all that decides what can happen from here on. Times are
 // counted in leases, as nothing else takes long.
 func (w *world) state(ctx context.Context) string {
-	var rec idempotency.Record
+	var rec lease.Record
 	var err error
 	if w.recorded {
 		// It loses to whatever record there is, and so changes nothing.
-		terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: modelLease, Fingerprint: otherContent}
+		terms := lease.Terms{Owner: lease.NewOwner(), Lease: modelLease, Fingerprint: otherContent}
 		rec, _, err = w.store.Claim(ctx, modelKey, terms)
 	}
 	var states []string // of the deliveries, in no order, as they are alike
@@ -219,10 +220,10 @@ type delivery struct {
 	gate     chan verdict
 	renewing bool
 	renew    chan struct{}
-	err      error // the runner's
+	outcome  idempotency.Outcome
 
 	// For world.state.
-	owner        idempotency.Owner
+	owner        lease.Owner
 	token        int64
 	last         string // gate that it was at
 	tries        int    // there, in a row
@@ -231,7 +232,7 @@ type delivery struct {
 	sinceRenewal int    // leases
 }
 
-var _ idempotency.Store = (*delivery)(nil)
+var _ lease.Store = (*delivery)(nil)
 
 var (
 	modelKey     = idempotency.Key{Scope: "model", ID: "event"}
@@ -241,18 +242,21 @@ var (
 
 func (d *delivery) start(ctx context.Context) {
 	d.started, d.gate, d.renew = true, make(chan verdict, 1), make(chan struct{}, 1)
-	runner := &idempotency.Leased{Store: d, Lease: modelLease}
+	runner, err := lease.New(d, &lease.Options{Lease: modelLease, Observe: func(context.Context, idempotency.Event) {}})
+	if err != nil {
+		panic(err)
+	}
 	go func() {
-		_, err := runner.Run(ctx, modelKey, modelContent, d.work)
+		o := runner.Run(ctx, idempotency.Item{Key: modelKey, Fingerprint: modelContent}, d.work)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.ended, d.err = true, err
+		d.ended, d.outcome = true, o
 	}()
 }
 
 // acknowledged reports whether the sender was told not to come again.
 func (d *delivery) acknowledged() bool {
-	return d.ended && !d.crashed && (d.err == nil || errors.Is(d.err, idempotency.ErrDuplicate))
+	return d.ended && !d.crashed && (d.outcome.Err == nil || d.outcome.Kind == idempotency.KindDuplicate)
 }
 
 func (d *delivery) proceed(v verdict) {
@@ -297,7 +301,7 @@ func (d *delivery) call(what string, call func() error) error {
 }
 
 // work does not look at its context, as the worst of handlers do.
-func (d *delivery) work(context.Context) (*idempotency.Result, error) {
+func (d *delivery) work(context.Context, lease.Claim) (*idempotency.Result, error) {
 	v := d.wait("work")
 	defer d.mu.Unlock()
 	switch v {
@@ -312,7 +316,7 @@ func (d *delivery) work(context.Context) (*idempotency.Result, error) {
 	return nil, nil
 }
 
-func (d *delivery) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (rec idempotency.Record, won bool, err error) {
+func (d *delivery) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (rec lease.Record, won bool, err error) {
 	err = d.call("claim", func() (err error) {
 		rec, won, err = d.store.Claim(ctx, key, terms)
 		d.recorded = true
@@ -326,7 +330,7 @@ func (d *delivery) Claim(ctx context.Context, key idempotency.Key, terms idempot
 
 // Complete goes on when its context has ended, as a statement does that is on its
 // way to a slow database.
-func (d *delivery) Complete(ctx context.Context, c idempotency.Claim, result *idempotency.Result) error {
+func (d *delivery) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
 	return d.call("complete", func() error {
 		err := d.store.Complete(context.WithoutCancel(ctx), c, result)
 		// Only the statement that made the record done commits an effect.
@@ -338,15 +342,15 @@ func (d *delivery) Complete(ctx context.Context, c idempotency.Claim, result *id
 	})
 }
 
-func (d *delivery) Release(ctx context.Context, c idempotency.Claim, f idempotency.Failure) error {
+func (d *delivery) Release(ctx context.Context, c lease.Claim, f lease.Failure) error {
 	return d.call("release", func() error { return d.store.Release(context.WithoutCancel(ctx), c, f) })
 }
 
 // Renew happens beside the rest, or not before its time is out; but that of a claim
 // which took long is a step of its own, before the work.
-func (d *delivery) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
+func (d *delivery) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
 	if d.isLate() {
-		return d.call("renew", func() error { return d.store.Renew(ctx, c, lease) })
+		return d.call("renew", func() error { return d.store.Renew(ctx, c, length) })
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -356,7 +360,7 @@ func (d *delivery) Renew(ctx context.Context, c idempotency.Claim, lease time.Du
 	if !d.open && !d.mayRenew(ctx) {
 		return ctx.Err()
 	}
-	err := d.store.Renew(ctx, c, lease)
+	err := d.store.Renew(ctx, c, length)
 	d.lost = errors.Is(err, idempotency.ErrLeaseLost)
 	d.sinceRenewal = 0
 	return err
@@ -385,12 +389,12 @@ func (d *delivery) mayRenew(ctx context.Context) bool {
 }
 
 // marksFirst is a store that calls an event done when it is claimed.
-type marksFirst struct{ idempotency.Store }
+type marksFirst struct{ lease.Store }
 
-func (s marksFirst) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+func (s marksFirst) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (lease.Record, bool, error) {
 	rec, won, err := s.Store.Claim(ctx, key, terms)
 	if won {
-		err = s.Complete(ctx, idempotency.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, nil)
+		err = s.Complete(ctx, lease.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, nil)
 	}
 	return rec, won, err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // A purger is a store that can delete the records that it need not keep any
@@ -26,8 +27,8 @@ func purgeSpares(t *trial) {
 	if !ok {
 		t.Skip("the store has no Purge(context.Context) (int, error)")
 	}
-	want := map[idempotency.Key]idempotency.Record{}
-	claimed := func(state string) (idempotency.Claim, idempotency.Key) {
+	want := map[idempotency.Key]lease.Record{}
+	claimed := func(state string) (lease.Claim, idempotency.Key) {
 		key := t.sibling(state)
 		c, _ := t.win(key, marked(short))
 		return c, key
@@ -36,10 +37,10 @@ func purgeSpares(t *trial) {
 	t.must("Renew", t.store.Renew(t.Context(), c, long))
 	want[key] = t.peek(key)
 	c, key = claimed("released")
-	t.release(c, idempotency.Failure{Reason: "tried"})
+	t.release(c, lease.Failure{Reason: "tried"})
 	want[key] = t.peek(key)
 	c, key = claimed("dead")
-	t.release(c, idempotency.Failure{Reason: "hopeless", Dead: true})
+	t.release(c, lease.Failure{Reason: "hopeless", Dead: true})
 	want[key] = t.peek(key)
 	c, key = claimed("done")
 	t.complete(c, &idempotency.Result{Status: 200})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func raceChecks() []check {
@@ -38,7 +39,7 @@ func raceChecks() []check {
 // release makes the key free, so there both may succeed, one after the other.
 func lateAct(t *trial, a act) {
 	const rounds = 24
-	claims := make([]idempotency.Claim, rounds)
+	claims := make([]lease.Claim, rounds)
 	for i := range claims {
 		claims[i], _ = t.win(t.sibling(fmt.Sprint(a.name, " ", i)), marked(time.Millisecond))
 	}
@@ -62,12 +63,12 @@ func lateAct(t *trial, a act) {
 			t.Fatalf("%s: %v", a.name, acted)
 		}
 		rec := t.peek(c.Key)
-		want := idempotency.Claimed
+		want := lease.Claimed
 		switch {
 		case acted == nil && a.name == "complete":
-			want = idempotency.Done
+			want = lease.Done
 		case acted == nil && a.name == "release" && won.Load() == 0:
-			want = idempotency.Released
+			want = lease.Released
 		}
 		succeeded := won.Load()
 		if acted == nil && a.name != "release" {
@@ -86,7 +87,7 @@ func turns(t *trial) {
 	t.together(callers+1, func(i int) error {
 		if i == callers {
 			time.Sleep(2 * pause)
-			return t.store.Release(t.Context(), first, idempotency.Failure{Reason: "first"})
+			return t.store.Release(t.Context(), first, lease.Failure{Reason: "first"})
 		}
 		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
 			terms := terms(long)
@@ -102,8 +103,8 @@ func turns(t *trial) {
 			}
 			served.Add(1)
 			working.Add(-1)
-			c := idempotency.Claim{Key: t.key, Owner: terms.Owner, Token: rec.Token}
-			if err := t.store.Release(t.Context(), c, idempotency.Failure{Reason: "again"}); err != nil {
+			c := lease.Claim{Key: t.key, Owner: terms.Owner, Token: rec.Token}
+			if err := t.store.Release(t.Context(), c, lease.Failure{Reason: "again"}); err != nil {
 				return fmt.Errorf("release: %w", err)
 			}
 			return nil
@@ -148,12 +149,12 @@ func soak(t *trial) {
 // step delivers the event once: claims it, and, if that wins, renews, crashes,
 // fails or succeeds at random.
 func (t *trial) step(random *rand.Rand, key idempotency.Key, l *ledger) error {
-	lease := long
+	length := long
 	crash := random.IntN(3) == 0
 	if crash {
-		lease = time.Millisecond
+		length = time.Millisecond
 	}
-	terms := terms(lease)
+	terms := terms(length)
 	rec, won, err := t.store.Claim(t.Context(), key, terms)
 	if err != nil {
 		return fmt.Errorf("claim: %w", err)
@@ -173,10 +174,10 @@ func (t *trial) step(random *rand.Rand, key idempotency.Key, l *ledger) error {
 	case done > 0 && !crash:
 		return fmt.Errorf("a claim has won after the event was completed: %+v", rec)
 	}
-	return t.finish(random, idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, crash, l)
+	return t.finish(random, lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, crash, l)
 }
 
-func (t *trial) finish(random *rand.Rand, c idempotency.Claim, crash bool, l *ledger) error {
+func (t *trial) finish(random *rand.Rand, c lease.Claim, crash bool, l *ledger) error {
 	if crash {
 		time.Sleep(2 * time.Millisecond) // and act too late
 	}
@@ -188,7 +189,7 @@ func (t *trial) finish(random *rand.Rand, c idempotency.Claim, crash bool, l *le
 		return fmt.Errorf("renewal of claim %d: %w", c.Token, err)
 	}
 	if random.IntN(20) > 0 {
-		if err := t.store.Release(t.Context(), c, idempotency.Failure{Reason: "at random"}); err != nil {
+		if err := t.store.Release(t.Context(), c, lease.Failure{Reason: "at random"}); err != nil {
 			return fmt.Errorf("release of claim %d, which has been renewed: %w", c.Token, err)
 		}
 		return nil
@@ -209,7 +210,7 @@ func (t *trial) balance(key idempotency.Key, l *ledger) {
 	claims := len(l.tokens)
 	if won {
 		claims++
-		t.complete(idempotency.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, nil)
+		t.complete(lease.Claim{Key: key, Owner: rec.Owner, Token: rec.Token}, nil)
 		l.completed++
 	}
 	if l.completed != 1 {

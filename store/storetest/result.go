@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 func resultChecks() []check {
@@ -48,19 +49,19 @@ func resultExact(t *trial) {
 		key := t.sibling(name)
 		c, rec := t.win(key, terms(long))
 		t.complete(c, want)
-		rec.State, rec.Result = idempotency.Done, want
+		rec.State, rec.Result = lease.Done, want
 		t.wantRecord(fmt.Sprintf("record with the result %q", name), t.lose(key, terms(long)), rec)
 	}
 }
 
 func resultOnlyWhenDone(t *trial) {
 	c, rec := t.win(t.key, marked(long))
-	for what, rec := range map[string]idempotency.Record{"winner": rec, "loser": t.lose(t.key, marked(long))} {
+	for what, rec := range map[string]lease.Record{"winner": rec, "loser": t.lose(t.key, marked(long))} {
 		if rec.Result != nil {
 			t.Errorf("%s has the result %+v, want none", what, rec.Result)
 		}
 	}
-	t.release(c, idempotency.Failure{})
+	t.release(c, lease.Failure{})
 	if rec := t.peek(t.key); rec.Result != nil {
 		t.Errorf("released record has the result %+v, want none", rec.Result)
 	}

@@ -1,8 +1,8 @@
-// Package storetest checks that an [idempotency.Store] keeps its contract. A
+// Package storetest checks that an [lease.Store] keeps its contract. A
 // store's test is one call:
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) idempotency.Store {
+//		storetest.Run(t, func(t *testing.T) lease.Store {
 //			return mystore.New(openTestDatabase(t))
 //		})
 //	}
@@ -28,11 +28,11 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // Run checks the stores that newStore returns, in subtests of t.
-func Run(t *testing.T, newStore func(t *testing.T) idempotency.Store) {
+func Run(t *testing.T, newStore func(t *testing.T) lease.Store) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) { c.check(t, newStore(t)) })
 	}
@@ -42,7 +42,7 @@ func Run(t *testing.T, newStore func(t *testing.T) idempotency.Store) {
 // [synctest.Test], in which time passes at once. It is for stores that need
 // nothing outside of the process, such as a socket, and that measure leases with
 // package time.
-func RunInBubble(t *testing.T, newStore func(t *testing.T) idempotency.Store) {
+func RunInBubble(t *testing.T, newStore func(t *testing.T) lease.Store) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { c.check(t, newStore(t)) })
@@ -72,7 +72,7 @@ func checks() []check {
 	)
 }
 
-func (c check) check(t testing.TB, s idempotency.Store) {
+func (c check) check(t testing.TB, s lease.Store) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("why it matters: %s", c.why)

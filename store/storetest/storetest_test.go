@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
@@ -119,11 +119,11 @@ var caughtBy = []struct {
 // A store that keeps the contract passes, so what is caught below is the flaw.
 func TestFlawlessStorePasses(t *testing.T) {
 	t.Parallel()
-	got := storetest.Failures(t, func() idempotency.Store { return newFlawed(none) })
+	got := storetest.Failures(t, func() lease.Store { return newFlawed(none) })
 	if diff := cmp.Diff(map[string]string{}, got); diff != "" {
 		t.Errorf("failures of a store without a flaw (-want +got):\n%s", diff)
 	}
-	storetest.RunInBubble(t, func(*testing.T) idempotency.Store { return newFlawed(none) })
+	storetest.RunInBubble(t, func(*testing.T) lease.Store { return newFlawed(none) })
 }
 
 func TestEveryFlawIsCaught(t *testing.T) {
@@ -133,7 +133,7 @@ func TestEveryFlawIsCaught(t *testing.T) {
 		for _, tt := range caughtBy {
 			t.Run(string(tt.flaw), func(t *testing.T) {
 				t.Parallel()
-				failures := storetest.Failures(t, func() idempotency.Store { return newFlawed(tt.flaw) })
+				failures := storetest.Failures(t, func() lease.Store { return newFlawed(tt.flaw) })
 				said, caught := failures[tt.check]
 				if !caught {
 					t.Errorf("not caught by the check %q; by others: %q", tt.check, failures)
@@ -164,7 +164,7 @@ func TestVictim(t *testing.T) {
 	if os.Getenv("STORETEST_BUBBLE") != "" {
 		run = storetest.RunInBubble
 	}
-	run(t, func(*testing.T) idempotency.Store { return newFlawed(f) })
+	run(t, func(*testing.T) lease.Store { return newFlawed(f) })
 }
 
 func TestRunFailsAndSaysWhy(t *testing.T) {

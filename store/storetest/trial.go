@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 const (
@@ -37,11 +38,11 @@ const (
 // A trial is one check of one store, with a key of its own.
 type trial struct {
 	testing.TB
-	store idempotency.Store
+	store lease.Store
 	key   idempotency.Key
 }
 
-func newTrial(t testing.TB, s idempotency.Store) *trial {
+func newTrial(t testing.TB, s lease.Store) *trial {
 	return &trial{
 		TB:    t,
 		store: s,
@@ -61,19 +62,19 @@ var (
 )
 
 // terms returns those of a new owner, without a fingerprint.
-func terms(lease time.Duration) idempotency.Terms {
-	return idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease}
+func terms(length time.Duration) lease.Terms {
+	return lease.Terms{Owner: lease.NewOwner(), Lease: length}
 }
 
 // marked returns terms with the fingerprint ours, so that peek can be used.
-func marked(lease time.Duration) idempotency.Terms {
-	terms := terms(lease)
+func marked(length time.Duration) lease.Terms {
+	terms := terms(length)
 	terms.Fingerprint = ours
 	return terms
 }
 
 // claim claims key.
-func (t *trial) claim(key idempotency.Key, terms idempotency.Terms) (rec idempotency.Record, won bool) {
+func (t *trial) claim(key idempotency.Key, terms lease.Terms) (rec lease.Record, won bool) {
 	t.Helper()
 	rec, won, err := t.store.Claim(t.Context(), key, terms)
 	if err != nil {
@@ -83,17 +84,17 @@ func (t *trial) claim(key idempotency.Key, terms idempotency.Terms) (rec idempot
 }
 
 // win claims key, which must be free.
-func (t *trial) win(key idempotency.Key, terms idempotency.Terms) (idempotency.Claim, idempotency.Record) {
+func (t *trial) win(key idempotency.Key, terms lease.Terms) (lease.Claim, lease.Record) {
 	t.Helper()
 	rec, won := t.claim(key, terms)
 	if !won {
 		t.Fatalf("Claim of a free key lost to the record %+v", rec)
 	}
-	return idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, rec
+	return lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, rec
 }
 
 // lose claims key, which must not be free, and returns the record in the way.
-func (t *trial) lose(key idempotency.Key, terms idempotency.Terms) idempotency.Record {
+func (t *trial) lose(key idempotency.Key, terms lease.Terms) lease.Record {
 	t.Helper()
 	rec, won := t.claim(key, terms)
 	if won {
@@ -104,7 +105,7 @@ func (t *trial) lose(key idempotency.Key, terms idempotency.Terms) idempotency.R
 
 // peek returns the record of a key that was claimed with marked terms. As claims
 // with another fingerprint never win, it changes nothing, whatever the state.
-func (t *trial) peek(key idempotency.Key) idempotency.Record {
+func (t *trial) peek(key idempotency.Key) lease.Record {
 	t.Helper()
 	other := terms(long)
 	other.Fingerprint = theirs
@@ -113,11 +114,11 @@ func (t *trial) peek(key idempotency.Key) idempotency.Record {
 
 // steal claims key until a claim wins, because the lease of the one before has
 // ended.
-func (t *trial) steal(key idempotency.Key, terms idempotency.Terms) (idempotency.Claim, idempotency.Record) {
+func (t *trial) steal(key idempotency.Key, terms lease.Terms) (lease.Claim, lease.Record) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
 		if rec, won := t.claim(key, terms); won {
-			return idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, rec
+			return lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token}, rec
 		}
 	}
 	t.Fatalf("no claim has won within %v, though the lease must have ended", patience)
@@ -125,7 +126,7 @@ func (t *trial) steal(key idempotency.Key, terms idempotency.Terms) (idempotency
 }
 
 // lapse claims the key of the trial and waits until the lease has ended.
-func (t *trial) lapse(terms idempotency.Terms) (idempotency.Claim, idempotency.Record) {
+func (t *trial) lapse(terms lease.Terms) (lease.Claim, lease.Record) {
 	t.Helper()
 	terms.Lease = short
 	c, rec := t.win(t.key, terms)
@@ -141,12 +142,12 @@ func (t *trial) must(what string, err error) {
 	}
 }
 
-func (t *trial) complete(c idempotency.Claim, r *idempotency.Result) {
+func (t *trial) complete(c lease.Claim, r *idempotency.Result) {
 	t.Helper()
 	t.must("Complete", t.store.Complete(t.Context(), c, r))
 }
 
-func (t *trial) release(c idempotency.Claim, f idempotency.Failure) {
+func (t *trial) release(c lease.Claim, f lease.Failure) {
 	t.Helper()
 	t.must("Release", t.store.Release(t.Context(), c, f))
 }
@@ -160,7 +161,7 @@ func (t *trial) wantLost(what string, err error) {
 }
 
 // wantRecord compares all but LeaseLeft. An empty body is as good as none.
-func (t *trial) wantRecord(what string, got, want idempotency.Record) {
+func (t *trial) wantRecord(what string, got, want lease.Record) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(want, "LeaseLeft"), cmp.Comparer(bytes.Equal)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -169,9 +170,9 @@ func (t *trial) wantRecord(what string, got, want idempotency.Record) {
 
 // wantLeft checks that of a lease that was given at some time since start, as
 // much is left as there should be.
-func (t *trial) wantLeft(what string, got, lease time.Duration, start time.Time) {
+func (t *trial) wantLeft(what string, got, length time.Duration, start time.Time) {
 	t.Helper()
-	low, high := lease-time.Since(start)-precision, lease+precision
+	low, high := length-time.Since(start)-precision, length+precision
 	if got < low || got > high {
 		t.Errorf("%s: LeaseLeft = %v, want %v to %v", what, got, low, high)
 	}

@@ -1,0 +1,103 @@
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// A Func processes one event. tx is what the [Runner] provides; d is the delivery,
+// nil if the endpoint accepts unverified requests. It returns nil when the event is
+// processed. An error rolls back what f did on tx, and says how to go on:
+//
+//   - any error: the response is 500, or the status that the error carries (see
+//     [WithStatus]), and the sender retries. A serialization failure or deadlock of
+//     the database is retried right away, from BEGIN.
+//   - [Permanent]: the event is dead. It is not processed again until it is freed.
+//   - [ErrIgnored]: the event does not concern this endpoint. What f wrote is
+//     committed, the event is recorded, and the sender gets a 2xx.
+type Func[T any] func(ctx context.Context, tx T, d *hmacverify.Delivery) error
+
+// ByType returns a Func that calls the one that funcs has for the event's type, and
+// fallback for all other types. A nil fallback ignores them, see [ErrIgnored].
+//
+// A type in a header is not signed by most senders; look at the body before you rely
+// on it.
+func ByType[T any](funcs map[string]Func[T], fallback Func[T]) Func[T] {
+	return func(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+		if f := funcs[d.EventType()]; f != nil {
+			return f(ctx, tx, d)
+		}
+		if fallback == nil {
+			return ErrIgnored
+		}
+		return fallback(ctx, tx, d)
+	}
+}
+
+// ErrIgnored is what a [Func] returns for an event that it has nothing to do for.
+// The event is recorded as processed and the sender gets a 2xx; the observer sees
+// [KindIgnored].
+var ErrIgnored = errors.New("idempotency: event ignored")
+
+// Permanent marks err as a failure that no retry can correct: the event becomes
+// dead. It returns nil if err is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// IsPermanent reports whether err was marked by [Permanent].
+func IsPermanent(err error) bool {
+	_, ok := errors.AsType[*permanentError](err)
+	return ok
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// WithStatus returns err with the HTTP status, 400 to 599, that its response shall
+// have. It returns nil if err is nil, and panics if the status is another: a 2xx
+// would tell the sender to stop although nothing is recorded.
+func WithStatus(status int, err error) error {
+	if status < 400 || status > 599 {
+		panic(fmt.Sprintf("idempotency: WithStatus(%d): not an error status", status))
+	}
+	if err == nil {
+		return nil
+	}
+	return &statusError{status, err}
+}
+
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
+// HTTPStatus returns the status.
+func (e *statusError) HTTPStatus() int { return e.status }
+
+// statusOf returns the status that an error in err's tree carries by a method
+// HTTPStatus, 0 if none does or it is not an error status.
+func statusOf(err error) int {
+	carrier, ok := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	if !ok {
+		return 0
+	}
+	if s := carrier.HTTPStatus(); s >= 400 && s <= 599 {
+		return s
+	}
+	return 0
+}

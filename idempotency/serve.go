@@ -1,0 +1,164 @@
+package idempotency
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// A passage is one request on its way through an endpoint.
+type passage struct {
+	request  *http.Request
+	delivery *hmacverify.Delivery // nil if unverified
+	body     []byte               // what a wrapped handler reads
+	key      Key
+	response *response // of the latest call of a wrapped handler
+}
+
+// A caller calls the user's function or handler for p.
+type caller[T any] func(ctx context.Context, tx T, p *passage) (*Result, error)
+
+// serve takes one request from its arrival to its response. What happened in between
+// is one Outcome, which flows back once: the response, the observation and the log
+// line follow from it.
+func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, call caller[T]) {
+	start := time.Now()
+	p := &passage{request: r}
+	o := e.process(w, p, call)
+	a := e.answerTo(o, p)
+	e.runner.Observe(r.Context(), Event{
+		Kind:     o.Kind,
+		Endpoint: e.name,
+		Key:      p.key,
+		Attempt:  o.Attempt,
+		Status:   a.status,
+		Duration: time.Since(start),
+		Err:      o.Err,
+	})
+	a.write(w, p.request)
+}
+
+// process verifies the delivery, finds its key, and has the runner do the work.
+// Everything that is needed of the request is read before anything is claimed: a
+// slow sender must hold neither a lease nor a database connection.
+func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T]) Outcome {
+	if err := e.receive(w, p); err != nil {
+		return Outcome{Kind: KindRefused, Err: err}
+	}
+	defer e.inFlight.Add(-1)
+	if e.inFlight.Add(1) > int64(e.o.MaxInFlight) {
+		return OutcomeOf(KindOverloaded, nil)
+	}
+	if err := e.identify(p); err != nil {
+		return OutcomeOf(kindOf(err).kind, err)
+	}
+	item := Item{Key: p.key, Delivery: p.delivery}
+	if e.o.CheckContent {
+		item.Fingerprint = FingerprintOf(p.signedBody())
+	}
+	to := route{p.key, item.Fingerprint}
+	return e.flights.do(p.request.Context(), to, e.o.Wait, func() Outcome { return e.run(p, item, call) })
+}
+
+// receive verifies the request and reads its body.
+func (e *Endpoint[T]) receive(w http.ResponseWriter, p *passage) (err error) {
+	if e.verifier == nil {
+		p.body, err = readBody(w, p.request, e.o.MaxBody)
+		return err
+	}
+	// The verifier may stand in front, with a handshake in between; what that
+	// has made of the body is what the handler gets.
+	if d, ok := hmacverify.FromContext(p.request.Context()); ok && e.verifier.Verified(d) {
+		p.delivery = d
+		p.body, err = readBody(w, p.request, int64(len(d.Body))+e.o.MaxBody)
+		return err
+	}
+	if p.delivery, err = e.verifier.Check(p.request); err != nil {
+		return err
+	}
+	p.body = p.delivery.Body
+	p.request = p.request.WithContext(hmacverify.NewContext(p.request.Context(), p.delivery))
+	return nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, hmacverify.ErrBodyTooLarge
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", hmacverify.ErrBodyUnreadable, err)
+	}
+	return body, nil
+}
+
+// identify finds the event's key.
+func (e *Endpoint[T]) identify(p *passage) (err error) {
+	r := p.request
+	if e.o.ID != nil {
+		r = p.requestFor(r.Context()) // it may read the body
+	}
+	p.key, err = e.Key(r, p.delivery)
+	return err
+}
+
+// run gives the event to the runner, detached from the client's disconnecting.
+func (e *Endpoint[T]) run(p *passage, item Item, call caller[T]) Outcome {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
+	defer cancel()
+	ignored := false
+	o := e.runner.Run(ctx, item, func(ctx context.Context, tx T) (*Result, error) {
+		result, err := call(ctx, tx, p)
+		ignored = errors.Is(err, ErrIgnored)
+		if ignored {
+			return nil, nil
+		}
+		return result, timedOut(ctx, err)
+	})
+	switch {
+	case o.Kind == KindCompleted && ignored:
+		o.Kind = KindIgnored
+	case o.Kind == KindFailed && errors.Is(o.Err, ErrTimeout):
+		o.Kind = KindTimeout
+	case o.Kind == KindFailed && errors.Is(o.Err, errResponseTooLarge):
+		o.Kind = KindResponseTooLarge
+	}
+	return o
+}
+
+// timedOut marks an error by which the work says that its context has ended.
+func timedOut(ctx context.Context, err error) error {
+	over := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if !over || ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrTimeout, err)
+}
+
+// signedBody is the body that the fingerprint is taken of.
+func (p *passage) signedBody() []byte {
+	if p.delivery != nil {
+		return p.delivery.Body
+	}
+	return p.body
+}
+
+// requestFor returns the request for a handler, with a body that is read from its
+// beginning. Each call gets its own, so that a goroutine that an earlier call left
+// behind cannot disturb a later one.
+func (p *passage) requestFor(ctx context.Context) *http.Request {
+	r := p.request.WithContext(ctx)
+	r.Body = io.NopCloser(bytes.NewReader(p.body))
+	r.ContentLength = int64(len(p.body))
+	r.TransferEncoding = nil
+	return r
+}

@@ -1,0 +1,237 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
+)
+
+// RunTx calls work in a transaction that also records key as processed, and commits
+// it. It returns nil only when that is durable. If work returns an error, RunTx rolls
+// back and returns that error; all other errors wrap a sentinel of package
+// idempotency, such as [idempotency.ErrDuplicate].
+//
+// A delivery of an event that another process has in flight waits, at most
+// Options.Wait, for that one's commit. After a serialization failure or a deadlock
+// work is called again, from BEGIN. It must return the errors of its statements;
+// effects outside of tx are not rolled back.
+func (s *Store) RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx *sql.Tx) error) error {
+	start := time.Now()
+	o := s.Run(ctx, idempotency.Item{Key: key}, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
+		return nil, work(ctx, tx)
+	})
+	s.Observe(ctx, idempotency.Event{
+		Kind:     o.Kind,
+		Key:      key,
+		Attempt:  o.Attempt,
+		Duration: time.Since(start),
+		Err:      o.Err,
+	})
+	return o.AsError()
+}
+
+// Run implements [idempotency.Runner]: it is [Store.RunTx] for an
+// [idempotency.Endpoint], with a fingerprint, a payload and a result.
+func (s *Store) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
+	if err := item.Key.Validate(); err != nil {
+		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
+	}
+	r := &run{store: s, item: item, work: work, start: time.Now()}
+
+	// A panic is not recovered, so that its value and its stack stay what they
+	// are. This runs when it has rolled the transaction back.
+	returned := false
+	defer func() {
+		if !returned && r.working {
+			o := r.fail(ctx, errPanicked)
+			r.observe(ctx, o.Kind, o.Err)
+		}
+	}()
+	o := r.settle(ctx)
+	returned = true
+	o.Attempt = r.attempt
+	return o
+}
+
+// A run is one delivery on its way through a transaction, or through several if
+// there are conflicts.
+type run struct {
+	store   *Store
+	item    idempotency.Item
+	work    idempotency.Work[*sql.Tx]
+	start   time.Time
+	attempt int   // 0 if failures are not recorded
+	token   int64 // of the claim
+	working bool  // the claim has won
+}
+
+var (
+	errPanicked = errors.New("the work panicked")
+	errNotOurs  = errors.New("the record is an earlier attempt's")
+)
+
+// settle runs transactions until one has settled what becomes of the delivery.
+func (r *run) settle(ctx context.Context) idempotency.Outcome {
+	rec, done, err := r.store.lookUpFirst(ctx, r.item.Key, r.store.findDone)
+	switch {
+	case err != nil:
+		return idempotency.OutcomeOf(idempotency.KindInFlight, nil)
+	case done:
+		return rec.Refuse(r.item.Fingerprint)
+	}
+	pauses := r.store.backoff(r.start)
+	o := r.once(ctx)
+	for conflict(r.store.dialect, o.Err) && pauses.wait(ctx) {
+		o = r.once(ctx)
+	}
+	switch {
+	case conflict(r.store.dialect, o.Err):
+		return unavailable("conflicts", o.Err)
+	case o.Kind == idempotency.KindFailed:
+		return r.fail(ctx, o.Err)
+	}
+	return o
+}
+
+// once is one transaction from BEGIN to COMMIT. Its outcome is KindFailed if the work
+// failed, which is not recorded yet.
+func (r *run) once(ctx context.Context) idempotency.Outcome {
+	r.working = false
+	unlock, err := r.store.lockWriter(ctx)
+	if err != nil {
+		return unavailable("begin", err)
+	}
+	defer unlock()
+	tx, err := r.store.db.BeginTx(ctx, nil)
+	if err != nil {
+		return unavailable("begin", err)
+	}
+	defer tx.Rollback() // nothing after Commit; else also when the work panics
+
+	rec, won, err := r.store.claim(ctx, tx, r.claimRequest())
+	if lockTimeout(r.store.dialect, err) {
+		return idempotency.OutcomeOf(idempotency.KindInFlight, nil)
+	}
+	if err != nil {
+		return unavailable("claim", err)
+	}
+	r.store.sawDuplicate(!won && rec.State == lease.Done)
+	if !won {
+		return r.refuse(tx, rec)
+	}
+	return r.workIn(ctx, tx, rec)
+}
+
+// workIn does the work in tx, whose claim has won, and commits it.
+func (r *run) workIn(ctx context.Context, tx *sql.Tx, rec lease.Record) idempotency.Outcome {
+	if err := r.store.keepPayload(ctx, tx, r.item); err != nil {
+		return unavailable("keep payload", err)
+	}
+	if r.store.o.RecordFailures {
+		r.attempt = rec.Attempts
+	}
+	r.working, r.token = true, rec.Token
+	r.observe(ctx, idempotency.KindClaimed, nil)
+	result, err := r.work(withTx(ctx, tx), tx)
+	if err != nil {
+		return r.undo(ctx, tx, err)
+	}
+	if result != nil {
+		if err := r.keepResult(ctx, tx, result); err != nil {
+			return unavailable("keep result", err)
+		}
+	}
+	if err := r.commit(ctx, tx); err != nil {
+		return unavailable("commit", err)
+	}
+	return idempotency.Outcome{Kind: idempotency.KindCompleted, Result: result}
+}
+
+// claimRequest asks for a record that is Done already. It has no owner, so nothing
+// that is fenced can touch it.
+func (r *run) claimRequest() claimRequest {
+	return claimRequest{
+		key:         r.item.Key,
+		state:       lease.Done,
+		owner:       []byte{},
+		fp:          r.item.Fingerprint,
+		maxAttempts: r.store.o.MaxAttempts,
+	}
+}
+
+// refuse ends a delivery whose claim has lost. That the event is dead may be news of
+// this very claim, and is kept.
+func (r *run) refuse(tx *sql.Tx, rec lease.Record) idempotency.Outcome {
+	if rec.State == lease.Dead {
+		if err := tx.Commit(); err != nil {
+			return unavailable("commit", err)
+		}
+	}
+	return rec.Refuse(r.item.Fingerprint)
+}
+
+// undo rolls back because the work has returned err. If that is not possible, the
+// connection was lost under the work, which says nothing of the event; unless the
+// driver closed it because the work ran out of time.
+func (r *run) undo(ctx context.Context, tx *sql.Tx, err error) idempotency.Outcome {
+	rollbackErr := tx.Rollback()
+	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.store.dialect == SQLite || ctx.Err() != nil || late(err) {
+		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
+	}
+	return unavailable("roll back", fmt.Errorf("%w, after the work's error %q", rollbackErr, err))
+}
+
+// late reports whether err says that the work ran out of time. lib/pq says that by
+// PostgreSQL's query_canceled.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || hasState(err, "57014")
+}
+
+// commit commits tx. On MySQL it looks first whether the record is still what the
+// claim has made it: a deadlock rolls the transaction back, and if the work has
+// swallowed that error, COMMIT of the nothing that is left would succeed. The other
+// databases refuse it.
+func (r *run) commit(ctx context.Context, tx *sql.Tx) error {
+	if r.store.dialect == MySQL {
+		err := r.store.withWait(ctx, func(ctx context.Context) error { return r.stands(ctx, tx) })
+		if err != nil {
+			return fmt.Errorf("the transaction was rolled back under the work: %w", err)
+		}
+	}
+	return tx.Commit()
+}
+
+// stands returns an error if the record is not what the claim has made it.
+func (r *run) stands(ctx context.Context, tx *sql.Tx) error {
+	rec, err := r.store.find(ctx, tx, r.item.Key)
+	if err == nil && (rec.State != lease.Done || rec.Token != r.token) {
+		err = errNotOurs
+	}
+	return err
+}
+
+func (r *run) keepResult(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {
+	args := append(resultArgs(result), []byte(r.item.Key.Scope), []byte(r.item.Key.ID))
+	_, err := tx.ExecContext(ctx, r.store.sql.keepResult, args...)
+	return err
+}
+
+func (r *run) observe(ctx context.Context, kind idempotency.Kind, err error) {
+	r.store.Observe(ctx, idempotency.Event{
+		Kind:     kind,
+		Key:      r.item.Key,
+		Attempt:  r.attempt,
+		Duration: time.Since(r.start),
+		Err:      err,
+	})
+}
+
+// unavailable is the outcome of something that the store could not do.
+func unavailable(what string, err error) idempotency.Outcome {
+	return idempotency.OutcomeOf(idempotency.KindUnavailable, fmt.Errorf("%s: %w", what, err))
+}
