@@ -37,6 +37,10 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 		return answer{status: p.response.statusCode(), writer: p.response.send}
 	case o.Kind == KindCompleted, o.Kind == KindIgnored:
 		return answer{status: e.success()}
+	case o.Kind == KindRefused && e.verifier != nil:
+		return answer{status: hmacverify.Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
+			e.verifier.Refuse(w, r, o.Err)
+		}}
 	case e.o.ErrorHandler != nil:
 		return answer{status: Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
 			e.o.ErrorHandler(w, r, o.Err)

@@ -114,11 +114,11 @@ type Options struct {
 	// waiting, at once. Default [DefaultMaxInFlight].
 	MaxInFlight int
 
-	// ErrorHandler, if non-nil, writes every response that neither the work
-	// nor a wrapped handler wrote, duplicates included; [Status] and
-	// [WriteError] write the default one. err wraps a sentinel of this package
-	// or of hmacverify, or is the work's error. The Runner's observer has seen
-	// it already.
+	// ErrorHandler, if non-nil, writes every response but that of an event that
+	// was just processed, and those of a wrapped handler: duplicates included.
+	// [WriteError] writes the default. err wraps a sentinel of this package, or
+	// is the work's error. Responses to refused requests are written by
+	// hmacverify's ErrorHandler.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// AllowUnverified accepts requests that no Verifier has checked, for
@@ -227,9 +227,9 @@ func (e *Endpoint[T]) checkRetention() error {
 	return nil
 }
 
-// Key returns the key of a delivery that the endpoint's verifier has verified, for
-// code that does without [Endpoint.Handle].
-func (e *Endpoint[T]) Key(r *http.Request, d *hmacverify.Delivery) (Key, error) {
+// keyOf returns the key of a delivery. An error of Options.ID is taken for a failure
+// of ours, unless it says that the key is invalid.
+func (e *Endpoint[T]) keyOf(r *http.Request, d *hmacverify.Delivery) (Key, error) {
 	if e.o.ID == nil {
 		return KeyOf(e.name, d)
 	}

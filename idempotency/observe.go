@@ -33,14 +33,17 @@ type Observer func(ctx context.Context, e Event)
 
 // LogFailures is the default [Observer]. It logs, through the default logger of
 // log/slog, what went wrong: each delivery that was not processed, once, with the
-// endpoint, the key and the error; at level WARN what a client may be to blame for,
-// at ERROR everything else. Completed events, duplicates and events in flight are
-// not logged.
+// endpoint, the key and the error. The level is WARN for what the client may be to
+// blame for (refused requests, responses with a 4xx), ERROR for the rest. Completed
+// events, duplicates and events in flight are not logged.
 func LogFailures(ctx context.Context, e Event) {
 	p := e.Kind.properties()
 	level := p.level
-	if e.Kind == KindPurged && e.Err != nil {
+	switch {
+	case e.Kind == KindPurged && e.Err != nil:
 		level, p = slog.LevelError, KindStoreError.properties()
+	case e.Kind == KindFailed && e.Status/100 == 4:
+		level = slog.LevelWarn
 	}
 	if !p.logged {
 		return

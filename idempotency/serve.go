@@ -58,7 +58,7 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T])
 	if err := e.identify(p); err != nil {
 		return OutcomeOf(kindOf(err).kind, err)
 	}
-	item := Item{Key: p.key, Delivery: p.delivery}
+	item := Item{Key: p.key, Delivery: p.kept()}
 	if e.o.CheckContent {
 		item.Fingerprint = FingerprintOf(p.signedBody())
 	}
@@ -107,7 +107,7 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 	if e.o.ID != nil {
 		r = p.requestFor(r.Context()) // it may read the body
 	}
-	p.key, err = e.Key(r, p.delivery)
+	p.key, err = e.keyOf(r, p.delivery)
 	return err
 }
 
@@ -142,6 +142,14 @@ func timedOut(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrTimeout, err)
+}
+
+// kept is the delivery that a store that keeps payloads keeps.
+func (p *passage) kept() *hmacverify.Delivery {
+	if p.delivery != nil {
+		return p.delivery
+	}
+	return &hmacverify.Delivery{Scheme: "unverified", Header: p.request.Header, Body: p.body}
 }
 
 // signedBody is the body that the fingerprint is taken of.
