@@ -58,7 +58,7 @@ func (s *Store) lookup(sh *shard, name []byte) (*record, time.Duration) {
 	}
 	// Two old records go for each new one, so that garbage cannot pile up. The
 	// room of one of them is taken without a look at the count, which all cores
-	// share: when as much comes as goes, nobody touches it.
+	// share: when as many records come as go, it is not touched.
 	freed := sh.sweep(now, s.opts.Retention, 2)
 	switch {
 	case freed == 0 && !s.reserve():
@@ -115,7 +115,7 @@ var (
 )
 
 // check refuses what breaks the contract on the caller's side. A claim without
-// an owner would be fenced from nobody.
+// an owner would not be fenced.
 func check(ctx context.Context, key idempotency.Key, terms lease.Terms) error {
 	if err := ctx.Err(); err != nil {
 		return err

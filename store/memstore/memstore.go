@@ -19,7 +19,7 @@
 //
 // A record expires when nothing has happened to it for [Options.Retention]: from
 // then on its key is free, as if it had never been seen. A claim that was
-// neither completed nor released expires that long after the end of its lease.
+// neither completed nor released expires that long after its lease expires.
 // The memory of expired records is used again by later claims, a little at a
 // time, so nothing needs to run in the background; [Store.Purge] frees it all at
 // once.
@@ -92,7 +92,7 @@ func New(opts *Options) (*Store, error) {
 	return s, nil
 }
 
-// init makes the zero Store usable, with a seed that nobody can foresee, so that
+// init makes the zero Store usable, with an unpredictable seed, so that
 // a sender cannot choose IDs that all meet in one shard.
 func (s *Store) init() {
 	s.ready.Do(func() {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// conflict reports whether err says that the transaction was undone because of
-// another one, so that it is worth beginning again.
+// conflict reports whether err says that the transaction was rolled back because of
+// another one, so that it is worth retrying.
 func conflict(d Dialect, err error) bool {
 	if err == nil || errors.Is(err, errChanging) {
 		return err != nil
@@ -28,7 +28,7 @@ func conflict(d Dialect, err error) bool {
 	return false
 }
 
-// lockTimeout reports whether err says that a lock was not had in time.
+// lockTimeout reports whether err says that a lock was not acquired in time.
 func lockTimeout(d Dialect, err error) bool {
 	if errors.Is(err, errWaited) {
 		return true

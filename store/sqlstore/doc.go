@@ -3,91 +3,114 @@
 //
 //	events, err := sqlstore.New(db, sqlstore.PostgreSQL, nil)
 //	…
+//	if err := events.CreateTables(ctx); err != nil {
+//		return err
+//	}
+//	endpoint, err := idempotency.NewEndpoint("stripe", verifier, events, nil)
+//
+// A [Store] is the endpoint's runner. Without HTTP, call [Store.RunTx]:
+//
 //	err = events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
 //		_, err := tx.ExecContext(ctx, "UPDATE accounts SET …")
 //		return err
 //	})
 //
-// The record of key and the UPDATE are one commit: both are there or neither is,
-// and of any number of concurrent calls, in any number of processes, one updates
-// and the others get [idempotency.ErrDuplicate].
+// The record of key and the UPDATE are one commit. When duplicates arrive
+// concurrently, even in different processes, exactly one updates, and the others get
+// [idempotency.ErrDuplicate].
 //
-// For HTTP, give [Store.Transactional] to an idempotency.Middleware. The handler
-// finds the transaction by [Tx]:
+// # Modes
 //
-//	once := &idempotency.Middleware{Runner: events.Transactional()}
+// [Store.RunTx], and an endpoint on the store, commit record and work together: the
+// effect is exactly-once. [Store.ClaimTx] does the same in a transaction that the
+// caller has begun.
 //
-// # The modes
+// A Store is also a [lease.Store], for work that takes too long for a transaction or
+// whose effect is elsewhere: give it to [lease.New]. If such work ends with a
+// transaction of its own, [Store.CompleteTx] completes the record in that, and the
+// effect is exactly-once again.
 //
-// [Store.RunTx] and [Store.Transactional] are the transactional mode: record and
-// work are one commit, and the effect is exactly-once. [Store.ClaimTx] is the same
-// in a transaction that you have begun.
+// # Tables
 //
-// A [Store] is also an [idempotency.Store], for work that takes too long for a
-// transaction or whose effect is elsewhere:
+// Create the tables with [Store.CreateTables], or add the output of [Schema], or the
+// files in the folder schema, to your migrations. [Upgrade] returns the statements
+// that bring older tables up to date. [Store.Check], called at start, refuses tables
+// or a server on which the store would fail or confuse two events. The view
+// idempotency_records_readable shows the records to people.
 //
-//	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: events}}
+// Keys are bytes and are compared byte for byte. Times are microseconds since 1970
+// by the database's clock; the clocks of the application's machines do not matter.
 //
-// If such work ends with a transaction of its own, [Store.CompleteTx] completes
-// the record in it, and the effect is exactly-once again.
+// Partition the table by the hash of its key, or not at all. Partitioned by time it
+// would need the time in its primary key, and the same event on two days would be
+// two.
 //
-// # The table
+// # Connections
 //
-// [Schema] returns the statement that makes the table, for your migrations, and
-// [Store.CreateTable] runs it. [Store.Check], at start, refuses a table or a server
-// that would fail or would take one event for another. Keys are bytes and are
-// compared byte for byte. Times are microseconds since 1970 by the database's
-// clock; the clocks of the application's machines do not matter.
+// A run holds one connection from BEGIN to COMMIT, also while it waits for another
+// process. Set [database/sql.DB.SetMaxOpenConns]: without a limit, a burst of
+// deliveries opens more connections than the server accepts. If the work needs a
+// second connection besides its transaction, deliveries that hold all of them wait
+// for each other until Options.Timeout of the endpoint; do everything on tx.
 //
-// Do not partition the table by time: a unique key would have to contain the time,
-// and the same event of two days would be two. By the hash of the key is fine.
-// There is no claim of many keys at once: each key has its own statement, and its
-// own answer.
+// # Operation
 //
-// # Operating it
+// Call [Store.Purge] once a day. [Store.Failures] lists the events that failed, and
+// [Store.Retry] frees one that is dead. Failures are logged; Options.Observe sees
+// everything.
 //
-// Call [Store.Purge] once a day. [Store.Failures] lists the events that failed,
-// [Store.Retry] frees one that is dead. What happens is told to Options.Observe;
-// in lease mode, to the one of idempotency.Leased.
+// The package imports no driver and depends on no flag in the data source name. Run
+// it against the primary: a replica does not know yet what was just committed. After
+// a failover that lost commits, or a restore from a backup, the events since then can
+// be processed again.
 //
-// # Databases
+// # PostgreSQL
 //
-// The package imports no driver and rests on no flag in a DSN: you open the
-// database and name its [Dialect]. Run it against the primary; a replica does not
-// know yet what was just done. After a failover that lost its last commits, or a
-// restore from a backup, the events since then can be done again.
+// Version 14 or later; every isolation level works.
 //
-// PostgreSQL: a delivery of an event that another process has in flight waits on
-// the key's row. When that takes too long, the driver cancels its statement, and
-// with that closes the connection; the pool opens another. Where a proxy does not
-// pass cancel requests on to the right server, the statement would wait on: set
-// lock_timeout in the DSN there. Every isolation level works. COMMIT and ROLLBACK
-// end with the context on pgx; lib/pq waits on for their answer. With
-// synchronous_commit off, a crash of the server loses acknowledged events, work and
-// record; leave it on.
+// A delivery of an event that another process has in flight waits for that one's
+// commit. After Options.Wait the driver cancels the statement, and closes the
+// connection with it. Where a proxy does not route cancel requests to the right
+// server, set lock_timeout for the role instead.
 //
-// MySQL and MariaDB: when a winner rolls back, InnoDB makes several waiters on its
-// key deadlock. Those are tried again. Return every error of a statement from the
-// work: after a deadlock there is no transaction any more, and what follows would
-// be committed at once, each statement for itself. Nor must the work contain what
-// commits by itself (CREATE, ALTER, TRUNCATE, LOCK TABLES): it would commit the
-// record before the work is done. Set readTimeout in the DSN to bound how long a
-// COMMIT waits for an answer that does not come, for the driver has no context
-// there. An acknowledged event survives a crash with innodb_flush_log_at_trx_commit
-// at 1, its default. The purge needs binlog_format ROW or MIXED. The SQL mode
-// ORACLE, and a session whose variable timestamp stands still, are not supported.
+// COMMIT and ROLLBACK end with the context on pgx; lib/pq waits for the server's
+// answer. Keep synchronous_commit on: without it, a crash of the server loses
+// acknowledged events, work and record.
 //
-// MariaDB bounds the wait of one statement, MySQL does not: there, when
-// Options.Wait is over, the driver closes the connection, and its statement stays
-// in the server's queue until the other transaction ends or
-// innodb_lock_wait_timeout (50 s by default; it can be set in the DSN) has passed.
-// In a transaction it then has no effect. In lease mode it may take a lease that
-// nobody knows of, which counts as an attempt, and the event waits for its end.
+// # MySQL and MariaDB
 //
-// SQLite: one writer at a time has the whole file. The runs of one process queue
-// for it, for at most Options.Wait, and wait as long again for other processes, or
-// for the busy_timeout if that is longer. Return every error of a statement from the
-// work: one that was interrupted, by the end of its context, has rolled everything
-// back, and what follows would be committed at once. Use journal_mode(WAL), and
-// synchronous(FULL) if an acknowledged event must survive a power cut.
+// MySQL 8.0 or later, MariaDB 10.6 or later, with the driver
+// github.com/go-sql-driver/mysql.
+//
+// Return every error of a statement from the work: after a deadlock the server has
+// rolled back, and each statement after it would be committed by itself. Statements
+// that commit implicitly (CREATE, ALTER, TRUNCATE, LOCK TABLES) would commit the
+// record before the work is done; the work must not contain them.
+//
+// Set readTimeout in the data source name: the driver bounds the wait for the answer
+// to a COMMIT in no other way. An acknowledged event survives a crash with
+// innodb_flush_log_at_trx_commit at 1, the default. Purge needs binlog_format ROW or
+// MIXED. The SQL mode ORACLE, and sessions that set the variable timestamp, are not
+// supported.
+//
+// When a winner rolls back, InnoDB makes several waiters on its key deadlock; they
+// are retried. MariaDB bounds the wait of a single statement; MySQL does not. There,
+// after Options.Wait, the driver closes the connection, but the statement stays in
+// the server's queue until the other transaction ends or innodb_lock_wait_timeout
+// (50 s by default) has passed. In a transaction it has no effect then. In lease mode
+// it may leave an orphaned lease, which counts as an attempt and delays the event
+// until it expires.
+//
+// # SQLite
+//
+// Version 3.38 or later. Use journal_mode(WAL), and synchronous(FULL) if an
+// acknowledged event must survive a power failure.
+//
+// SQLite has one writer at a time. The runs of one Store queue for it, for at most
+// Options.Wait, and wait as long again for other processes and other Stores, or for
+// the busy_timeout if that is longer.
+//
+// Return every error of a statement from the work: a statement that was interrupted
+// by the end of its context has rolled everything back, and each statement after it
+// would be committed by itself.
 package sqlstore

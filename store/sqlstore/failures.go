@@ -11,10 +11,10 @@ import (
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// ErrNotDead means that [Store.Retry] was asked for an event that is not Dead.
+// ErrNotDead means that [Store.Retry] was called for an event that is not dead.
 var ErrNotDead = errors.New("sqlstore: event is not dead")
 
-// A FailedEvent is an event that is not done, and that nobody works on.
+// A FailedEvent is an event that failed, and that is not being processed.
 type FailedEvent struct {
 	Key       idempotency.Key
 	State     lease.State // Released, Dead, or Claimed if its process died
@@ -24,10 +24,10 @@ type FailedEvent struct {
 }
 
 // Failures returns up to limit events that failed, in the order of their keys,
-// from the one after the given key on; the zero Key is before all. In
-// transactional mode it needs Options.RecordFailures.
+// starting after the given key; the zero Key starts at the first. Events that fail in
+// a transaction are listed only under Options.RecordFailures.
 //
-// It reads the table from there on, so it is for people and not for every second.
+// It scans the table: call it for a person, not every second.
 func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]FailedEvent, error) {
 	args := append(s.after(position{[]byte(after.Scope), []byte(after.ID)}), limit)
 	rows, err := s.db.QueryContext(ctx, s.sql.failures, args...)
@@ -57,8 +57,8 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 	return failures, nil
 }
 
-// Retry frees an event that is Dead: its next delivery is worked on, and its
-// attempts count from 1 again. The error is [ErrNotDead] if it is not.
+// Retry frees a dead event: its next delivery is processed, and its attempts count
+// from 1 again. If the event is not dead, the error is [ErrNotDead].
 func (s *Store) Retry(ctx context.Context, key idempotency.Key) error {
 	var ok bool
 	err := s.retry(ctx, func() (err error) {

@@ -166,7 +166,7 @@ FOR UPDATE SKIP LOCKED`,
 
 	// The list comes first, in hexadecimal, and each of its keys is looked up: with
 	// IN the optimizer would rather go through a table of which most is to be
-	// deleted, and wait for rows that somebody has locked.
+	// deleted, and wait for locked rows.
 	delete: `
 DELETE r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k

@@ -97,7 +97,7 @@ SET result_status = $1, result_type = $2, result_body = $3
 WHERE scope = $4 AND id = $5`,
 
 	// It runs after the work's transaction was rolled back. A record that
-	// somebody else has finished, or is working on, stays as it is.
+	// another delivery has completed, or is processing, stays as it is.
 	fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
 VALUES ($1, $2, $3, '', 1, 1, 0, {now}, $4)

@@ -26,7 +26,7 @@ var probes = []string{
 type probe struct {
 	*Store
 	tx   *sql.Tx
-	name string // nobody else's
+	name string // unique
 }
 
 // inProbe calls f in a transaction and rolls it back.
@@ -221,7 +221,7 @@ func (p probe) payload(ctx context.Context) error {
 }
 
 // types looks for a SQLite table that is not STRICT. It would take a key that was
-// bound as text, such as one that somebody has migrated, beside the same key as a
+// bound as text, such as one from a migration, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
 	if p.sql.insertText == "" {

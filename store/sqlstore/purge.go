@@ -17,15 +17,13 @@ import (
 // that it holds its locks for milliseconds.
 const purgeBatch = 250
 
-// Purge deletes the records whose last change is longer ago than
-// Options.Retention, whatever their state, except those whose lease has not
-// ended; and the payloads older than Options.PayloadRetention. It returns the
-// number of records. Call it from time to time, such as once a day, from any
-// number of processes.
+// Purge deletes the records that were last changed longer than Options.Retention ago,
+// whatever their state, unless their lease has not expired; and the payloads older
+// than Options.PayloadRetention. It returns the number of deleted records. Call it
+// once a day, from any number of processes.
 //
 // It goes through the table in the order of the primary key, in batches with a
-// statement each. It passes over rows that somebody has locked, and no claim
-// waits for it. There is no index on the time: that would cost every event, and
+// statement each. It skips locked rows, and no claim waits for it. There is no index on the time: that would cost every event, and
 // would be the hot end of a distributed table.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	start := time.Now()

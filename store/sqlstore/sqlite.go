@@ -6,7 +6,7 @@ package sqlstore
 //
 // The INSERT is the transaction's first statement, so that even a deferred BEGIN
 // takes the write lock before it has read anything: an upgrade of a read
-// transaction fails at once when somebody else has written, and no busy timeout
+// transaction fails at once if another connection has written, and no busy timeout
 // helps.
 var sqlite = statements{
 	create: `

@@ -15,8 +15,8 @@ import (
 // MySQL ones that go through the table take the key that they start after as
 // (scope, scope, id).
 type statements struct {
-	create         string // makes the table
-	createPayloads string // makes the table of payloads
+	create         string // creates the table
+	createPayloads string // creates the table of payloads
 
 	insert      string // claims a key that has no record
 	insertAlone string // the same without a transaction, if that is another statement
@@ -24,7 +24,7 @@ type statements struct {
 	findDone    string // reads of a record that is Done what a duplicate needs
 	takeOver    string // claims a key whose record is free again
 	bury        string // makes a record Dead that has used up its attempts
-	renew       string // moves the end of a lease
+	renew       string // changes when a lease expires
 	complete    string // makes a record Done
 	release     string // makes a record Released or Dead
 	keepResult  string // adds the result to a record that is Done

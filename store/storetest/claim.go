@@ -18,7 +18,7 @@ func claimChecks() []check {
 		},
 		{
 			"a claim of a claimed key loses and reads the record in the way",
-			"Two deliveries would be worked on at once, or the sender would not learn when to come again.",
+			"Two deliveries would be processed at once, or the sender would not learn when to retry.",
 			claimedKeyLoses,
 		},
 		{
@@ -27,7 +27,7 @@ func claimChecks() []check {
 			doneKeyLoses,
 		},
 		{
-			"a done record stays done after its lease has ended",
+			"a done record stays done after its lease has expired",
 			"Every event would be applied again once the time of its lease has passed.",
 			doneStaysDone,
 		},
@@ -52,8 +52,8 @@ func claimChecks() []check {
 			},
 		},
 		{
-			"of concurrent claims of a key whose lease has ended exactly one wins",
-			"After a crash, the deliveries that wait for the end of the lease would all be applied.",
+			"of concurrent claims of a key whose lease has expired exactly one wins",
+			"After a crash, the deliveries that wait until the lease expires would all be applied.",
 			func(t *trial) {
 				oneWinner(t, func(key idempotency.Key) {
 					t.win(key, terms(time.Millisecond))

@@ -13,12 +13,12 @@ func contextChecks() []check {
 	checks := []check{
 		{
 			"a claim under a cancelled context either wins or leaves the key free",
-			"An event would be in flight with nobody working on it until the lease ends.",
+			"An event would stay in flight, without work on it, until the lease expires.",
 			cancelledClaim,
 		},
 		{
 			"claims that are cancelled midway leave whole records",
-			"A claim that was cut off would leave a record that nobody can finish or take over.",
+			"A claim that was cut off would leave a record that cannot be completed or taken over.",
 			cutOffClaims,
 		},
 	}

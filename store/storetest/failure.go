@@ -12,7 +12,7 @@ func failureChecks() []check {
 	return []check{
 		{
 			"release frees the key at once",
-			"A delivery that failed would have to wait for the end of a lease that nobody uses.",
+			"A failed event would have to wait until an unused lease expires.",
 			func(t *trial) {
 				c, _ := t.win(t.key, terms(long))
 				t.release(c, lease.Failure{Reason: "tried"})
@@ -35,13 +35,13 @@ func failureChecks() []check {
 			reasonsExact,
 		},
 		{
-			"release for good makes the event dead, and no claim wins",
-			"An event that can never succeed would be tried for ever.",
+			"a permanent release makes the event dead, and no claim wins",
+			"An event that can never succeed would be retried for ever.",
 			deadRelease,
 		},
 		{
 			"exactly MaxAttempts claims win, then the released event is dead",
-			"A poisonous event would be tried for ever, or a healthy one given up too early.",
+			"A poisonous event would be retried for ever, or a healthy one given up too early.",
 			func(t *trial) {
 				maxAttempts(t, func(terms lease.Terms) {
 					c, _ := t.win(t.key, terms)

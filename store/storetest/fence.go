@@ -140,8 +140,8 @@ func fenceChecks() []check {
 	}
 	for _, a := range acts() {
 		checks = append(checks, check{
-			a.name + " of a key that nobody has claimed reports a lost lease and makes no record",
-			"A record that nobody claimed would swallow the event's first delivery.",
+			a.name + " of an unclaimed key reports a lost lease and creates no record",
+			"A record without a claim would swallow the event's first delivery.",
 			func(t *trial) { actOnNothing(t, a) },
 		})
 		for _, l := range losses() {

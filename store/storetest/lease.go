@@ -10,18 +10,18 @@ import (
 func leaseChecks() []check {
 	return []check{
 		{
-			"a lease does not end before its time",
-			"A second delivery would start while the first is being worked on as agreed.",
+			"a lease does not expire early",
+			"A second delivery would start while the first is still within its lease.",
 			leaseNotEarly,
 		},
 		{
-			"a lease ends when its time has come",
+			"a lease expires when its time has passed",
 			"An event whose owner has crashed would stay in flight, and its sender would give up.",
 			leaseEnds,
 		},
 		{
-			"LeaseLeft is what is left of the lease, by the store's own clock",
-			"Senders would be told to come again too early or hours late; a clock in another zone shows here first.",
+			"LeaseLeft is the rest of the lease, by the store's own clock",
+			"Senders would be asked to retry too early or hours late; a clock in another time zone shows here first.",
 			leaseLeft,
 		},
 		{
@@ -30,28 +30,28 @@ func leaseChecks() []check {
 			leaseShrinks,
 		},
 		{
-			"a claim that takes over an ended lease says that it has stolen, and no other does",
-			"Nobody would see that owners crash or that leases are too short.",
+			"a claim that takes over an expired lease reports Stolen, and no other does",
+			"Operators would not see that owners crash or that leases are too short.",
 			stolen,
 		},
 		{
-			"renew makes the lease end the given time from now",
+			"renew makes the lease expire the given time from now",
 			"Work that takes longer than its lease would be started a second time.",
 			renewExtends,
 		},
 		{
-			"renew can make a lease end sooner",
-			"An owner that is told to stop could not hand over.",
+			"renew can make a lease expire sooner",
+			"An owner that stops could not hand over.",
 			renewShortens,
 		},
 		{
-			"renew changes nothing but the end of the lease",
+			"renew changes nothing but when the lease expires",
 			"The owner would fence itself out by renewing, or renewals would use up the attempts.",
 			renewKeeps,
 		},
 		{
-			"a lease that has ended can be renewed while nobody has claimed the key",
-			"A pause of the process would throw away work that nobody else has started.",
+			"an expired lease can be renewed if the key was not claimed since",
+			"A pause of the process would throw away work that no other process has started.",
 			func(t *trial) {
 				c, _ := t.lapse(terms(short))
 				start := time.Now()
@@ -60,8 +60,8 @@ func leaseChecks() []check {
 			},
 		},
 		{
-			"an event whose lease has ended can be completed while nobody has claimed the key",
-			"Work that is done would be done again, though it was in nobody's way.",
+			"an event whose lease has expired can be completed if it was not claimed since",
+			"Work that is done would be repeated without need.",
 			func(t *trial) {
 				c, rec := t.lapse(terms(short))
 				t.complete(c, nil)
@@ -70,7 +70,7 @@ func leaseChecks() []check {
 			},
 		},
 		{
-			"an event whose lease has ended can be released while nobody has claimed the key",
+			"an event whose lease has expired can be released if it was not claimed since",
 			"The reason of the failure would be lost.",
 			func(t *trial) {
 				c, rec := t.lapse(marked(short))
@@ -111,7 +111,7 @@ func (t *trial) measure() []time.Duration {
 func leaseNotEarly(t *trial) {
 	for i, took := range t.measure() {
 		if took < leases[i]-precision {
-			t.Errorf("a lease of %v has ended after %v", leases[i], took)
+			t.Errorf("a lease of %v expired after %v", leases[i], took)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func stolen(t *trial) {
 		t.Error("the claim of a released key says that it was stolen")
 	}
 	if _, rec = t.steal(t.key, terms(long)); !rec.Stolen {
-		t.Error("the claim of a key whose lease had ended does not say that it was stolen")
+		t.Error("the claim of a key whose lease had expired does not say that it was stolen")
 	}
 	if rec = t.lose(t.key, terms(long)); rec.Stolen {
 		t.Error("a claim that lost says that it has stolen")

@@ -46,7 +46,7 @@ func (m model) newWorld() *world {
 }
 
 // walk takes the steps of a path to its end and then delivers the event once
-// more, as the sender does until it is told that all is well.
+// more, as the sender does until it gets a 2xx.
 func (w *world) walk(ctx context.Context, p *path, seen map[string]bool) error {
 	for steps := w.steps(ctx); len(steps) > 0; steps = w.steps(ctx) {
 		p.choose(steps).take()
@@ -254,7 +254,7 @@ func (d *delivery) start(ctx context.Context) {
 	}()
 }
 
-// acknowledged reports whether the sender was told not to come again.
+// acknowledged reports whether the sender was told to stop retrying.
 func (d *delivery) acknowledged() bool {
 	return d.ended && !d.crashed && (d.outcome.Err == nil || d.outcome.Kind == idempotency.KindDuplicate)
 }
@@ -266,7 +266,7 @@ func (d *delivery) proceed(v verdict) {
 
 // wait holds the delivery up before it does what, and returns with the world
 // locked. Once it has crashed, nothing
-// that it does reaches the world, and nobody hears what it says.
+// that it does reaches the world, and what it returns is lost.
 func (d *delivery) wait(what string) verdict {
 	d.mu.Lock()
 	switch {

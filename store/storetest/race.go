@@ -28,14 +28,14 @@ func raceChecks() []check {
 	for _, a := range acts() {
 		checks = append(checks, check{
 			"of a late " + a.name + " and a claim at the same time exactly one succeeds",
-			"An owner whose lease has ended would act on a record that it read before another claimed it.",
+			"An owner whose lease has expired would act on a record that it read before another claimed it.",
 			func(t *trial) { lateAct(t, a) },
 		})
 	}
 	return checks
 }
 
-// lateAct lets an owner whose lease has ended act while others claim the key. A
+// lateAct lets an owner whose lease has expired act while others claim the key. A
 // release makes the key free, so there both may succeed, one after the other.
 func lateAct(t *trial, a act) {
 	const rounds = 24

@@ -14,8 +14,7 @@
 // # What a store must bring
 //
 // newStore is called once for each subtest. It may return the same store, or
-// stores over the same table, every time: each subtest uses keys that nobody has
-// used before. Leases are waited for in real time, half a second at most at a
+// stores over the same table, every time: each subtest uses new keys. Leases are waited for in real time, half a second at most at a
 // time, and no check depends on a call being quick; the whole suite takes some
 // seconds. A store in memory can use [RunInBubble] and wait for nothing.
 //

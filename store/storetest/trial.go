@@ -50,7 +50,7 @@ func newTrial(t testing.TB, s lease.Store) *trial {
 	}
 }
 
-// sibling returns another key that nobody has used before.
+// sibling returns another key that was not used before.
 func (t *trial) sibling(id string) idempotency.Key {
 	return idempotency.Key{Scope: t.key.Scope, ID: id}
 }
@@ -125,7 +125,7 @@ func (t *trial) steal(key idempotency.Key, terms lease.Terms) (lease.Claim, leas
 	panic("not reached")
 }
 
-// lapse claims the key of the trial and waits until the lease has ended.
+// lapse claims the key of the trial and waits until the lease has expired.
 func (t *trial) lapse(terms lease.Terms) (lease.Claim, lease.Record) {
 	t.Helper()
 	terms.Lease = short
