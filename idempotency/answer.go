@@ -42,8 +42,9 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 			e.verifier.Refuse(w, r, o.Err)
 		}}
 	case e.o.ErrorHandler != nil:
-		return answer{status: Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
-			e.o.ErrorHandler(w, r, o.Err)
+		err := o.AsError()
+		return answer{status: Status(err), writer: func(w http.ResponseWriter, r *http.Request) {
+			e.o.ErrorHandler(w, r, err)
 		}}
 	case (o.Kind == KindDuplicate || o.Kind == KindDead) && statusOf(o.Err) == 0 && e.sender.Duplicate != hmacverify.Conflict:
 		return e.acknowledge(o)

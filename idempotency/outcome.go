@@ -76,8 +76,8 @@ const (
 	KindPurged     Kind = "purged"      // records past their retention were deleted
 )
 
-// An Outcome is what happened to one delivery. Its Kind decides the response, the
-// observation and the log line, all of which [kinds] lists.
+// An Outcome is what happened to one delivery. The response, the observation and the
+// log line follow from its Kind.
 type Outcome struct {
 	Kind Kind
 

@@ -2,6 +2,8 @@ package idempotency
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
@@ -33,6 +35,53 @@ type Runner[T any] interface {
 	// Retention is how long the runner remembers a completed event. 0: not
 	// limited, or not to be checked.
 	Retention() time.Duration
+}
+
+// Run has r run the work of item, reports the outcome to r's observer, and returns
+// it: an [Endpoint] without HTTP. Work can return [ErrIgnored] and [Permanent] errors.
+func Run[T any](ctx context.Context, r Runner[T], item Item, work Work[T]) Outcome {
+	start := time.Now()
+	o := process(ctx, r, item, work)
+	r.Observe(ctx, Event{
+		Kind:     o.Kind,
+		Key:      item.Key,
+		Attempt:  o.Attempt,
+		Duration: time.Since(start),
+		Err:      o.Err,
+	})
+	return o
+}
+
+// process has r run the work, and reads from the work's error what kind of outcome it
+// asks for.
+func process[T any](ctx context.Context, r Runner[T], item Item, work Work[T]) Outcome {
+	ignored := false
+	o := r.Run(ctx, item, func(ctx context.Context, tx T) (*Result, error) {
+		result, err := work(ctx, tx)
+		ignored = errors.Is(err, ErrIgnored)
+		if ignored {
+			return result, nil
+		}
+		return result, timedOut(ctx, err)
+	})
+	switch {
+	case o.Kind == KindCompleted && ignored:
+		o.Kind = KindIgnored
+	case o.Kind == KindFailed && errors.Is(o.Err, ErrTimeout):
+		o.Kind = KindTimeout
+	case o.Kind == KindFailed && errors.Is(o.Err, errResponseTooLarge):
+		o.Kind = KindResponseTooLarge
+	}
+	return o
+}
+
+// timedOut marks an error by which the work says that its context has ended.
+func timedOut(ctx context.Context, err error) error {
+	over := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if !over || ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrTimeout, err)
 }
 
 // Work is what is to be done once. Its context ends when the work can no longer

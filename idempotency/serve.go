@@ -115,33 +115,9 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 func (e *Endpoint[T]) run(p *passage, item Item, call caller[T]) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
 	defer cancel()
-	ignored := false
-	o := e.runner.Run(ctx, item, func(ctx context.Context, tx T) (*Result, error) {
-		result, err := call(ctx, tx, p)
-		ignored = errors.Is(err, ErrIgnored)
-		if ignored {
-			return nil, nil
-		}
-		return result, timedOut(ctx, err)
+	return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
+		return call(ctx, tx, p)
 	})
-	switch {
-	case o.Kind == KindCompleted && ignored:
-		o.Kind = KindIgnored
-	case o.Kind == KindFailed && errors.Is(o.Err, ErrTimeout):
-		o.Kind = KindTimeout
-	case o.Kind == KindFailed && errors.Is(o.Err, errResponseTooLarge):
-		o.Kind = KindResponseTooLarge
-	}
-	return o
-}
-
-// timedOut marks an error by which the work says that its context has ended.
-func timedOut(ctx context.Context, err error) error {
-	over := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-	if !over || ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrTimeout, err)
 }
 
 // kept is the delivery that a store that keeps payloads keeps.

@@ -81,15 +81,13 @@ func New(store Store, o *Options) (*Runner, error) {
 // recorded; if work returns an error, the event is released and Do returns that
 // error. All other errors wrap a sentinel of package idempotency.
 func (r *Runner) Do(ctx context.Context, key idempotency.Key, work func(ctx context.Context, c Claim) error) error {
-	start := time.Now()
-	o := r.Run(ctx, idempotency.Item{Key: key}, func(ctx context.Context, c Claim) (*idempotency.Result, error) {
+	return idempotency.Run(ctx, r, idempotency.Item{Key: key}, func(ctx context.Context, c Claim) (*idempotency.Result, error) {
 		return nil, work(ctx, c)
-	})
-	r.Observe(ctx, idempotency.Event{Kind: o.Kind, Key: key, Attempt: o.Attempt, Duration: time.Since(start), Err: o.Err})
-	return o.AsError()
+	}).AsError()
 }
 
-// Run implements [idempotency.Runner].
+// Run implements [idempotency.Runner]. Call [Runner.Do], or [idempotency.Run] with a
+// fingerprint or a payload.
 func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[Claim]) idempotency.Outcome {
 	if err := item.Key.Validate(); err != nil {
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)

@@ -21,22 +21,13 @@ import (
 // work is called again, from BEGIN. It must return the errors of its statements;
 // effects outside of tx are not rolled back.
 func (s *Store) RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx *sql.Tx) error) error {
-	start := time.Now()
-	o := s.Run(ctx, idempotency.Item{Key: key}, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
+	return idempotency.Run(ctx, s, idempotency.Item{Key: key}, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
 		return nil, work(ctx, tx)
-	})
-	s.Observe(ctx, idempotency.Event{
-		Kind:     o.Kind,
-		Key:      key,
-		Attempt:  o.Attempt,
-		Duration: time.Since(start),
-		Err:      o.Err,
-	})
-	return o.AsError()
+	}).AsError()
 }
 
-// Run implements [idempotency.Runner]: it is [Store.RunTx] for an
-// [idempotency.Endpoint], with a fingerprint, a payload and a result.
+// Run implements [idempotency.Runner]. Call [Store.RunTx], or [idempotency.Run] with a
+// fingerprint or a payload.
 func (s *Store) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
 	if err := item.Key.Validate(); err != nil {
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
