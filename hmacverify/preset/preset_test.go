@@ -1,26 +1,24 @@
-package hmacverify_test
+package preset_test
 
 import (
 	"errors"
-	"go/ast"
-	"go/doc"
-	"go/parser"
-	"go/token"
 	"net/http"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// presetBody has whatever some preset looks for: IDs and types of all shapes.
+// presetBody has what some preset looks for: IDs and types of all shapes.
 const presetBody = `{"eventId":"evt_1","id":"evt_1","event_id":"evt_1","type":"t","_id":"evt_1",` +
 	`"data":{"id":"evt_1"},"event":{"id":"evt_1"},"action":{"id":"evt_1"},"notificationId":"evt_1",` +
 	`"webhookTimestamp":1795435200000}`
 
-// presetHeader has the IDs that some presets sign.
+// presetHeader has the headers that some presets sign.
 func presetHeader() http.Header {
 	h := http.Header{}
 	for _, name := range []string{
@@ -46,29 +44,66 @@ func presetDelivery(tb testing.TB, s hmacverify.Scheme) (*hmacverify.Verifier, h
 	return newVerifier(tb, s, testOptions(), key), signed(tb, s, presetHeader(), presetBody, private), true
 }
 
-func TestPresets(t *testing.T) {
+func TestAll(t *testing.T) {
 	t.Parallel()
-	names := map[string]string{}
-	for name, f := range presets {
-		s := f()
-		if other, ok := names[s.Name]; ok {
-			t.Errorf("%s and %s are both called %q", name, other, s.Name)
+	all := preset.All()
+	t.Run("has every exported function that returns a Scheme, once", func(t *testing.T) {
+		t.Parallel()
+		docs, listed := parsed(t)
+		for name := range docs {
+			if !slices.Contains(listed, name) {
+				t.Errorf("%s is in no list", name)
+			}
 		}
-		names[s.Name] = name
-		t.Run(name, func(t *testing.T) {
+		if len(listed) != len(docs) || len(all) != len(docs) || len(docs) < 100 {
+			t.Errorf("got %d listed and %d returned, want %d", len(listed), len(all), len(docs))
+		}
+	})
+	t.Run("is sorted by unique names", func(t *testing.T) {
+		t.Parallel()
+		for i := range all[1:] {
+			if all[i].Name >= all[i+1].Name {
+				t.Errorf("%q stands before %q", all[i].Name, all[i+1].Name)
+			}
+		}
+	})
+	t.Run("returns schemes that a caller may change", func(t *testing.T) {
+		t.Parallel()
+		preset.All()[0].Signature[0] = "X-Changed"
+		if got := preset.All()[0].Signature[0]; got == "X-Changed" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestByName(t *testing.T) {
+	t.Parallel()
+	for _, want := range preset.All() {
+		if got, ok := preset.ByName(want.Name); !ok || got.Name != want.Name || got.Sender.Title != want.Sender.Title {
+			t.Errorf("%s: got %q, %t", want.Name, got.Name, ok)
+		}
+	}
+	for _, name := range []string{"", "Stripe", "stripe "} {
+		if s, ok := preset.ByName(name); ok {
+			t.Errorf("%q: got %q", name, s.Name)
+		}
+	}
+}
+
+func TestPreset_SignAndVerify(t *testing.T) {
+	t.Parallel()
+	for _, s := range preset.All() {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			checkPreset(t, s)
 		})
-	}
-	if len(presets) < 50 {
-		t.Errorf("got %d presets, want at least 50", len(presets))
 	}
 }
 
 func checkPreset(t *testing.T, s hmacverify.Scheme) {
 	v, h, ok := presetDelivery(t, s)
 	if !ok {
-		t.Log("signature in the body: see TestVectors and TestExtract")
+		t.Log("signature in the body: see TestVectors and TestMailgunUnsignedBody_Retry")
 		return
 	}
 	d, err := v.Verify(h, []byte(presetBody))
@@ -99,12 +134,11 @@ func checkPreset(t *testing.T, s hmacverify.Scheme) {
 }
 
 // Verify must not allocate, or an attacker decides how much garbage there is.
-func TestVerifyAllocatesNothing(t *testing.T) {
+func TestPreset_VerifyAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool forget")
 	}
-	for name, f := range presets {
-		s := f()
+	for _, s := range preset.All() {
 		v, h, ok := presetDelivery(t, s)
 		if !ok || strings.Contains(s.Signed, "{params}") || s.Extract != nil || s.Algorithm == hmacverify.Ed25519 {
 			continue // documented: these put the signed bytes together
@@ -116,71 +150,31 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 			}
 		})
 		if got != 0 {
-			t.Errorf("%s: got %v allocations, want 0", name, got)
+			t.Errorf("%s: got %v allocations, want 0", s.Name, got)
 		}
 	}
 }
 
-func TestPresetDocumentation(t *testing.T) {
+// What a reader of the documentation sees without the source.
+func TestPreset_Documentation(t *testing.T) {
 	t.Parallel()
-	documented := presetDocs(t)
-	t.Run("the table lists every preset", func(t *testing.T) {
-		t.Parallel()
-		for name := range documented {
-			if presets[name] == nil {
-				t.Errorf("%s is not in the table", name)
-			}
-		}
-		if len(documented) != len(presets) {
-			t.Errorf("got %d documented, want %d", len(documented), len(presets))
-		}
-	})
 	kinds := map[hmacverify.Identity]string{
 		hmacverify.SignedID: "SignedID", hmacverify.BodyDigest: "BodyDigest", hmacverify.NoIdentity: "NoIdentity",
 	}
-	own := []string{"XSignature256", "XSignature256Timestamp", "Anthropic", "StandardWebhooksEd25519"}
-	for name, text := range documented {
-		t.Run(name+" says what its identity rests on and where it is documented", func(t *testing.T) {
+	says := regexp.MustCompile(`Identity: (SignedID|BodyDigest|NoIdentity)\b`)
+	for _, f := range functions(t) {
+		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			if kind := kinds[presets[name]().Identity]; !strings.Contains(text, "Identity: "+kind) {
-				t.Errorf("does not say %q", "Identity: "+kind)
+			if !strings.HasPrefix(f.doc, f.name+" returns ") {
+				t.Errorf("does not begin with %q", f.name+" returns")
 			}
-			if !slices.Contains(own, name) && !strings.Contains(text, "https://") {
-				t.Error("has no link")
+			want := []string{"Identity: " + kinds[f.scheme.Identity]}
+			if diff := cmp.Diff(want, says.FindAllString(f.doc, -1)); diff != "" {
+				t.Errorf("identity (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(f.doc, f.scheme.Sender.Docs) {
+				t.Errorf("does not link to %s", f.scheme.Sender.Docs)
 			}
 		})
 	}
-}
-
-// presetDocs returns the doc comments of all functions that return a Scheme.
-func presetDocs(t *testing.T) map[string]string {
-	t.Helper()
-	names, err := filepath.Glob("preset/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fset, files := token.NewFileSet(), []*ast.File{}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	p, err := doc.NewFromFiles(fset, files, "github.com/hookonce/hookonce/hmacverify/preset")
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs := map[string]string{}
-	for _, f := range p.Funcs {
-		if results := f.Decl.Type.Results; results != nil && len(results.List) == 1 {
-			if r, ok := results.List[0].Type.(*ast.SelectorExpr); ok && r.Sel.Name == "Scheme" {
-				docs[f.Name] = strings.Join(strings.Fields(f.Doc), " ")
-			}
-		}
-	}
-	return docs
 }
