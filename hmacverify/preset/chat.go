@@ -32,7 +32,7 @@ func Slack() hmacverify.Scheme {
 			Waits:   3 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: 6 * time.Minute,
 			RetrySchedule: "at once, after 1 min and after 5 min; with the option of delayed events also hourly for 24 h; the response header X-Slack-No-Retry: 1 stops it",
-			Disables:      "more than 95 % of events failed in 60 min, for apps with over 1000 an hour",
+			Disables:      "failure of more than 95 % of events in 60 min, for apps with over 1000 an hour",
 			Setup:         "url_verification, which SlackChallenge answers; app_rate_limited, which has no event_id.",
 			Notes:         "The response to a command or an interaction is shown to the user, within 3 s and without retries, so a duplicate of one needs the first response (Replay). Two redirects are followed, users say.",
 			Facts: []hmacverify.Fact{
@@ -149,7 +149,7 @@ func X() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "X", Docs: "https://docs.x.com/x-api/webhooks/introduction",
 			Waits: 10 * time.Second, Success: []int{200},
-			Disables: "a CRC that failed 8 times in 4 h, X's staff says",
+			Disables: "8 failed CRCs in 4 h, X's staff says",
 			Setup:    "A CRC daily, which XChallenge answers; it wants the answer within 3 s.",
 			Facts: []hmacverify.Fact{
 				registry(), docs("", "https://docs.x.com, introduction"), hearsay("setup", "X developer forum, thread 113152"),

@@ -77,7 +77,7 @@ func Box() hmacverify.Scheme {
 			Waits:   30 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: 2 * time.Hour, RetrySchedule: "12 times in 2 h",
 			RetryTime: hmacverify.RetryTimeNew,
-			Disables:  "the webhook is deleted if the last success is 30 days old and 14 behind the last event; WEBHOOK.DELETED says so",
+			Disables:  "a last success 30 days old and 14 behind the last event: the webhook is deleted, as WEBHOOK.DELETED says",
 			Facts: []hmacverify.Fact{
 				vector("box/box-node-sdk, webhooks-test.js; box-python-sdk, test_webhook.py"),
 				dated("2026-02", docs("", "Box's repository of its docs")),
@@ -235,10 +235,10 @@ func Trello() hmacverify.Scheme {
 			Title: "Trello", Docs: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "after 30, 60 and 120 s",
 			RetryWindow: 2 * time.Minute,
-			Disables:    "410 deletes the webhook",
+			Disables:    "410: the webhook is deleted",
 			Setup:       "HEAD wants 200.",
 			Facts: []hmacverify.Fact{
-				registry(), unconfirmed("retries"), dated("2022", docs("", "Atlassian, 2022")),
+				registry(), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
 			},
 		},
 	}

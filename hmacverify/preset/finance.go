@@ -167,7 +167,7 @@ func QuickBooks() hmacverify.Scheme {
 			Setup:         "A test from the portal.",
 			Batch:         "entities of one company, in order",
 			Notes:         "An event that always fails stops all later ones for good.",
-			Facts:         []hmacverify.Fact{registry(), dated("2025-10", docs("", "Intuit, best practices and blog of 2025-10-14"))},
+			Facts:         []hmacverify.Fact{registry(), dated("2025-10", docs("", "Intuit, best practices and blog"))},
 		},
 	}
 }

@@ -86,7 +86,7 @@ func Heroku() hmacverify.Scheme {
 			Retries: hmacverify.RetriesSome, RetryWindow: 72 * time.Hour,
 			RetrySchedule: "at level \"sync\" for 72 h from creation, then once; at level \"notify\" never",
 			Notes:         "At level \"notify\" what fails once is lost.",
-			Facts:         []hmacverify.Fact{registry(), dated("2023-01", docs("", "Heroku changelog of 2023-01-31"))},
+			Facts:         []hmacverify.Fact{registry(), dated("2023-01", docs("", "Heroku changelog"))},
 		},
 	}
 }
@@ -179,7 +179,7 @@ func PagerDuty() hmacverify.Scheme {
 			Title: "PagerDuty", Docs: "https://developer.pagerduty.com/docs/verifying-webhook-signatures",
 			Waits:   5 * time.Second,
 			Retries: hmacverify.RetriesSome, RetryWindow: 48 * time.Hour, RetrySchedule: "after 5xx, 429 and timeouts for 48 h",
-			Blocks: true, Disables: "3 events in a row that were dropped for a 4xx, for 24 h, with all that comes meanwhile",
+			Blocks: true, Disables: "3 events in a row dropped for a 4xx: for 24 h, and what comes meanwhile is lost",
 			MaxBody: 256 << 10,
 			Order:   true,
 			Notes:   "A 4xx other than 429 drops the event: 409 for a duplicate, or 401 after a change of keys, soon switches the webhook off. 202 is advised. Custom actions wait 16 s. Payloads over 55 KB are cut, larger than the limit dropped. X-Webhook-Id is the same in retries.",
@@ -196,7 +196,7 @@ func Render() hmacverify.Scheme {
 		Title: "Render", Docs: "https://render.com/docs/webhooks",
 		Waits:   15 * time.Second,
 		Retries: hmacverify.RetriesAll, RetryWindow: 33 * time.Hour, RetrySchedule: "8 attempts, the last after 33 h",
-		Disables: "all attempts of an event failed",
+		Disables: "the last attempt of an event",
 		Facts: []hmacverify.Fact{
 			registry(), docs("", "https://render.com/docs/webhooks"), copied("retries", "a copy of render.com/docs/webhooks"),
 		},
@@ -221,7 +221,7 @@ func Sanity() hmacverify.Scheme {
 			Retries: hmacverify.RetriesSome, RetryWindow: time.Minute, RetrySchedule: "2 times, 30 s apart, after 429 and 5xx",
 			Notes: "An outage of a minute loses events.",
 			Facts: []hmacverify.Fact{
-				vector("@sanity/webhook, test/signature.test.ts"), dated("2026-04", docs("", "Sanity changelog of 2026-04-29")),
+				vector("@sanity/webhook, test/signature.test.ts"), dated("2026-04", docs("", "Sanity changelog")),
 			},
 		},
 	}
@@ -245,7 +245,7 @@ func Sentry() hmacverify.Scheme {
 			Retries: hmacverify.RetriesSome, RetrySchedule: "timeouts and 5xx of published apps",
 			Disables: "1000 timeouts in 24 h, for unpublished apps",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2023-10", docs("", "Sentry changelog of 2023-10-03")), code("retries", "Sentry's code or staff"),
+				registry(), dated("2023-10", docs("", "Sentry changelog")), code("retries", "Sentry's code or staff"),
 			},
 		},
 	}

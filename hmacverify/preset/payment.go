@@ -181,7 +181,7 @@ func AuthorizeNet() hmacverify.Scheme {
 			Title: "Authorize.Net", Docs: "https://developer.authorize.net/api/reference/features/webhooks.html",
 			Retries: hmacverify.RetriesAll, RetryWindow: 3*3*time.Minute + 3*8*time.Hour + 4*48*time.Hour,
 			RetrySchedule: "3 times every 3 min, 3 times every 8 h, 4 times every 48 h",
-			Disables:      "all retries of an event failed",
+			Disables:      "the last retry of an event",
 			Setup:         "A test can be sent only while the endpoint is inactive.",
 			Facts: []hmacverify.Fact{
 				vector("a notification in the Cybersource developer community, thread 57162"),

@@ -12,7 +12,7 @@ const day = 24 * time.Hour
 const read = "2026-11"
 
 // restated is the source of what was read in an account of the sender's page.
-const restated = "webhook-co's registry (2026-08-05) or Hookdeck's guides, which restate the sender's page"
+const restated = "webhook-co (2026-08-05) or Hookdeck, restating its page"
 
 // vector is a published delivery that the tests of this package verify.
 func vector(where string) hmacverify.Fact {

@@ -172,7 +172,7 @@ func Shopify() hmacverify.Scheme {
 			Disables:      "8 failures in a row: a webhook that the Admin API created is deleted",
 			Notes:         "Waits 1 s for the connection. 3xx is a failure. Shopify names X-Shopify-Event-Id for duplicates, which all subscriptions of one action share; X-Shopify-Webhook-Id is that of a delivery. Events may come a day late.",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2024-09", docs("retries", "shopify.dev changelog of 2024-09-10")),
+				registry(), dated("2024-09", docs("retries", "shopify.dev changelog")),
 				docs("identity", "shopify.dev, ignore duplicates"), copied("waits", restated),
 				copied("responses", restated), docs("", "https://shopify.dev"),
 			},
@@ -194,7 +194,7 @@ func Squarespace() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Squarespace", Docs: "https://developers.squarespace.com/commerce-apis/webhook-subscriptions-overview",
 			Retries: hmacverify.RetriesAll, RetryWindow: 48 * time.Hour, RetrySchedule: "for 48 h",
-			Disables: "it may delete the subscription after 48 h of failure",
+			Disables: "48 h of failure, perhaps: the subscription is deleted",
 			Notes:    "Order events by createdOn.",
 			Facts:    []hmacverify.Fact{registry(), docs("", "Squarespace, webhook subscriptions")},
 		},

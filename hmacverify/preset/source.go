@@ -131,7 +131,7 @@ func Linear() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 7*time.Hour + time.Minute,
 			RetrySchedule: "after 1 min, 1 h and 6 h; if those are gaps, the last is 7 h 1 min after the first attempt",
 			RetryTime:     hmacverify.RetryTimeFirst,
-			Disables:      "it may after failures; to be switched on by hand",
+			Disables:      "failures, perhaps; to be switched on again by hand",
 			Notes:         "Its page advises a tolerance of a minute and is silent on the time that a retry carries: with that tolerance every retry is refused.",
 			Facts: []hmacverify.Fact{
 				registry(), hearsay("retry time", "vercel/eve#1570, n8n-io/n8n#36487"), copied("", "several accounts of the sender's page, 2026"),

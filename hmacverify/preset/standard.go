@@ -64,7 +64,7 @@ func StandardWebhooks() hmacverify.Scheme {
 // header webhook-id.
 func StandardWebhooksEd25519() hmacverify.Scheme {
 	s := standard("standard-webhooks-ed25519", "webhook", "whpk_", "type", specification(
-		"Standard Webhooks with Ed25519", docs("signature", "the specification of Standard Webhooks")))
+		"Standard Webhooks with Ed25519"))
 	s.Algorithm = hmacverify.Ed25519
 	s.List.Keys = []string{"v1a"}
 	return s
@@ -113,7 +113,7 @@ func signedAsStandard(name, prefix, keyPrefix, eventType string) hmacverify.Sche
 }
 
 // specification returns what Standard Webhooks demands of a sender.
-func specification(title string, signature hmacverify.Fact) hmacverify.Sender {
+func specification(title string, facts ...hmacverify.Fact) hmacverify.Sender {
 	return hmacverify.Sender{
 		Title: title, Docs: "https://www.standardwebhooks.com",
 		Waits:         15 * time.Second,
@@ -122,7 +122,7 @@ func specification(title string, signature hmacverify.Fact) hmacverify.Sender {
 		RetryTime:     hmacverify.RetryTimeNew,
 		Disables:      "410",
 		Notes:         "What the specification advises: to wait 15 to 30 s, and bodies under 20 KB. 3xx is a failure.",
-		Facts:         []hmacverify.Fact{signature, docs("", "the specification of Standard Webhooks")},
+		Facts:         append(facts, docs("", "the specification of Standard Webhooks")),
 	}
 }
 

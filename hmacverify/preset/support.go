@@ -50,10 +50,10 @@ func Calendly() hmacverify.Scheme {
 			Waits:   15 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: day,
 			RetrySchedule: "after 3xx to 5xx, exponentially for 24 h, or to a day after the booking",
-			Disables:      "then, without notice",
+			Disables:      "24 h of failure, without notice",
 			Notes:         "Waits 10 s for the connection. Its sample accepts 180 s. Moving a booking is two events.",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2024-05", docs("", "Calendly's staff, 2024-05-21")),
+				registry(), dated("2024-05", docs("", "Calendly's staff")),
 				copied("waits", restated),
 			},
 		},
@@ -212,7 +212,7 @@ func Webflow() hmacverify.Scheme {
 			Waits: 30 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 30 * time.Minute, RetrySchedule: "3 times, 10 min apart",
 			RetryTime: hmacverify.RetryTimeNew,
-			Disables:  "then, with a mail",
+			Disables:  "the last retry of an event, with a mail",
 			Notes:     "Redirects are failures. A webhook made in the dashboard is not signed.",
 			Facts: []hmacverify.Fact{
 				registry(), docs("", "https://developers.webflow.com, errors"),

@@ -56,8 +56,7 @@ func twilioSender(title, bodyType string) hmacverify.Sender {
 		Retries: hmacverify.RetriesSome, RetrySchedule: "once, if it cannot connect; can be set in the URL",
 		Duplicate: hmacverify.Replay,
 		BodyType:  bodyType,
-		Batch:     "Event Streams only: an array",
-		Notes:     "The response is the reply: TwiML, or 204 to a status callback; that is general knowledge. Waits 5 s for the connection. Status callbacks come out of order. Event Streams wait 5 s and retry for 4 h.",
+		Notes:     "The response is the reply: TwiML, or 204 to a status callback; that is general knowledge. Waits 5 s for the connection. Status callbacks come out of order. Event Streams send arrays, wait 5 s and retry for 4 h.",
 		Facts: []hmacverify.Fact{
 			vector("twilio/twilio-go, client/request_validator_test.go"), copied("", restated), unconfirmed("responses"),
 		},
