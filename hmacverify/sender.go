@@ -75,10 +75,10 @@ type Retries int
 
 // What a sender retries.
 const (
-	RetriesUnknown Retries = iota // not known
-	RetriesAll                    // anything but success
-	RetriesSome                   // some failures only: see RetrySchedule
-	RetriesNone                   // nothing: what fails once is lost
+	RetriesUnknown   Retries = iota // not known
+	RetriesAll                      // anything but success
+	RetriesSome                     // some failures only: see RetrySchedule
+	RetriesNone                     // nothing: what fails once is lost
 )
 
 // RetryTime says which time a retry carries.
@@ -111,8 +111,8 @@ const (
 // Fact says where something that is known of a sender comes from.
 type Fact struct {
 	// About names what the source says: "signature", "identity", "waits",
-	// "retries", "retry time", "responses", "limits", "setup", "batch". Empty:
-	// all that no other Fact names.
+	// "retries", "responses", "limits", "setup". Empty: all that no other Fact
+	// names.
 	About string
 
 	// Source is the kind of source.

@@ -70,8 +70,15 @@ var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
 	"hubspot-v2": fixed(preset.HubSpot),
 }
 
+// fixed is a preset without its sender: the vectors are of signatures, and those
+// that are too old were made for a tolerance of 5 minutes. What follows from the
+// sender's retries is in sender_test.go.
 func fixed(f func() hmacverify.Scheme) func(vector) hmacverify.Scheme {
-	return func(vector) hmacverify.Scheme { return f() }
+	return func(vector) hmacverify.Scheme {
+		s := f()
+		s.Sender = hmacverify.Sender{}
+		return s
+	}
 }
 
 var vectorReasons = map[string]error{
