@@ -13,20 +13,19 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// Before they send, some senders ask an endpoint to prove itself. These
-// helpers answer them. Two of the questions are dangerous: Zoom and X want the
-// HMAC, under the key that signs their events, of a text that the asker
-// chooses. An endpoint that signs whatever it is asked to signs forgeries: the
-// HMAC of "v0:<time>:<body>" is Zoom's signature of that body. So both sign
-// short tokens of letters, digits, "-" and "_" only, which no signed text of
-// either can be, and Zoom's question must be signed by Zoom.
+// Before they send, some senders ask an endpoint to prove itself. Two of the
+// questions are dangerous: Zoom and X want the HMAC, under the key that signs
+// their events, of a text that the request chooses. An endpoint that signs any
+// text signs forgeries: the HMAC of "v0:<time>:<body>" is Zoom's signature of that
+// body. So both sign short tokens of letters, digits, "-" and "_" only, which no
+// signed text of either can be, and Zoom's question must be signed by Zoom.
 
 // maxToken is the longest challenge that is signed or echoed.
 const maxToken = 128
 
-// SlackChallenge answers Slack's url_verification and passes everything else
-// on to next. It belongs inside: verifier.Handler(SlackChallenge(next)). A
-// request that no Verifier has passed is refused.
+// SlackChallenge answers Slack's url_verification and calls next for everything
+// else. Put it inside the Verifier: verifier.Handler(SlackChallenge(next)). It
+// refuses a request that was not verified.
 func SlackChallenge(next http.Handler) http.Handler {
 	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
 		if bodyString(d, "type") != "url_verification" {
@@ -38,10 +37,10 @@ func SlackChallenge(next http.Handler) http.Handler {
 }
 
 // ZoomChallenge answers Zoom's endpoint.url_validation with the HMAC of its
-// plainToken under secret, the same that the Verifier has, and passes
-// everything else on to next. It belongs inside:
-// verifier.Handler(ZoomChallenge(secret, next)). A request that no Verifier
-// has passed is refused, and so is a token that could be more than a token.
+// plainToken, and calls next for everything else. secret is the Verifier's key.
+// Put it inside the Verifier: verifier.Handler(ZoomChallenge(secret, next)). It
+// refuses a request that was not verified, and a token that could be an event's
+// signed text.
 func ZoomChallenge(secret string, next http.Handler) http.Handler {
 	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
 		if bodyString(d, "event") != "endpoint.url_validation" {
@@ -59,11 +58,12 @@ func ZoomChallenge(secret string, next http.Handler) http.Handler {
 	})
 }
 
-// XChallenge answers X's CRC, a GET with crc_token, under the app's consumer
-// secret. X does not sign its question, so this answers anybody; what it
-// answers is of no use against [X], which accepts JSON objects only, and no
-// token that this signs is one. A Scheme of your own under the same secret
-// needs JSONObject too.
+// XChallenge answers X's CRC, a GET with crc_token. secret is the app's consumer
+// secret.
+//
+// X does not sign its question, so every client gets an answer. It is useless
+// against [X], which accepts JSON objects only: no token that this signs is one. A
+// Scheme of your own under the same secret needs JSONObject too.
 func XChallenge(secret string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sum, ok := signToken(secret, r.URL.Query().Get("crc_token"))
@@ -77,8 +77,8 @@ func XChallenge(secret string) http.Handler {
 }
 
 // MetaChallenge answers Meta's GET with hub.mode, hub.verify_token and
-// hub.challenge: if the token is verifyToken, it echoes the challenge. The
-// token is one that you chose, not the app secret. An empty one refuses all.
+// hub.challenge: it echoes the challenge if the token is verifyToken, which is one
+// that you chose, not the app secret. An empty one refuses all.
 func MetaChallenge(verifyToken string) http.Handler {
 	want := sha256.Sum256([]byte(verifyToken)) // equal lengths, to compare in constant time
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,22 +92,24 @@ func MetaChallenge(verifyToken string) http.Handler {
 	})
 }
 
-// DropboxChallenge echoes the challenge of Dropbox's GET. It is no secret, so
-// anybody is answered, as text that no browser takes for a page.
+// DropboxChallenge echoes the challenge of Dropbox's GET, for every client, as
+// text that no browser takes for a page. The challenge is no secret.
 func DropboxChallenge() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		echoToken(w, r.URL.Query().Get("challenge"))
 	})
 }
 
-// AsanaHandshake accepts the key that Asana sends in X-Hook-Secret when a
-// webhook is made, and passes requests without it on to next. It belongs
-// outside: AsanaHandshake(accept, verifier.Handler(next)).
+// AsanaHandshake passes the key that Asana sends in X-Hook-Secret, when a webhook
+// is created, to accept, and calls next for requests without one. Put it outside
+// the Verifier: AsanaHandshake(accept, verifier.Handler(next)).
 //
-// Nothing proves that the request comes from Asana: whoever may set the key
-// may sign. accept must therefore return an error unless this very webhook is
-// being created just now and has no key yet, and store the key if it has none;
-// make the URL of each webhook unguessable.
+// # Who may set the key
+//
+// Nothing proves that the request comes from Asana, and a client that sets the key
+// can sign events. So accept must store the key, and must return an error unless
+// this very webhook is being created now and has no key yet. Make the URL of each
+// webhook unguessable.
 func AsanaHandshake(accept func(r *http.Request, secret string) error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["X-Hook-Secret"]) == 0 {
@@ -124,8 +126,8 @@ func AsanaHandshake(accept func(r *http.Request, secret string) error, next http
 	})
 }
 
-// verified refuses requests without a hmacverify.Delivery: a helper that stands in the
-// wrong place must not become a way around the Verifier.
+// verified refuses requests without a Delivery: a helper in the wrong place must
+// not become a way around the Verifier.
 func verified(f func(http.ResponseWriter, *http.Request, *hmacverify.Delivery)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d, ok := hmacverify.FromContext(r.Context())
@@ -137,7 +139,7 @@ func verified(f func(http.ResponseWriter, *http.Request, *hmacverify.Delivery)) 
 	})
 }
 
-// bodyString returns the string at path in the body, or nothing.
+// bodyString returns the string at path in the body, or "".
 func bodyString(d *hmacverify.Delivery, path ...string) string {
 	value := json.RawMessage(d.Body)
 	for _, name := range path {
@@ -154,7 +156,7 @@ func bodyString(d *hmacverify.Delivery, path ...string) string {
 	return s
 }
 
-// signToken signs a token, and nothing that could be more than that.
+// signToken signs a token, and nothing that could be an event.
 func signToken(secret, token string) ([]byte, bool) {
 	if secret == "" || !isToken(token) {
 		return nil, false

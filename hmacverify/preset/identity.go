@@ -1,14 +1,21 @@
 package preset
 
-import "github.com/hookonce/hookonce/hmacverify"
+import (
+	"time"
 
-// Identity verification.
+	"github.com/hookonce/hookonce/hmacverify"
+)
 
-// Persona is the scheme of Persona (https://docs.withpersona.com/webhooks).
-// The signature is a list of t and v1; while keys rotate there is one such
-// list for each key, with a space between. Tolerance 5 minutes. ID: data.id
-// of the body, signed. Type: data.attributes.name. Identity: SignedID.
-// Anything but 2xx is retried; Persona-Webhook-Attempts-Made counts.
+// identities verify people.
+func identities() []hmacverify.Scheme {
+	return []hmacverify.Scheme{
+		Checkr(), Didit(), IDenfy(), Onfido(), Persona(), StripeIdentity(), Sumsub(), Veriff(),
+	}
+}
+
+// Persona returns the scheme of Persona (https://docs.withpersona.com/webhooks).
+// While keys rotate, the header holds one list of t and v1 for each, with a
+// space between. Identity: SignedID, the body's data.id.
 func Persona() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "persona",
@@ -19,86 +26,134 @@ func Persona() hmacverify.Scheme {
 		ID:        hmacverify.Field{JSON: "data.id"},
 		Type:      hmacverify.Field{JSON: "data.attributes.name"},
 		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Persona", Docs: "https://docs.withpersona.com/webhooks",
+			Retries: hmacverify.RetriesAll, RetryWindow: 258 * time.Second,
+			RetrySchedule: "5 attempts, at 0, 3, 18, 83 and 258 s",
+			RetryTime:     hmacverify.RetryTimeNew,
+			Notes:         "An outage of 5 minutes loses events. Persona-Webhook-Attempts-Made counts the attempts.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://docs.withpersona.com/webhooks"),
+				docs("", "https://docs.withpersona.com, best practices (an older page)"),
+			},
+		},
 	}
 }
 
-// Veriff is the scheme of Veriff
+// Veriff returns the scheme of Veriff
 // (https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security).
-// X-HMAC-SIGNATURE, or VRF-HMAC-SIGNATURE, over the body in hex; the key is the
-// integration's shared secret. No timestamp. There is no event ID, and the session's ID repeats
-// with each decision. Identity: BodyDigest, because a body carries session,
-// attempt and time of decision. The older X-SIGNATURE is a plain hash and is
-// not accepted. Vector.
+// The key is the integration's shared secret. The older X-SIGNATURE is a plain
+// hash and is not accepted. Identity: BodyDigest: there is no event ID, and a
+// body holds session, attempt and time of decision.
 func Veriff() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "veriff",
 		Signature: []string{"X-HMAC-SIGNATURE", "VRF-HMAC-SIGNATURE"},
 		Type:      hmacverify.Field{JSON: "verification.status"},
 		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Veriff", Docs: "https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security",
+			Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: 7 * day, RetrySchedule: "hourly for 7 days; by hand",
+			Notes: "Do not key on the session: its ID repeats with each decision.",
+			Facts: []hmacverify.Fact{
+				vector("developers.veriff.com, X-HMAC-SIGNATURE, as recorded in GENERALBYTESCOM/batm_public"),
+				docs("", "Veriff help 3250261"),
+			},
+		},
 	}
 }
 
-// Onfido is the scheme of Onfido, now Entrust
-// (https://documentation.onfido.com/api/latest/#webhooks). X-SHA2-Signature
-// over the body in hex; the key is the webhook's token. No timestamp. There
-// is no event ID. Type: payload.action. Identity: BodyDigest, because a body
-// carries object, action and time of completion. Vector.
+// Onfido returns the scheme of Onfido, now Entrust
+// (https://documentation.onfido.com/api/latest/#webhooks). The key is the
+// webhook's token. Identity: BodyDigest: there is no event ID, and a body holds
+// object, action and time of completion.
 func Onfido() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "onfido",
 		Signature: []string{"X-SHA2-Signature"},
 		Type:      hmacverify.Field{JSON: "payload.action"},
 		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Onfido", Docs: "https://documentation.onfido.com/api/latest/#webhooks",
+			Facts: []hmacverify.Fact{vector("onfido/onfido-python, tests/test_classic_webhook_event_verification.py")},
+		},
 	}
 }
 
-// Sumsub is the scheme of Sumsub (https://docs.sumsub.com/docs/webhooks).
-// X-Payload-Digest over the body in hex. The sender names the hash in
-// X-Payload-Digest-Alg; this preset is HMAC_SHA256_HEX and looks at nothing
-// that a client could downgrade. For HMAC_SHA512_HEX set Algorithm to SHA512.
-// No timestamp header. Type: type. Identity: BodyDigest, because a body
-// carries applicant, type and createdAtMs.
+// Sumsub returns the scheme of Sumsub (https://docs.sumsub.com/docs/webhooks).
+// The sender names the hash in X-Payload-Digest-Alg. This preset is
+// HMAC_SHA256_HEX, and ignores what a client could downgrade; for
+// HMAC_SHA512_HEX set Algorithm to SHA512. Identity: BodyDigest, because a body
+// holds applicant, type and createdAtMs.
 func Sumsub() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "sumsub",
 		Signature: []string{"X-Payload-Digest"},
 		Type:      hmacverify.Field{JSON: "type"},
 		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Sumsub", Docs: "https://docs.sumsub.com/docs/webhooks",
+			Waits:   5 * time.Second,
+			Retries: hmacverify.RetriesAll, RetryWindow: 18 * time.Hour,
+			RetrySchedule: "after 5 min, 1, 5 and 18 h; can be switched off for a webhook",
+			Setup:         "A test button.",
+			Notes:         "Order events by createdAtMs.",
+			Facts:         []hmacverify.Fact{docs("", "https://docs.sumsub.com/docs/webhooks")},
+		},
 	}
 }
 
-// Didit is the scheme of Didit (https://docs.didit.me/reference/webhooks).
-// X-Signature over the body in hex. X-Timestamp is not signed by it, so it is
-// not looked at. X-Signature-V2 signs re-sorted JSON and X-Signature-Simple
-// leaves the decision out: neither is accepted. ID: event_id, signed, if there
-// is one. Type: webhook_type. Identity: BodyDigest, because a body carries
-// session, status and time.
+// Didit returns the scheme of Didit (https://docs.didit.me/reference/webhooks).
+// X-Timestamp is not signed, so it is ignored. X-Signature-V2 signs re-sorted
+// JSON and X-Signature-Simple leaves the decision out: neither is accepted.
+// Identity: SignedID, the body's event_id, which a delivery that is sent again
+// by hand keeps while its other bytes change. A body without one has no
+// identity.
 func Didit() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "didit",
 		Signature: []string{"X-Signature"},
 		ID:        hmacverify.Field{JSON: "event_id"},
 		Type:      hmacverify.Field{JSON: "webhook_type"},
-		Identity:  hmacverify.BodyDigest,
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Didit", Docs: "https://docs.didit.me/reference/webhooks",
+			RetrySchedule: "by hand, with another body, a new time and today's key",
+			Notes:         "The header X-Didit-Delivery is another for each delivery.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://docs.didit.me/reference/webhooks"),
+				docs("", "https://docs.didit.me, resend-delivery"),
+			},
+		},
 	}
 }
 
-// IDenfy is the scheme of iDenfy (https://documentation.idenfy.com).
-// Idenfy-Signature over the body in hex. No timestamp. There is no event ID.
-// Identity: BodyDigest, because a body carries the scan's reference and its
-// result. From code that receives it; the rest is unconfirmed.
+// IDenfy returns the scheme of iDenfy (https://documentation.idenfy.com).
+// Identity: BodyDigest: there is no event ID, and a body holds the scan's
+// reference and its result. That bodies of different results differ is
+// unconfirmed.
 func IDenfy() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "idenfy",
 		Signature: []string{"Idenfy-Signature"},
 		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "iDenfy", Docs: "https://documentation.idenfy.com",
+			Success: []int{200},
+			Retries: hmacverify.RetriesSome, RetrySchedule: "if the endpoint is down; not said how often",
+			Notes: "Answer at once: anything but 200 shows the client a failure. Do not key on scanRef, as its page suggests: each later result repeats it, and the last has final set to true.",
+			Facts: []hmacverify.Fact{
+				hearsay("signature", "code that receives it"), unconfirmed("identity"),
+				docs("", "https://documentation.idenfy.com, webhooks overview"),
+			},
+		},
 	}
 }
 
-// Checkr is the scheme of Checkr (https://docs.checkr.com/#section/Webhooks).
-// X-Checkr-Signature over the body in hex; the key is the API key. No
-// timestamp. ID: id, signed; unconfirmed. Type: type. Identity: SignedID.
-// Registry.
+// Checkr returns the scheme of Checkr
+// (https://docs.checkr.com/#section/Webhooks). The key is the API key. Identity:
+// SignedID, the body's id; unconfirmed.
 func Checkr() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "checkr",
@@ -106,29 +161,23 @@ func Checkr() hmacverify.Scheme {
 		ID:        hmacverify.Field{JSON: "id"},
 		Type:      hmacverify.Field{JSON: "type"},
 		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Checkr", Docs: "https://docs.checkr.com/#section/Webhooks",
+			RetrySchedule: "users contradict each other: every minute for 10, then hourly for 24 h; or for 72 h after 5xx, and never after 4xx",
+			Notes:         "Events come out of order and repeatedly, users say.",
+			Facts:         []hmacverify.Fact{registry(), unconfirmed("identity"), hearsay("", "users' reports")},
+		},
 	}
 }
 
-// StripeIdentity is the scheme of Stripe Identity
-// (https://docs.stripe.com/identity/handle-verification-outcomes), signed as
-// all of Stripe: see [Stripe]. The types are identity.verification_session.*.
-// Identity: SignedID.
+// StripeIdentity returns the scheme of Stripe Identity
+// (https://docs.stripe.com/identity/handle-verification-outcomes), which is
+// [Stripe]'s under its own name. The types are identity.verification_session.*.
+// Identity: SignedID, the body's id.
 func StripeIdentity() hmacverify.Scheme {
 	s := Stripe()
 	s.Name = "stripe-identity"
+	s.Sender.Title = "Stripe Identity"
+	s.Sender.Docs = "https://docs.stripe.com/identity/handle-verification-outcomes"
 	return s
 }
-
-// Vanta is the scheme of Vanta (https://developer.vanta.com/docs/webhooks),
-// which sends through [Svix]. Identity: SignedID. Registry.
-func Vanta() hmacverify.Scheme { return standard("vanta", "svix", "whsec_") }
-
-// Stytch is the scheme of Stytch
-// (https://stytch.com/docs/workspace-management/webhooks), which sends
-// through [Svix]. What happened is in three fields: source, object_type and
-// action. Identity: SignedID. Registry.
-func Stytch() hmacverify.Scheme { return standardTyped("stytch", "svix", "whsec_", "") }
-
-// Clerk is the scheme of Clerk (https://clerk.com/docs/webhooks/sync-data),
-// which sends through [Svix]. Identity: SignedID. Registry.
-func Clerk() hmacverify.Scheme { return standard("clerk", "svix", "whsec_") }

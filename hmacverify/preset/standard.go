@@ -1,112 +1,146 @@
 package preset
 
-import "github.com/hookonce/hookonce/hmacverify"
+import (
+	"time"
 
-// Those who sign as Standard Webhooks demands, under their own names.
-// What [StandardWebhooks] says holds for all of them: ID and timestamp are
-// signed, the tolerance is 5 minutes, the identity is the ID.
+	"github.com/hookonce/hookonce/hmacverify"
+)
 
-// Svix is the scheme of Svix
-// (https://docs.svix.com/receiving/verifying-payloads/how), whose headers
-// start with svix-. It retries for about 28 hours, whatever answer but 2xx it
-// gets. Identity: SignedID.
-func Svix() hmacverify.Scheme { return standard("svix", "svix", "whsec_") }
-
-// GitLab is the scheme of GitLab from 19.0 on, with a signing token
-// (https://docs.gitlab.com/user/project/integrations/webhooks/). The ID
-// equals the header Idempotency-Key. Type: object_kind of the body. Identity:
-// SignedID. The older X-Gitlab-Token is a password that signs nothing.
-func GitLab() hmacverify.Scheme { return standardTyped("gitlab", "webhook", "whsec_", "object_kind") }
-
-// OpenAI is the scheme of OpenAI
-// (https://platform.openai.com/docs/guides/webhooks). The secret is base64 after
-// "whsec_". Identity: SignedID. Vector of the scheme.
-func OpenAI() hmacverify.Scheme { return standard("openai", "webhook", "whsec_") }
-
-// Anthropic is the scheme of Anthropic, whose SDK verifies with the Standard
-// Webhooks library. Type: data.type; type is always "event". Identity:
-// SignedID.
-func Anthropic() hmacverify.Scheme {
-	return standardTyped("anthropic", "webhook", "whsec_", "data.type")
+// standards are the schemes that many senders share.
+func standards() []hmacverify.Scheme {
+	return []hmacverify.Scheme{
+		StandardWebhooks(), StandardWebhooksEd25519(), Svix(), XSignature256(), XSignature256Timestamp(),
+	}
 }
 
-// Resend is the scheme of Resend
-// (https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests),
-// which sends through [Svix]. Identity: SignedID.
-func Resend() hmacverify.Scheme { return standard("resend", "svix", "whsec_") }
-
-// Replicate is the scheme of Replicate
-// (https://replicate.com/docs/topics/webhooks/verify-webhook). A body is a
-// prediction, without a type; status says how far it is. Identity: SignedID.
-// Registry.
-func Replicate() hmacverify.Scheme { return standardTyped("replicate", "webhook", "whsec_", "") }
-
-// Supabase is the scheme of Supabase auth hooks
-// (https://supabase.com/docs/guides/auth/auth-hooks). The secret starts with
-// "v1,whsec_". Each hook has a URL of its own, and bodies no type. Identity:
-// SignedID. Registry.
-func Supabase() hmacverify.Scheme { return standardTyped("supabase", "webhook", "v1,whsec_", "") }
-
-// Render is the scheme of Render (https://render.com/docs/webhooks).
-// Identity: SignedID. Registry.
-func Render() hmacverify.Scheme { return standard("render", "webhook", "whsec_") }
-
-// Brex is the scheme of Brex (https://developer.brex.com/docs/webhooks). The
-// secret is bare base64. Type: event_type. Identity: SignedID. Registry.
-func Brex() hmacverify.Scheme { return standardTyped("brex", "webhook", "whsec_", "event_type") }
-
-// Etsy is the scheme of Etsy
-// (https://developers.etsy.com/documentation/essentials/webhooks). Type:
-// event_type. Identity: SignedID. Registry.
-func Etsy() hmacverify.Scheme { return standardTyped("etsy", "webhook", "whsec_", "event_type") }
-
-// IncidentIO is the scheme of incident.io (https://docs.incident.io). Type:
-// event_type. Identity: SignedID. Registry.
-func IncidentIO() hmacverify.Scheme {
-	return standardTyped("incident-io", "webhook", "whsec_", "event_type")
+// XSignature256 returns the scheme of this project's own callback, and of many
+// senders that wrote theirs by hand: X-Signature-256 carries the HMAC-SHA256 of
+// the body in hex, with or without "sha256=" before it.
+//
+// Identity: SignedID, the body's eventId. There is no timestamp, so a captured
+// delivery can be replayed at any time; only its ID stops it.
+func XSignature256() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:           "x-signature-256",
+		Signature:      []string{"X-Signature-256"},
+		Prefix:         "sha256=",
+		PrefixOptional: true,
+		ID:             hmacverify.Field{JSON: "eventId"},
+		Identity:       hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title:     "X-Signature-256",
+			Duplicate: hmacverify.Conflict,
+			Notes:     "The contract of this project's callback: 409 for a duplicate.",
+			Facts:     []hmacverify.Fact{docs("", "the contract of this project's callback")},
+		},
+	}
 }
 
-// Gemini is the scheme of the Gemini API with a static secret
-// (https://ai.google.dev/gemini-api/docs/webhooks). Identity: SignedID.
-// Registry.
-func Gemini() hmacverify.Scheme { return standard("gemini", "webhook", "whsec_") }
-
-// Loops is the scheme of Loops (https://loops.so/docs/webhooks). Type:
-// eventName. Identity: SignedID. Registry.
-func Loops() hmacverify.Scheme { return standardTyped("loops", "webhook", "whsec_", "eventName") }
-
-// Increase is the scheme of Increase
-// (https://increase.com/documentation/webhooks). Type: category; type is always
-// "event". Identity: SignedID. Registry.
-func Increase() hmacverify.Scheme { return standardTyped("increase", "webhook", "whsec_", "category") }
-
-// Polar is the scheme of Polar
-// (https://docs.polar.sh/integrate/webhooks/delivery). Its secret is used as
-// it is, not decoded. Identity: SignedID. Registry.
-func Polar() hmacverify.Scheme {
-	s := standard("polar", "webhook", "")
-	s.KeyEncoding = hmacverify.RawKey
+// XSignature256Timestamp returns XSignature256 as newer senders have it: the
+// Unix time of sending is in X-Timestamp, and "<timestamp>.<body>" is signed.
+// Identity: SignedID, the body's eventId.
+func XSignature256Timestamp() hmacverify.Scheme {
+	s := XSignature256()
+	s.Name = "x-signature-256-timestamp"
+	s.Signed = "{timestamp}.{body}"
+	s.Timestamp = hmacverify.Timestamp{Header: "X-Timestamp"}
+	s.Sender.Title = "X-Signature-256 with X-Timestamp"
 	return s
 }
 
-// Finch is the scheme of Finch
-// (https://developer.tryfinch.com/implementation-guide/Webhooks), with
-// headers of its own names and a secret in bare base64. Type: event_type.
-// Identity: SignedID. Registry.
-func Finch() hmacverify.Scheme {
-	s := standardTyped("finch", "finch", "", "event_type")
-	s.Signed = "{id}.{timestamp}.{body}"
-	s.ID = hmacverify.Field{Header: "Finch-Event-Id"}
-	return s
+// StandardWebhooks returns the scheme of Standard Webhooks
+// (https://www.standardwebhooks.com), which a growing number of senders use. The
+// key is base64 after "whsec_". Type: type of the body. Identity: SignedID, the
+// header webhook-id, the same for each retry.
+func StandardWebhooks() hmacverify.Scheme {
+	return standard("standard-webhooks", "webhook", "whsec_", "type", specification(
+		"Standard Webhooks", vector("standard-webhooks/standard-webhooks, tests of its libraries")))
 }
 
-// StandardWebhooksEd25519 is the scheme of Standard Webhooks with asymmetric
-// keys: entries v1a, Ed25519. The key of a Verifier is the sender's public
-// key after "whpk_"; that of a Signer is the private key, in base64 without
-// its "whsk_". Identity: SignedID.
+// StandardWebhooksEd25519 returns the scheme of Standard Webhooks with
+// asymmetric keys (https://www.standardwebhooks.com): entries v1a, Ed25519. The
+// key of a Verifier is the sender's public key after "whpk_"; that of a Signer
+// is the private key, in base64 without its "whsk_". Identity: SignedID, the
+// header webhook-id.
 func StandardWebhooksEd25519() hmacverify.Scheme {
-	s := standard("standard-webhooks-ed25519", "webhook", "whpk_")
+	s := standard("standard-webhooks-ed25519", "webhook", "whpk_", "type", specification(
+		"Standard Webhooks with Ed25519"))
 	s.Algorithm = hmacverify.Ed25519
 	s.List.Keys = []string{"v1a"}
 	return s
+}
+
+// Svix returns the scheme of Svix
+// (https://docs.svix.com/receiving/verifying-payloads/how): Standard Webhooks
+// with headers that start with svix-. The key is base64 after "whsec_".
+// Identity: SignedID, the header svix-id.
+func Svix() hmacverify.Scheme {
+	return standard("svix", "svix", "whsec_", "type", throughSvix(
+		"Svix", "https://docs.svix.com/receiving/verifying-payloads/how",
+		docs("signature", "https://docs.svix.com/receiving/verifying-payloads/how")))
+}
+
+// standard returns Standard Webhooks under a name. prefix is that of the
+// headers, keyPrefix that of the key, and eventType the path of the type.
+//
+// The specification demands that each attempt is signed anew, so that is
+// assumed of a sender of which nothing else is known.
+func standard(name, prefix, keyPrefix, eventType string, sender hmacverify.Sender) hmacverify.Scheme {
+	if sender.RetryTime == hmacverify.RetryTimeUnknown {
+		sender.RetryTime = hmacverify.RetryTimeNew
+		sender.Facts = append(sender.Facts,
+			hearsay("retry time", "the specification of Standard Webhooks; not checked at this sender"))
+	}
+	s := signedAsStandard(name, prefix, keyPrefix, eventType)
+	s.Sender = sender
+	return s
+}
+
+func signedAsStandard(name, prefix, keyPrefix, eventType string) hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:        name,
+		Signature:   []string{prefix + "-signature"},
+		List:        hmacverify.List{Sep: " ", KV: ",", Keys: []string{"v1"}},
+		Encoding:    hmacverify.Base64,
+		Signed:      "{id}.{timestamp}.{body}",
+		Timestamp:   hmacverify.Timestamp{Header: prefix + "-timestamp"},
+		KeyEncoding: hmacverify.Base64Key,
+		KeyPrefix:   keyPrefix,
+		ID:          hmacverify.Field{Header: prefix + "-id"},
+		Type:        hmacverify.Field{JSON: eventType},
+		Identity:    hmacverify.SignedID,
+	}
+}
+
+// specification returns what Standard Webhooks demands of a sender.
+func specification(title string, facts ...hmacverify.Fact) hmacverify.Sender {
+	return hmacverify.Sender{
+		Title: title, Docs: "https://www.standardwebhooks.com",
+		Waits:         15 * time.Second,
+		Retries:       hmacverify.RetriesAll,
+		RetrySchedule: "exponentially for days, after Retry-After if given",
+		RetryTime:     hmacverify.RetryTimeNew,
+		Disables:      "410",
+		Notes:         "What the specification advises: to wait 15 to 30 s, and bodies under 20 KB. 3xx is a failure.",
+		Facts:         append(facts, docs("", "the specification of Standard Webhooks")),
+	}
+}
+
+// svixWindow is from the first attempt of Svix to the last.
+const svixWindow = 5*time.Second + 5*time.Minute + 30*time.Minute + (2+5+10+10)*time.Hour
+
+// throughSvix returns how those behave that send through Svix.
+func throughSvix(title, page string, facts ...hmacverify.Fact) hmacverify.Sender {
+	return hmacverify.Sender{
+		Title: title, Docs: page,
+		Waits:         15 * time.Second,
+		Retries:       hmacverify.RetriesAll,
+		RetryWindow:   svixWindow,
+		RetrySchedule: "with gaps of 5 s, 5 and 30 min, 2, 5, 10 and 10 h; by hand at any age",
+		RetryTime:     hmacverify.RetryTimeNew,
+		Disables:      "5 days of failure",
+		Notes:         "3xx is a failure.",
+		Facts: append(facts,
+			docs("", "https://docs.svix.com/retries"), code("retry time", "svix/svix-webhooks#93")),
+	}
 }

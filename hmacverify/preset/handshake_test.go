@@ -1,4 +1,4 @@
-package hmacverify_test
+package preset_test
 
 import (
 	"crypto/hmac"
@@ -17,7 +17,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// oracles are texts that nobody may get signed: each is, or could be, what a
+// oracles are texts that no client may get signed: each is, or could be, what a
 // sender's signature covers.
 var oracles = []string{
 	"v0:1795435200:" + `{"event":"meeting.started"}`,
@@ -116,7 +116,7 @@ func TestXChallenge(t *testing.T) {
 }
 
 // Some tokens are JSON too. What XChallenge answers must not pass for an event.
-func TestNoAnswerOfXChallengeSignsABody(t *testing.T) {
+func TestXChallenge_AnswerSignsNoBody(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, preset.X(), nil, testKey)
 	for _, token := range []string{"null", "true", "123", "abc"} {

@@ -2,72 +2,72 @@ package preset
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// The senders whose signed bytes no template describes. Each is a Scheme like
-// the others, with a small ExtractFunc.
-
-// TwilioJSON is the scheme of Twilio's callbacks with JSON bodies
-// (https://www.twilio.com/docs/usage/webhooks/webhooks-security). HMAC-SHA1 in
-// base64 over the URL with bodySHA256, the body's digest, as its last query
-// parameter. Set Options.URL, with its query but without bodySHA256: we compute
-// it, because what a request says of its own body proves nothing. No
-// timestamp. Identity: NoIdentity, as for [Twilio]. Vector.
-func TwilioJSON() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:      "twilio-json",
-		Algorithm: hmacverify.SHA1,
-		Signature: []string{"X-Twilio-Signature"},
-		Encoding:  hmacverify.Base64,
-		Extract:   extractTwilio,
-	}
-}
-
-func extractTwilio(url string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-	if url == "" {
-		return hmacverify.Extracted{}, errors.New("Options.URL is not set")
-	}
-	base, _, _ := strings.Cut(url, "bodySHA256=")
-	base = strings.TrimRight(base, "?&")
-	separator := "?"
-	if strings.Contains(base, "?") {
-		separator = "&"
-	}
-	sum := sha256.Sum256(body)
-	return hmacverify.Extracted{Signed: []byte(base + separator + "bodySHA256=" + hex.EncodeToString(sum[:]))}, nil
-}
-
-// AdyenStandard is the scheme of Adyen's standard notifications
+// Adyen returns the scheme of Adyen notifications that are signed in a header,
+// such as those of Platforms
 // (https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures).
-// The signature is in the body, base64 over eight of its fields joined by
-// colons; the key is hex. A body with more or less than one item is refused.
-// No timestamp. Answer 200 with "[accepted]".
-//
-// Nothing but the eight fields is signed: pspReference, originalReference,
-// merchantAccountCode, merchantReference, amount, eventCode and success. Do
-// not act on others. Decoders read repeated names, and names in other case,
-// differently, so a body in which one of these is repeated or written in
-// another way is refused, and every decoder sees what was signed.
-//
-// ID: pspReference and eventCode, which Adyen says are the same in duplicates
-// only; signed. Identity: SignedID. Vector.
-func AdyenStandard() hmacverify.Scheme {
+// The key is hex. For standard payment notifications see [AdyenStandard].
+// Identity: BodyDigest, because a body holds its object and time.
+func Adyen() hmacverify.Scheme {
 	return hmacverify.Scheme{
+		Name:        "adyen",
+		Signature:   []string{"HmacSignature"},
+		Encoding:    hmacverify.Base64,
+		KeyEncoding: hmacverify.HexKey,
+		Type:        hmacverify.Field{JSON: "type"},
+		Identity:    hmacverify.BodyDigest,
+		Sender:      adyenSender("Adyen", docs("signature", adyenDocs)),
+	}
+}
+
+// AdyenStandard returns the scheme of Adyen's standard notifications
+// (https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures).
+// The signature is in the body; the key is hex. A body with more or less than
+// one item is refused. Answer 200 with "[accepted]". Identity: SignedID, the
+// item's pspReference and eventCode, which Adyen says are the same in
+// duplicates only.
+//
+// # What is signed
+//
+// Only eight fields: pspReference, originalReference, merchantAccountCode,
+// merchantReference, amount.value, amount.currency, eventCode and success. Do not
+// act on others. Decoders read repeated names, and names in another case,
+// differently, so a body in which one of these is repeated or written in another
+// way is refused, and every decoder sees what was signed.
+func AdyenStandard() hmacverify.Scheme {
+	s := hmacverify.Scheme{
 		Name:        "adyen-standard",
 		Encoding:    hmacverify.Base64,
 		KeyEncoding: hmacverify.HexKey,
 		Type:        hmacverify.Field{JSON: "notificationItems.0.NotificationRequestItem.eventCode"},
 		Identity:    hmacverify.SignedID,
+		Sender:      adyenSender("Adyen standard notifications", vector(adyenDocs)),
 		Extract:     extractAdyen,
+	}
+	s.Sender.Notes += " A payment that fails and then succeeds under one pspReference has one identity here: if your shop allows that, key on success and originalReference too."
+	return s
+}
+
+const adyenDocs = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
+
+func adyenSender(title string, signature hmacverify.Fact) hmacverify.Sender {
+	return hmacverify.Sender{
+		Title: title, Docs: adyenDocs,
+		Waits: 10 * time.Second, Success: []int{200, 202},
+		Retries: hmacverify.RetriesAll, RetryWindow: 30 * day,
+		RetrySchedule: "with gaps of 9, 18 and 27 s; then from a queue after 2, 5, 10, 15 and 30 min, 1, 2, 4 and 8 h, and every 8 h to 30 days",
+		Blocks:        true,
+		Notes:         "Redirects are failures. One failing event holds back all of its endpoint.",
+		Facts:         []hmacverify.Fact{signature, dated("2026-05", docs("", "https://docs.adyen.com, troubleshooting"))},
 	}
 }
 
@@ -192,44 +192,4 @@ func atEnd(d *json.Decoder) error {
 		return errAmbiguous
 	}
 	return nil
-}
-
-// MailgunUnsignedBody is the scheme of Mailgun
-// (https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks).
-// Its signature covers a timestamp and a random token in the body, and nothing
-// else: whoever captures one delivery can send whatever event they like in its
-// place, once, until the tolerance of 5 minutes ends. Hence the name. Ask the
-// API for what matters.
-//
-// ID: the token, signed. Type: event-data.event, not signed. Identity:
-// SignedID: a token that was used is a duplicate, whatever came with it. 406
-// ends the retries; most other failures are repeated for eight hours.
-// Unconfirmed: whether a retry has a new token and time. If it has not, those
-// after 5 minutes are refused, unless the tolerance is longer. Registry.
-func MailgunUnsignedBody() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:     "mailgun",
-		Type:     hmacverify.Field{JSON: "event-data.event"},
-		Identity: hmacverify.SignedID,
-		Extract:  extractMailgun,
-	}
-}
-
-func extractMailgun(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-	var m struct {
-		Signature struct{ Timestamp, Token, Signature string }
-	}
-	if err := json.Unmarshal(body, &m); err != nil {
-		return hmacverify.Extracted{}, errors.New("body is not a Mailgun event")
-	}
-	s := m.Signature
-	if s.Timestamp == "" || s.Token == "" {
-		return hmacverify.Extracted{}, errors.New("timestamp or token missing")
-	}
-	return hmacverify.Extracted{
-		Signed:     []byte(s.Timestamp + s.Token),
-		Signatures: []string{s.Signature},
-		Timestamp:  s.Timestamp,
-		ID:         s.Token,
-	}, nil
 }

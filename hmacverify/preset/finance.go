@@ -1,0 +1,220 @@
+package preset
+
+import (
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// finances are banks, books, loans and wallets.
+func finances() []hmacverify.Scheme {
+	return []hmacverify.Scheme{
+		Affirm(), Airwallex(), Brex(), CoinbaseCommerce(), Coinify(), Dwolla(), Increase(),
+		QuickBooks(), TabaPay(), Xero(),
+	}
+}
+
+// Affirm returns the scheme of Affirm
+// (https://docs.affirm.com/developers/docs/webhooks). Identity: NoIdentity,
+// because what tells its events apart is not confirmed.
+func Affirm() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "affirm",
+		Algorithm: hmacverify.SHA512,
+		Signature: []string{"X-Affirm-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		Sender: hmacverify.Sender{
+			Title: "Affirm", Docs: "https://docs.affirm.com/developers/docs/webhooks",
+			Retries: hmacverify.RetriesNone, RetryTime: hmacverify.RetryTimeNew,
+			BodyType: "application/x-www-form-urlencoded",
+			Notes:    "What fails once is lost, though its page on signatures speaks of retries: store first, answer, then work. The body is a form in its own sample.",
+			Facts: []hmacverify.Fact{
+				registry(), docs("", "https://docs.affirm.com, checking-webhook-signatures and best practices"),
+				docs("limits", "its sample on codepen"),
+			},
+		},
+	}
+}
+
+// Airwallex returns the scheme of Airwallex
+// (https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events).
+// Identity: SignedID, the body's id.
+func Airwallex() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "airwallex",
+		Signature: []string{"X-Signature"},
+		Signed:    "{timestamp}{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-Timestamp", Unit: hmacverify.Milliseconds},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "name"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Airwallex", Docs: "https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events",
+			Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day, RetrySchedule: "exponentially for 3 days; by hand",
+			Facts: []hmacverify.Fact{registry(), docs("", "https://www.airwallex.com/docs, webhooks overview")},
+		},
+	}
+}
+
+// Brex returns the scheme of Brex (https://developer.brex.com/docs/webhooks):
+// Standard Webhooks. The key is bare base64. Identity: SignedID, the header
+// webhook-id.
+func Brex() hmacverify.Scheme {
+	return standard("brex", "webhook", "whsec_", "event_type", hmacverify.Sender{
+		Title: "Brex", Docs: "https://developer.brex.com/docs/webhooks",
+		Notes: "While keys rotate there are two signatures.",
+		Facts: []hmacverify.Fact{registry(), docs("", "https://developer.brex.com")},
+	})
+}
+
+// CoinbaseCommerce returns the scheme of Coinbase Commerce
+// (https://docs.cdp.coinbase.com/commerce/docs/webhooks). Identity: SignedID, the
+// body's event.id; the id at its root is that of the attempt.
+func CoinbaseCommerce() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "coinbase-commerce",
+		Signature: []string{"X-CC-Webhook-Signature"},
+		ID:        hmacverify.Field{JSON: "event.id"},
+		Type:      hmacverify.Field{JSON: "event.type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Coinbase Commerce", Docs: "https://docs.cdp.coinbase.com/commerce/docs/webhooks",
+			Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
+			RetrySchedule: "exponentially, at most 1 h apart, for 3 days",
+			Notes:         bodyDiffers + " (id)",
+			Facts:         []hmacverify.Fact{registry(), docs("", "https://docs.cdp.coinbase.com/commerce/docs/webhooks")},
+		},
+	}
+}
+
+// Coinify returns the scheme of Coinify
+// (https://www.coinify.com/docs/api/#webhooks). Identity: SignedID, the body's
+// id.
+func Coinify() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "coinify",
+		Signature: []string{"X-Coinify-Webhook-Signature"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Coinify", Docs: "https://www.coinify.com/docs/api/#webhooks",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://www.coinify.com/docs/api/#webhooks"),
+				docs("", "https://coinify.readme.io/docs/webhooks"),
+			},
+		},
+	}
+}
+
+// Dwolla returns the scheme of Dwolla
+// (https://developers.dwolla.com/docs/webhooks). Identity: SignedID, the body's
+// id.
+func Dwolla() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "dwolla",
+		Signature: []string{"X-Request-Signature-SHA-256"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "topic"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Dwolla", Docs: "https://developers.dwolla.com/docs/webhooks",
+			Waits:   10 * time.Second,
+			Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour,
+			RetrySchedule: "after 15 min, 1, 3, 6, 12, 24, 48 and 72 h",
+			Disables:      "400 failures in a row and 24 h without a success",
+			Notes:         "Sends ten requests at once.",
+			Facts:         []hmacverify.Fact{registry(), docs("", "Dwolla, webhook-subscriptions")},
+		},
+	}
+}
+
+// Increase returns the scheme of Increase
+// (https://increase.com/documentation/webhooks): Standard Webhooks. The key is
+// base64 after "whsec_". Type: category, because type is always "event".
+// Identity: SignedID, the header webhook-id.
+func Increase() hmacverify.Scheme {
+	return standard("increase", "webhook", "whsec_", "category", hmacverify.Sender{
+		Title: "Increase", Docs: "https://increase.com/documentation/webhooks",
+		Retries:       hmacverify.RetriesAll,
+		RetrySchedule: "7 times, exponentially; an older page says 10, users say 8 in 72 h",
+		Notes:         "Wants a status of 20x. Bodies are thin: fetch the object.",
+		Facts:         []hmacverify.Fact{registry(), docs("", "https://increase.com/documentation/webhooks")},
+	})
+}
+
+// QuickBooks returns the scheme of QuickBooks
+// (https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks).
+// Identity: BodyDigest, because a body is a batch with each entity's
+// lastUpdated. The digest is as good as the grouping, which is not documented
+// for retries.
+func QuickBooks() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "quickbooks",
+		Signature: []string{"Intuit-Signature"},
+		Encoding:  hmacverify.Base64,
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "QuickBooks", Docs: "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks",
+			Waits: 3 * time.Second, Success: []int{200},
+			Retries:       hmacverify.RetriesAll,
+			RetrySchedule: "after 10, 20 and 30 s, 5 and 20 min, 2, 4 and 6 h, then every 6 h without end",
+			Blocks:        true,
+			Setup:         "A test from the portal.",
+			Batch:         "entities of one company, in order",
+			Notes:         "An event that always fails stops all later ones for good.",
+			Facts:         []hmacverify.Fact{registry(), dated("2025-10", docs("", "Intuit, best practices and blog"))},
+		},
+	}
+}
+
+// TabaPay returns the scheme of TabaPay
+// (https://developers.tabapay.com/reference/webhook-signature-headers). The list
+// holds t and v1; for 48 hours after a change of keys also v2, made with the
+// previous one. Its ID, the header Idempotency-Key, is not signed. Identity:
+// BodyDigest; that bodies do not repeat is unconfirmed, so look at yours.
+func TabaPay() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "tabapay",
+		Signature: []string{"X-HMAC-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1", "v2"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{Header: "Idempotency-Key"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "TabaPay", Docs: "https://developers.tabapay.com/reference/webhook-signature-headers",
+			Retries: hmacverify.RetriesAll,
+			Facts: []hmacverify.Fact{
+				docs("", "https://developers.tabapay.com/reference/webhook-signature-headers"), unconfirmed("identity"),
+			},
+		},
+	}
+}
+
+// Xero returns the scheme of Xero
+// (https://developer.xero.com/documentation/guides/webhooks/overview/). Identity:
+// BodyDigest, because a body is a batch with sequence numbers and times. The
+// digest is as good as the grouping, which is not documented for retries.
+func Xero() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "xero",
+		Signature: []string{"X-Xero-Signature"},
+		Encoding:  hmacverify.Base64,
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Xero", Docs: "https://developer.xero.com/documentation/guides/webhooks/overview/",
+			Waits: 5 * time.Second, Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "ever more rarely for 24 h",
+			Disables: "24 h of failure",
+			Setup:    "Signed POSTs without events, some with wrong signatures on purpose: these want 401.",
+			Batch:    "several events",
+			Notes:    "The response must have no body and no cookies.",
+			Facts:    []hmacverify.Fact{registry(), docs("", "Xero, configuring-your-server")},
+		},
+	}
+}

@@ -1,0 +1,93 @@
+package preset
+
+import (
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// models are language models, and the platforms that run them and apps.
+func models() []hmacverify.Scheme {
+	return []hmacverify.Scheme{OpenAI(), Anthropic(), Gemini(), Replicate(), Supabase()}
+}
+
+// OpenAI returns the scheme of OpenAI
+// (https://platform.openai.com/docs/guides/webhooks): Standard Webhooks. The key
+// is base64 after "whsec_". Identity: SignedID, the header webhook-id.
+func OpenAI() hmacverify.Scheme {
+	return standard("openai", "webhook", "whsec_", "type", hmacverify.Sender{
+		Title: "OpenAI", Docs: "https://platform.openai.com/docs/guides/webhooks",
+		Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour, RetrySchedule: "exponentially for 72 h",
+		Notes: "Wants an answer within a few seconds. 3xx is a failure. Bodies are thin: fetch the object. Its SDK accepts 300 s.",
+		Facts: []hmacverify.Fact{
+			docs("signature", "https://platform.openai.com/docs/guides/webhooks"),
+			copied("", "Hookdeck's guide, which restates the sender's page"),
+		},
+	})
+}
+
+// Anthropic returns the scheme of Anthropic, whose SDK verifies with the
+// Standard Webhooks library. The key is base64 after "whsec_". Type: data.type,
+// because type is always "event". Identity: SignedID, the header webhook-id.
+func Anthropic() hmacverify.Scheme {
+	return standard("anthropic", "webhook", "whsec_", "data.type", hmacverify.Sender{
+		Title:   "Anthropic",
+		Retries: hmacverify.RetriesAll, RetrySchedule: "at least once",
+		Disables: "3xx at once; about 20 failures in a row",
+		Notes:    "Never redirect. Bodies are thin: fetch the object. The documented key for duplicates is the body's id, the same in each retry.",
+		Facts: []hmacverify.Fact{
+			code("signature", "anthropic-sdk v1.84, which uses the Standard Webhooks library"),
+			hearsay("", "Hookdeck's skill for agents"),
+		},
+	})
+}
+
+// Gemini returns the scheme of the Gemini API with a static secret
+// (https://ai.google.dev/gemini-api/docs/webhooks): Standard Webhooks. The key is
+// base64 after "whsec_". Identity: SignedID, the header webhook-id. Webhooks of
+// single jobs are JWTs with RS256 and do not suit this preset.
+func Gemini() hmacverify.Scheme {
+	return standard("gemini", "webhook", "whsec_", "type", hmacverify.Sender{
+		Title: "Gemini API", Docs: "https://ai.google.dev/gemini-api/docs/webhooks",
+		Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "exponentially for 24 h",
+		Notes: "Wants an answer within a few seconds. Bodies are thin: fetch the object.",
+		Facts: []hmacverify.Fact{registry(), copied("", "Hookdeck's guide, which restates the sender's page")},
+	})
+}
+
+// Replicate returns the scheme of Replicate
+// (https://replicate.com/docs/topics/webhooks/verify-webhook): Standard Webhooks.
+// The key is base64 after "whsec_". A body is a prediction, without a type;
+// status says how far it is. Identity: SignedID, the header webhook-id.
+func Replicate() hmacverify.Scheme {
+	return standard("replicate", "webhook", "whsec_", "", hmacverify.Sender{
+		Title: "Replicate", Docs: "https://replicate.com/docs/topics/webhooks/verify-webhook",
+		Retries: hmacverify.RetriesSome, RetryWindow: time.Minute,
+		RetrySchedule: "the final event only, until 1 min after; intermediate ones never",
+		RetryTime:     hmacverify.RetryTimeNew,
+		Notes:         "Wants an answer within a few seconds. An intermediate event that fails once is lost.",
+		Facts: []hmacverify.Fact{
+			registry(), docs("", "https://replicate.com/docs/topics/webhooks, receive-webhook and verify-webhook"),
+		},
+	})
+}
+
+// Supabase returns the scheme of Supabase auth hooks
+// (https://supabase.com/docs/guides/auth/auth-hooks): Standard Webhooks. The key
+// is base64 after "v1,whsec_". Each hook has its own URL, and bodies no type.
+// Identity: SignedID, the header webhook-id.
+//
+// The response decides over the login, so a duplicate must get the first one.
+func Supabase() hmacverify.Scheme {
+	return standard("supabase", "webhook", "v1,whsec_", "", hmacverify.Sender{
+		Title: "Supabase auth hooks", Docs: "https://supabase.com/docs/guides/auth/auth-hooks",
+		Waits: 5 * time.Second, Success: []int{200, 202, 204},
+		Retries: hmacverify.RetriesSome, RetryWindow: 5 * time.Second,
+		RetrySchedule: "429 and 503 with any Retry-After, within the 5 s",
+		Duplicate:     hmacverify.Replay,
+		Notes:         "The response is the reply to the login. 5 s are for all attempts together. 204 only where no body is due. After 400 or 403 the user gets a 500.",
+		Facts: []hmacverify.Fact{
+			registry(), docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
+		},
+	})
+}

@@ -1,0 +1,272 @@
+package preset
+
+import (
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// operations are hosting, content, alerts and settings.
+func operations() []hmacverify.Scheme {
+	return []hmacverify.Scheme{
+		CloudflareStream(), ConfigCat(), Doppler(), Heroku(), IncidentIO(), LaunchDarkly(),
+		MongoDBAtlas(), Mux(), PagerDuty(), Render(), Sanity(), Sentry(), Vercel(),
+	}
+}
+
+// CloudflareStream returns the scheme of Cloudflare Stream
+// (https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/).
+// Identity: BodyDigest: there is no event ID, and a body holds the video's state
+// and time of change.
+func CloudflareStream() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "cloudflare-stream",
+		Signature: []string{"Webhook-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"sig1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "time"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Cloudflare Stream", Docs: "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
+			RetryTime: hmacverify.RetryTimeNew,
+			Notes:     "One webhook for an account. Do not key on the video: its ID repeats with each change.",
+			Facts:     []hmacverify.Fact{registry(), docs("", "cloudflare/cloudflare-docs"), byWording("cloudflare/cloudflare-docs")},
+		},
+	}
+}
+
+// ConfigCat returns the scheme of ConfigCat
+// (https://configcat.com/docs/advanced/notifications-webhooks/). The header is a
+// bare list with one signature for each key. Identity: NoIdentity: the ID is
+// signed, but another one in each retry, and the body is what its author wrote.
+// If yours holds a field that tells events apart, key on that.
+func ConfigCat() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "configcat",
+		Signature: []string{"X-ConfigCat-Webhook-Signature-V1"},
+		List:      hmacverify.List{Sep: ","},
+		Encoding:  hmacverify.Base64,
+		Signed:    "{header:X-ConfigCat-Webhook-ID}{timestamp}{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-ConfigCat-Webhook-Timestamp"},
+		Sender: hmacverify.Sender{
+			Title: "ConfigCat", Docs: "https://configcat.com/docs/advanced/notifications-webhooks/",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "5 times", RetryTime: hmacverify.RetryTimeNew,
+			Notes: "X-ConfigCat-Webhook-ID is another in each retry.",
+			Facts: []hmacverify.Fact{registry(), dated("2026-07", docs("", "configcat/docs"))},
+		},
+	}
+}
+
+// Doppler returns the scheme of Doppler (https://docs.doppler.com/docs/webhooks).
+// Identity: NoIdentity, because the owner may have written a static body, the
+// same for all events.
+func Doppler() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "doppler",
+		Signature: []string{"X-Doppler-Signature"},
+		Prefix:    "sha256=",
+		Sender: hmacverify.Sender{
+			Title: "Doppler", Docs: "https://docs.doppler.com/docs/webhooks",
+			RetrySchedule: "delivers once as a rule; duplicates occur",
+			Facts:         []hmacverify.Fact{registry(), docs("", "https://docs.doppler.com/docs/webhooks")},
+		},
+	}
+}
+
+// Heroku returns the scheme of Heroku
+// (https://devcenter.heroku.com/articles/app-webhooks). Identity: NoIdentity,
+// because the body says which attempt it is, and its own ID is not confirmed.
+func Heroku() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "heroku",
+		Signature: []string{"Heroku-Webhook-Hmac-SHA256"},
+		Encoding:  hmacverify.Base64,
+		Sender: hmacverify.Sender{
+			Title: "Heroku", Docs: "https://devcenter.heroku.com/articles/app-webhooks",
+			Retries: hmacverify.RetriesSome, RetryWindow: 72 * time.Hour,
+			RetrySchedule: "at level \"sync\" for 72 h from creation, then once; at level \"notify\" never",
+			Notes:         "At level \"notify\" what fails once is lost.",
+			Facts:         []hmacverify.Fact{registry(), dated("2023-01", docs("", "Heroku changelog"))},
+		},
+	}
+}
+
+// IncidentIO returns the scheme of incident.io (https://docs.incident.io):
+// Standard Webhooks. The key is base64 after "whsec_". Identity: SignedID, the
+// header webhook-id.
+func IncidentIO() hmacverify.Scheme {
+	return standard("incident-io", "webhook", "whsec_", "event_type", hmacverify.Sender{
+		Title: "incident.io", Docs: "https://docs.incident.io",
+		Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "for 24 h; by hand",
+		Disables: "5 days of failure",
+		Setup:    "A test by hand.",
+		Notes:    "It sends through Svix.",
+		Facts:    []hmacverify.Fact{registry(), docs("", "https://docs.incident.io")},
+	})
+}
+
+// LaunchDarkly returns the scheme of LaunchDarkly
+// (https://launchdarkly.com/docs/integrations/webhooks). Identity: SignedID, the
+// _id of the log's entry in the body.
+func LaunchDarkly() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "launchdarkly",
+		Signature: []string{"X-LD-Signature"},
+		ID:        hmacverify.Field{JSON: "_id"},
+		Type:      hmacverify.Field{JSON: "kind"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "LaunchDarkly", Docs: "https://launchdarkly.com/docs/integrations/webhooks",
+			Facts: []hmacverify.Fact{registry(), docs("", "LaunchDarkly, docs/api/webhooks")},
+		},
+	}
+}
+
+// MongoDBAtlas returns the scheme of MongoDB Atlas alerts
+// (https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/).
+// Identity: NoIdentity, because an open alert is sent again and again.
+func MongoDBAtlas() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "mongodb-atlas",
+		Algorithm: hmacverify.SHA1,
+		Signature: []string{"X-MMS-Signature"},
+		Encoding:  hmacverify.Base64,
+		Sender: hmacverify.Sender{
+			Title: "MongoDB Atlas", Docs: "https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/",
+			Notes: "The body is the alert, whose id is the same in every state. The header X-MMS-Event, unsigned, says open, update, acknowledge, close, cancel or inform.",
+			Facts: []hmacverify.Fact{registry(), docs("", "mongodb.com/docs/atlas, webhook-integration")},
+		},
+	}
+}
+
+// Mux returns the scheme of Mux
+// (https://www.mux.com/docs/core/verify-webhook-signatures). Identity: SignedID,
+// the body's id.
+func Mux() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "mux",
+		Signature: []string{"Mux-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Mux", Docs: "https://www.mux.com/docs/core/verify-webhook-signatures",
+			Waits:   5 * time.Second,
+			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "with growing gaps for 24 h",
+			Notes: "Duplicates come even after a 2xx.",
+			Facts: []hmacverify.Fact{
+				vector("muxinc/mux-node-sdk, mux-elixir and mux-ruby, webhook tests"), docs("", "https://www.mux.com/docs"),
+			},
+		},
+	}
+}
+
+// PagerDuty returns the scheme of PagerDuty v3
+// (https://developer.pagerduty.com/docs/verifying-webhook-signatures). The list
+// holds one v1 for each key. Identity: SignedID, the body's event.id.
+func PagerDuty() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "pagerduty",
+		Signature: []string{"X-PagerDuty-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		ID:        hmacverify.Field{JSON: "event.id"},
+		Type:      hmacverify.Field{JSON: "event.event_type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "PagerDuty", Docs: "https://developer.pagerduty.com/docs/verifying-webhook-signatures",
+			Waits:   5 * time.Second,
+			Retries: hmacverify.RetriesSome, RetryWindow: 48 * time.Hour, RetrySchedule: "after 5xx, 429 and timeouts for 48 h",
+			Blocks: true, Disables: "3 events in a row dropped for a 4xx: for 24 h, and what comes meanwhile is lost",
+			MaxBody: 256 << 10,
+			Order:   true,
+			Notes:   "A 4xx other than 429 drops the event: 409 for a duplicate, or 401 after a change of keys, soon switches the webhook off. 202 is advised. Custom actions wait 16 s. Payloads over 55 KB are cut, larger than the limit dropped. X-Webhook-Id is the same in retries.",
+			Facts:   []hmacverify.Fact{registry(), dated("2026-08", docs("", "PagerDuty/developer-docs"))},
+		},
+	}
+}
+
+// Render returns the scheme of Render (https://render.com/docs/webhooks):
+// Standard Webhooks. The key is base64 after "whsec_". Identity: SignedID, the
+// header webhook-id.
+func Render() hmacverify.Scheme {
+	return standard("render", "webhook", "whsec_", "type", hmacverify.Sender{
+		Title: "Render", Docs: "https://render.com/docs/webhooks",
+		Waits:   15 * time.Second,
+		Retries: hmacverify.RetriesAll, RetryWindow: 33 * time.Hour, RetrySchedule: "8 attempts, the last after 33 h",
+		Disables: "the last attempt of an event",
+		Facts: []hmacverify.Fact{
+			registry(), docs("", "https://render.com/docs/webhooks"), copied("retries", "a copy of render.com/docs/webhooks"),
+		},
+	})
+}
+
+// Sanity returns the scheme of Sanity
+// (https://www.sanity.io/docs/content-lake/webhook-best-practices). Any time is
+// accepted, as in Sanity's own toolkit; set Timestamp.Tolerance to be stricter.
+// Identity: NoIdentity, because a body is what the owner's projection makes of a
+// document, and the same for each edit that it does not show.
+func Sanity() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "sanity",
+		Signature: []string{"Sanity-Webhook-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Encoding:  hmacverify.Base64URL,
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime},
+		Sender: hmacverify.Sender{
+			Title: "Sanity", Docs: "https://www.sanity.io/docs/content-lake/webhook-best-practices",
+			Retries: hmacverify.RetriesSome, RetryWindow: time.Minute, RetrySchedule: "2 times, 30 s apart, after 429 and 5xx",
+			Notes: "An outage of a minute loses events.",
+			Facts: []hmacverify.Fact{
+				vector("@sanity/webhook, test/signature.test.ts"), dated("2026-04", docs("", "Sanity changelog")),
+			},
+		},
+	}
+}
+
+// Sentry returns the scheme of Sentry
+// (https://docs.sentry.io/organization/integrations/integration-platform/webhooks/).
+// Sentry-Hook-Timestamp is not signed, so it is ignored; neither are the headers
+// of ID and type. Identity: BodyDigest, because a body holds action, object and
+// times.
+func Sentry() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "sentry",
+		Signature: []string{"Sentry-Hook-Signature"},
+		ID:        hmacverify.Field{Header: "Request-ID"},
+		Type:      hmacverify.Field{Header: "Sentry-Hook-Resource"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Sentry", Docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
+			Waits:   time.Second,
+			Retries: hmacverify.RetriesSome, RetrySchedule: "timeouts and 5xx of published apps",
+			Disables: "1000 timeouts in 24 h, for unpublished apps",
+			Facts: []hmacverify.Fact{
+				registry(), dated("2023-10", docs("", "Sentry changelog")), code("retries", "Sentry's code or staff"),
+			},
+		},
+	}
+}
+
+// Vercel returns the scheme of Vercel
+// (https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks). Identity:
+// SignedID, the body's id.
+func Vercel() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "vercel",
+		Algorithm: hmacverify.SHA1,
+		Signature: []string{"X-Vercel-Signature"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Vercel", Docs: "https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks",
+			Waits:   30 * time.Second,
+			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "exponentially for 24 h",
+			Facts: []hmacverify.Fact{registry(), hearsay("", "Hookdeck's skill for agents")},
+		},
+	}
+}
