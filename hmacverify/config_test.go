@@ -102,7 +102,7 @@ func TestNewRefuses(t *testing.T) {
 	t.Run("no key", func(t *testing.T) {
 		t.Parallel()
 		_, err := hmacverify.New(preset.GitHub(), nil)
-		wantErr(t, err, hmacverify.ErrNoKey)
+		wantErr(t, err, hmacverify.ErrConfig)
 		_, err = hmacverify.NewSigner(preset.GitHub(), nil)
 		wantErr(t, err, hmacverify.ErrConfig)
 	})

@@ -112,11 +112,13 @@ func ExampleVerifier_Check() {
 	// 200
 }
 
-// The reason for a refusal goes to the hook, never to the client.
+// An ErrorHandler sees the reason for a refusal; the client does not.
 func ExampleVerifier_Handler() {
 	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
-		MaxBody: 25 << 20, // what GitHub sends at most
-		OnError: func(r *http.Request, err error) { fmt.Println(r.URL.Path, err) },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			fmt.Println(r.URL.Path, err)
+			hmacverify.WriteError(w, err)
+		},
 	}, "secret")
 	if err != nil {
 		panic(err)
@@ -163,7 +165,7 @@ func ExampleScheme() {
 	// Output:
 	// t=1700000000,v1=78b0
 	// e1 true 1700000000 <nil>
-	// hmacverify: configuration: template must name {body} or {params} exactly once
+	// hmacverify: configuration: scheme "acme": Signed: must name {body} or {params}, once
 }
 
 // While keys rotate both are accepted, and the delivery says which it was.
@@ -236,7 +238,7 @@ func ExampleDelivery_IdempotencyID() {
 	// Output:
 	// evt_1 <nil>
 	// sha256:44136fa355b36 <nil>
-	//  hmacverify: delivery has no replay-proof identity: dropbox signs nothing that tells its events apart
+	//  hmacverify: delivery has no replay-proof identity: dropbox signs nothing that identifies its events
 }
 
 // The sender's side of Standard Webhooks, with a published vector.

@@ -168,7 +168,10 @@ func TestHandler(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	var reasons []error
-	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { reasons = append(reasons, err) }}, testKey)
+	v := newVerifier(t, s, &hmacverify.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		reasons = append(reasons, err)
+		hmacverify.WriteError(w, err)
+	}}, testKey)
 	good := signed(t, s, nil, ruleBody, testKey)
 	const unauthorized = `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
 	const tooLarge = `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`

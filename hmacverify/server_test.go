@@ -45,7 +45,10 @@ func TestServer(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	var failure atomic.Pointer[error]
-	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { failure.Store(&err) }}, testKey)
+	v := newVerifier(t, s, &hmacverify.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		failure.Store(&err)
+		hmacverify.WriteError(w, err)
+	}}, testKey)
 	addr := serve(t, v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body)
 	})))
