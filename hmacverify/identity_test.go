@@ -56,7 +56,7 @@ func TestAReplayKeepsItsIdentity(t *testing.T) {
 	}
 }
 
-func TestIdentity(t *testing.T) {
+func TestDelivery_IdempotencyID(t *testing.T) {
 	t.Parallel()
 	github, dropbox, own := preset.GitHub(), preset.Dropbox(), preset.XSignature256()
 
@@ -146,7 +146,7 @@ func TestIdentity(t *testing.T) {
 	})
 }
 
-func TestEventType(t *testing.T) {
+func TestDelivery_EventType(t *testing.T) {
 	t.Parallel()
 	github, stripe := preset.GitHub(), preset.Stripe()
 	h := signed(t, github, http.Header{"X-Github-Event": {"push"}}, ruleBody, testKey)
@@ -205,7 +205,7 @@ func TestARetryOfBoxIsADuplicate(t *testing.T) {
 	}
 }
 
-func TestDeliveryWithoutHTTP(t *testing.T) {
+func TestDelivery_Context(t *testing.T) {
 	t.Parallel()
 	want := &hmacverify.Delivery{Scheme: "acme", Tenant: "eu/1", ID: "1", IDSigned: true}
 	got, ok := hmacverify.FromContext(hmacverify.NewContext(t.Context(), want))

@@ -98,7 +98,8 @@ func checkPreset(t *testing.T, s hmacverify.Scheme) {
 	}
 }
 
-// Verify must not allocate, or an attacker decides how much garbage there is.
+// Verify allocates the strings that it returns and no more, or an attacker decides
+// how much garbage there is.
 func TestVerifyAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool forget")
@@ -115,8 +116,14 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got != 0 {
-			t.Errorf("%s: got %v allocations, want 0", name, got)
+		want := 0.0
+		for _, path := range []string{s.ID.JSON, s.Timestamp.JSON} {
+			if path != "" {
+				want++ // the text found in the body
+			}
+		}
+		if got > want {
+			t.Errorf("%s: got %v allocations, want %v", name, got, want)
 		}
 	}
 }
