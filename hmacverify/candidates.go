@@ -15,10 +15,11 @@ import (
 func (s *scratch) readHeaders(p *plan, h http.Header) error {
 	found := false
 	for _, name := range p.headers {
-		if values := h[name]; len(values) == 0 || len(values) == 1 && values[0] == "" {
+		values := h[name]
+		if len(values) == 0 || len(values) == 1 && values[0] == "" {
 			continue // one of several headers is enough
 		}
-		value, err := single(h, name)
+		value, err := only(h, name, values)
 		if err != nil {
 			return err
 		}
@@ -193,11 +194,13 @@ func isHeaderToken(s string) bool {
 	return strings.Trim(s, alphabet) == ""
 }
 
-// single returns the value of a header that must be present once. Proxies differ
-// in which of two lines counts, so a signature on one says nothing about the other.
-// name is canonical, so that the map can be indexed directly.
-func single(h http.Header, name string) (string, error) {
-	values := h[name]
+// single returns the value of a header that must be present once. name is canonical,
+// so that the map can be indexed directly.
+func single(h http.Header, name string) (string, error) { return only(h, name, h[name]) }
+
+// only refuses a header that is given twice: proxies differ in which line counts, so
+// a signature on one says nothing about the other.
+func only(h http.Header, name string, values []string) (string, error) {
 	switch {
 	case len(values) > 1:
 		return "", fmt.Errorf("%w: %s given more than once", ErrMalformed, name)

@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// readBodyTime returns the timestamp in the body, by the scheme's path or from its
-// ExtractFunc; empty if there is none and none is needed.
-func (p *plan) readBodyTime(extracted string, body []byte) (string, error) {
-	text := extracted
+// readBodyTime returns the timestamp in the body, by the scheme's path or as its
+// ExtractFunc found it; empty if there is none and none is needed.
+func (s *scratch) readBodyTime(p *plan, body []byte) (string, error) {
+	text := s.bodyTime
 	if p.timePath != nil {
 		text = bodyText(body, p.timePath)
 	}
@@ -18,14 +18,14 @@ func (p *plan) readBodyTime(extracted string, body []byte) (string, error) {
 	return text, nil
 }
 
-// readID returns the event's ID, and whether it is signed; the ID is empty if it is
-// absent or too long for a key. extracted is what an ExtractFunc found.
-func (p *plan) readID(extracted string, h http.Header, body []byte) (id string, signed bool) {
+// readID returns the event's ID, and whether it is signed. The ID is empty if it is
+// absent or too long for a key.
+func (s *scratch) readID(p *plan, h http.Header, body []byte) (id string, signed bool) {
 	switch {
-	case len(extracted) > maxID:
+	case len(s.id) > maxID:
 		return "", true
-	case extracted != "":
-		return extracted, true
+	case s.id != "":
+		return s.id, true
 	case p.idPath != nil:
 		return bodyText(body, p.idPath), p.idSigned
 	}

@@ -52,7 +52,7 @@ func (v *Verifier) receive(r *http.Request) (*Delivery, error) {
 	if v != nil && v.plan != nil && r.Method != v.plan.method {
 		return nil, fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
 	}
-	d, err := v.verify(incoming{header: r.Header, request: r})
+	d, err := v.verify(&incoming{header: r.Header, request: r})
 	if err != nil {
 		return nil, err
 	}

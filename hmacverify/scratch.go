@@ -14,6 +14,8 @@ type scratch struct {
 	values     []string     // of the headers that the template names
 	text       []byte       // the template rendered, without the body
 	split      int          // where in text the body goes
+	bodyTime   string       // the timestamp that an ExtractFunc found
+	id         string       // the ID that an ExtractFunc found
 	keyed      *keyring     // whose MACs macs are
 	macs       []hash.Hash  // one for each key, keyed
 	sum        []byte       // the MAC computed last
@@ -33,7 +35,7 @@ func takeScratch(pool *sync.Pool) *scratch {
 func (s *scratch) release(pool *sync.Pool) {
 	clear(s.values)
 	s.candidates, s.values, s.text = s.candidates[:0], s.values[:0], s.text[:0]
-	s.timestamp, s.split = "", 0
+	s.timestamp, s.split, s.bodyTime, s.id = "", 0, "", ""
 	if cap(s.text) > 2*maxHeader {
 		s.text = nil // do not keep a very long URL
 	}

@@ -90,7 +90,7 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	if err := w.readSignedHeaders(p.template.headers, h); err != nil {
 		return err
 	}
-	found, err := w.signedBytes(p, s.keys.url, h, body)
+	signed, err := w.signedBytes(p, s.keys.url, h, body)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,9 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	signatures := make([]string, len(keys))
 	for i, key := range keys {
 		if p.scheme.Algorithm == Ed25519 {
-			signatures[i] = p.scheme.Prefix + p.encode(ed25519.Sign(key, w.message(found.Signed)))
+			signatures[i] = p.scheme.Prefix + p.encode(ed25519.Sign(key, w.message(signed)))
 		} else {
-			signatures[i] = p.scheme.Prefix + p.encode(w.mac(i, found.Signed))
+			signatures[i] = p.scheme.Prefix + p.encode(w.mac(i, signed))
 		}
 	}
 	p.place(h, w.timestamp, signatures)

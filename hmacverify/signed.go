@@ -10,20 +10,19 @@ import (
 // signedBytes prepares what the signature covers. It renders the texts before and
 // after the body into s and returns what stands between them: the body, its form
 // fields, or what the scheme's ExtractFunc found.
-func (s *scratch) signedBytes(p *plan, url string, h http.Header, body []byte) (Extracted, error) {
+func (s *scratch) signedBytes(p *plan, url string, h http.Header, body []byte) ([]byte, error) {
 	s.text = s.render(p, p.template.before, url)
 	s.split = len(s.text)
 	s.text = s.render(p, p.template.after, url)
 	switch {
 	case p.template.params:
-		fields, err := formFields(body)
-		return Extracted{Signed: fields}, err
+		return formFields(body)
 	case p.scheme.JSONObject && !isObject(body):
-		return Extracted{}, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
+		return nil, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
 	case p.scheme.Extract != nil:
 		return s.extract(p, url, h, body)
 	}
-	return Extracted{Signed: body}, nil
+	return body, nil
 }
 
 // render appends parts to the text. The values of headers were checked before.
@@ -83,19 +82,20 @@ func formFields(body []byte) ([]byte, error) {
 
 // extract calls the scheme's ExtractFunc. The signatures that it finds count only
 // if the scheme names no header for them.
-func (s *scratch) extract(p *plan, url string, h http.Header, body []byte) (Extracted, error) {
+func (s *scratch) extract(p *plan, url string, h http.Header, body []byte) ([]byte, error) {
 	found, err := p.scheme.Extract(url, h, body)
 	if err != nil {
-		return Extracted{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
+	s.bodyTime, s.id = found.Timestamp, found.ID
 	if len(p.headers) > 0 {
-		return found, nil
+		return found.Signed, nil
 	}
 	for _, signature := range found.Signatures[:min(len(found.Signatures), maxCandidates)] {
 		s.add(p, signature)
 	}
 	if len(s.candidates) == 0 {
-		return Extracted{}, fmt.Errorf("%w: no signature of the scheme's length and encoding in the body", ErrMalformed)
+		return nil, fmt.Errorf("%w: no signature of the scheme's length and encoding in the body", ErrMalformed)
 	}
-	return found, nil
+	return found.Signed, nil
 }

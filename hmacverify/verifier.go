@@ -80,13 +80,13 @@ func (v *Verifier) Verified(d *Delivery) bool {
 //
 // With Options.Keys there is no key without a request; use [Verifier.Check].
 func (v *Verifier) Verify(h http.Header, body []byte) (Delivery, error) {
-	return v.verify(incoming{header: h, body: body})
+	return v.verify(&incoming{header: h, body: body})
 }
 
 // VerifyAt is Verify for a delivery that has waited in a queue: its timestamp is
 // compared with the time at which it was received. The zero time is now.
 func (v *Verifier) VerifyAt(received time.Time, h http.Header, body []byte) (Delivery, error) {
-	return v.verify(incoming{header: h, body: body, received: received})
+	return v.verify(&incoming{header: h, body: body, received: received})
 }
 
 // incoming is a delivery before it is verified.
@@ -101,7 +101,7 @@ type incoming struct {
 // beside it. The order is that of their costs, and of trust: what the headers
 // alone decide comes before the body is read, and nothing in the body is believed
 // before its signature has matched.
-func (v *Verifier) verify(in incoming) (d Delivery, err error) {
+func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 	if v == nil || v.plan == nil {
 		return d, errZeroVerifier
 	}
@@ -126,15 +126,15 @@ func (v *Verifier) verify(in incoming) (d Delivery, err error) {
 	if err != nil {
 		return d, err
 	}
-	found, err := s.signedBytes(p, keys.url, in.header, body) // signed.go
+	signed, err := s.signedBytes(p, keys.url, in.header, body) // signed.go
 	if err != nil {
 		return d, err
 	}
-	key, ok := s.match(p, keys, found.Signed) // match.go
+	key, ok := s.match(p, keys, signed) // match.go
 	if !ok {
 		return d, ErrMismatch
 	}
-	inBody, err := p.readBodyTime(found.Timestamp, body) // fields.go
+	inBody, err := s.readBodyTime(p, body) // fields.go
 	if err != nil {
 		return d, err
 	}
@@ -143,7 +143,7 @@ func (v *Verifier) verify(in incoming) (d Delivery, err error) {
 			return d, err
 		}
 	}
-	id, idSigned := p.readID(found.ID, in.header, body)
+	id, idSigned := s.readID(p, in.header, body)
 	return Delivery{
 		Scheme: p.scheme.Name, Tenant: keys.tenant, Key: key, Time: sent,
 		ID: id, IDSigned: idSigned, Identity: p.scheme.Identity,
