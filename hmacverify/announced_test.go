@@ -13,13 +13,14 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// A signature can be well-formed and wrong, so whoever announces a body has not
-// shown yet that he may send one.
-func TestABodyThatIsAnnouncedAndDoesNotComeCostsLittle(t *testing.T) {
+// A signature can be well-formed and wrong, so a client that announces a body has
+// not shown yet that it may send one.
+func TestVerifier_AnnouncedBodyDoesNotArrive(t *testing.T) {
 	const limit, clients, bound = 1 << 20, 200, 128 << 10
 	var announced atomic.Int64
 	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{
-		MaxBody: limit,
+		MaxBody:      limit,
+		ErrorHandler: quietOptions().ErrorHandler,
 		Keys: func(*http.Request) (hmacverify.Tenant, error) {
 			announced.Add(1)
 			return hmacverify.Tenant{Name: "tenant", Keys: []string{"key"}}, nil
@@ -42,7 +43,7 @@ func TestABodyThatIsAnnouncedAndDoesNotComeCostsLittle(t *testing.T) {
 	for announced.Load() < clients {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(50 * time.Millisecond) // from the key function to the read it is a few instructions
+	time.Sleep(50 * time.Millisecond) // the read follows the key function within a few instructions
 	if growth := int64(heapInUse()) - int64(before); growth > clients*bound {
 		t.Errorf("%d bytes of heap for each connection, want at most %d", growth/clients, bound)
 	}

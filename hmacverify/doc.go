@@ -1,25 +1,35 @@
-// Package hmacverify verifies webhooks: that a request was signed by whoever
-// has the key, over exactly the bytes that arrived, and not long ago. It knows
-// how more than a hundred senders sign, and can be told how others do.
+// Package hmacverify verifies incoming webhooks: that the sender signed exactly the
+// bytes that arrived, and recently. How a sender signs is data. Package
+// hmacverify/preset has more than a hundred senders; describe any other with a
+// [Scheme].
 //
-//	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
+//	verifier, err := hmacverify.New(preset.Stripe(), nil, secret)
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	mux.Handle("POST /webhooks", verifier.Handler(events))
+//	mux.Handle("POST /webhooks/stripe", verifier.Handler(events))
 //
-// The events handler sees verified requests only. It reads the body as usual,
+// The events handler receives only verified requests. It reads the body as usual,
 // or takes the [Delivery] from the context:
 //
 //	d, _ := hmacverify.FromContext(r.Context())
 //	id, err := d.IdempotencyID()
 //
+// All other requests get a 401 that does not say what was wrong. The reason is
+// logged with log/slog, or passed to Options.ErrorHandler.
+//
+// # Verifying
+//
+// [Verifier.Handler] is middleware. [Verifier.Check] verifies a request and leaves
+// the response to you, with [Status] and [WriteError]. [Verifier.Verify] takes
+// headers and a body, for queues and functions without net/http. All three run the
+// same steps.
+//
 // # Schemes
 //
-// A [Scheme] is data: which header, which hash, which bytes. Presets are
-// functions that return one: [GitHub], [Stripe], [Slack], [Shopify],
-// [StandardWebhooks] and many more, by field in the preset files. If yours is
-// missing, write it from the provider's page:
+// A [Scheme] says which headers carry the signature, with which hash and over which
+// bytes, and where timestamp, event ID and type are. If there is no preset for a
+// sender, write one from its documentation:
 //
 //	acme := hmacverify.Scheme{
 //		Name:      "acme",
@@ -31,30 +41,34 @@
 //		Identity:  hmacverify.SignedID,
 //	}
 //
-// # Three layers
+// How the sender behaves is data too, see [Sender]: how large its bodies are and
+// for how long it retries. The body limit and the tolerance of the timestamp follow
+// from it. Some senders ask an endpoint to prove itself before they deliver;
+// handlers that answer such handshakes are in hmacverify/preset.
 //
-// [Verifier.Verify] takes headers and a body and touches nothing else.
-// [Verifier.Check] reads a request and puts its body back. [Verifier.Handler]
-// is middleware. Each is a few lines on top of the one before. [Signer] is the
-// other side, for senders and tests.
+// # Identity
 //
-// # Which event is it?
-//
-// A valid signature says who sent a delivery, not that it is new. Most of what
-// identifies one, such as X-GitHub-Delivery, is not signed: whoever captures a
-// delivery can send it again under another ID, and the signature holds.
-// [Delivery.IdempotencyID] therefore returns only what the signature covers,
-// and an error where nothing suitable is covered. Each preset says which of
-// three kinds it is: [SignedID], [BodyDigest] or [NoIdentity].
+// A valid signature proves who sent a delivery, not that it is new. Most delivery
+// IDs, such as X-GitHub-Delivery, are not signed: an attacker who captures a
+// delivery can send it again under another ID, with the same valid signature.
+// [Delivery.IdempotencyID] therefore returns only what the signature covers, and an
+// error if nothing suitable is covered. A scheme is one of three kinds: [SignedID],
+// [BodyDigest] or [NoIdentity].
 //
 // # Keys
 //
-// Give [New] more than one key, newest first, while you rotate. For endpoints
-// that many senders share, Options.Keys finds the keys by request. Keys are
-// decoded as the scheme says, never by guess, and an empty one is an error.
+// Give [New] several keys, newest first, while you rotate; Delivery.Key says which
+// one matched. For an endpoint that many senders share, Options.Keys returns the
+// keys for a request. A key is decoded as the scheme says and never by guess.
 //
-// # What clients are told
+// # Storing deliveries
 //
-// 401, whatever was wrong with the signature; 413 for a body over the limit.
-// The reason goes to Options.OnError.
+// [Delivery.Stored] returns what a store needs to process a delivery later, without
+// its signature. [Stored.RestoreUnverified] turns that into the delivery again; its
+// name says that nothing is verified a second time.
+//
+// # Testing
+//
+// A test is the sender: a [Signer] signs as the scheme does, and
+// [Signer.NewRequest] returns a request that the endpoint accepts.
 package hmacverify

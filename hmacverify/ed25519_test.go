@@ -21,7 +21,7 @@ func ed25519Keys(s hmacverify.Scheme) (public, private string) {
 	return s.KeyPrefix + base64.StdEncoding.EncodeToString(key), base64.StdEncoding.EncodeToString(seed)
 }
 
-func TestEd25519(t *testing.T) {
+func TestVerifier_Ed25519(t *testing.T) {
 	t.Parallel()
 	s := preset.Discord()
 	public, private := ed25519Keys(s)

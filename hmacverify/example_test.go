@@ -15,7 +15,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// send plays the sender: it signs body and delivers it to h.
+// send signs body as the sender does and delivers it to h.
 func send(h http.Handler, s hmacverify.Scheme, key, body string) *httptest.ResponseRecorder {
 	signer, err := hmacverify.NewSigner(s, nil, key)
 	if err != nil {
@@ -53,7 +53,7 @@ func Example() {
 	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}
 }
 
-// A published vector of GitHub's.
+// The delivery is from GitHub's documentation.
 func ExampleVerifier_Verify() {
 	verifier, err := hmacverify.New(preset.GitHub(), nil, "It's a Secret to Everybody")
 	if err != nil {
@@ -71,8 +71,8 @@ func ExampleVerifier_Verify() {
 	// hmacverify: signature does not match true
 }
 
-// A delivery that waited in a queue is verified against the time of its
-// receipt.
+// A delivery that waited in a queue is compared with the time at which it was
+// received.
 func ExampleVerifier_VerifyAt() {
 	verifier, err := hmacverify.New(preset.Mux(), nil, "SuperSecret123")
 	if err != nil {
@@ -91,7 +91,7 @@ func ExampleVerifier_VerifyAt() {
 	// true
 }
 
-// Check is for those who answer refused requests themselves.
+// With Check the response to a refused request is yours.
 func ExampleVerifier_Check() {
 	verifier, err := hmacverify.New(preset.GitHub(), nil, "secret")
 	if err != nil {
@@ -112,11 +112,13 @@ func ExampleVerifier_Check() {
 	// 200
 }
 
-// The reason for a refusal goes to the hook, never to the client.
+// An ErrorHandler sees the reason for a refusal; the client does not.
 func ExampleVerifier_Handler() {
 	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
-		MaxBody: 25 << 20, // what GitHub sends at most
-		OnError: func(r *http.Request, err error) { fmt.Println(r.URL.Path, err) },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			fmt.Println(r.URL.Path, err)
+			hmacverify.WriteError(w, err)
+		},
 	}, "secret")
 	if err != nil {
 		panic(err)
@@ -163,10 +165,10 @@ func ExampleScheme() {
 	// Output:
 	// t=1700000000,v1=78b0
 	// e1 true 1700000000 <nil>
-	// hmacverify: configuration: template must name {body} or {params} exactly once
+	// hmacverify: configuration: scheme "acme": Signed: must name {body} or {params}, once
 }
 
-// While keys rotate both are accepted, and the delivery says which it was.
+// While keys rotate both are accepted, and the delivery says which one matched.
 func ExampleNew_rotation() {
 	verifier, err := hmacverify.New(preset.GitHub(), nil, "new secret", "old secret")
 	if err != nil {
@@ -183,7 +185,7 @@ func ExampleNew_rotation() {
 	// key 0
 }
 
-// One endpoint for many senders, each with its own key.
+// One endpoint serves many senders, each with its own key.
 func ExampleOptions_keys() {
 	keys := map[string]hmacverify.Tenant{
 		"acme": {Name: "acme", Keys: []string{"acme's secret"}},
@@ -236,10 +238,10 @@ func ExampleDelivery_IdempotencyID() {
 	// Output:
 	// evt_1 <nil>
 	// sha256:44136fa355b36 <nil>
-	//  hmacverify: delivery has no replay-proof identity: dropbox signs nothing that tells its events apart
+	//  hmacverify: delivery has no replay-proof identity: dropbox signs nothing that identifies its events
 }
 
-// The sender's side of Standard Webhooks, with a published vector.
+// The delivery is from the specification of Standard Webhooks.
 func ExampleSigner_Sign() {
 	signer, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if err != nil {
@@ -256,7 +258,7 @@ func ExampleSigner_Sign() {
 	// v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
 }
 
-// Without net/http there is a context all the same.
+// Code without net/http passes a delivery on in a context, too.
 func ExampleNewContext() {
 	d := &hmacverify.Delivery{Scheme: "queue", ID: "1", IDSigned: true, Identity: hmacverify.SignedID}
 	ctx := hmacverify.NewContext(context.Background(), d)
@@ -265,7 +267,7 @@ func ExampleNewContext() {
 	// Output: queue 1 true
 }
 
-// Zoom asks an endpoint to sign a token before it sends events.
+// Zoom has an endpoint sign a token before it sends events.
 func ExampleZoomChallenge() {
 	verifier, err := hmacverify.New(preset.Zoom(), nil, "secret")
 	if err != nil {
@@ -282,7 +284,7 @@ func ExampleZoomChallenge() {
 	// 401
 }
 
-// Meta asks with a GET; its events are POSTs.
+// Meta sets an endpoint up with a GET; its events are POSTs.
 func ExampleMetaChallenge() {
 	mux := http.NewServeMux()
 	mux.Handle("GET /webhooks", preset.MetaChallenge("a token of mine"))

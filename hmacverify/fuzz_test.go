@@ -98,7 +98,7 @@ func FuzzTemplate(f *testing.F) {
 // FuzzTimestamp: what is accepted lies within the tolerance, and is written in
 // one way only.
 func FuzzTimestamp(f *testing.F) {
-	s := preset.Slack()
+	s := anySender(preset.Slack())
 	v := newVerifier(f, s, testOptions(), testKey)
 	for _, seed := range []string{"1795435200", "+1795435200", "01795435200", "1e9", "", "-1", "4611686018427387904", "99999999999999999999"} {
 		f.Add(seed)

@@ -29,8 +29,8 @@ func newVerifier(tb testing.TB, s hmacverify.Scheme, o *hmacverify.Options, keys
 	return v
 }
 
-// signed returns the headers of a delivery of body, signed at testNow. The
-// headers that are given are there before; the scheme may sign them.
+// signed returns the headers of a delivery of body, signed at testNow. The scheme
+// may sign the headers in h, which is not changed.
 func signed(tb testing.TB, s hmacverify.Scheme, h http.Header, body string, keys ...string) http.Header {
 	tb.Helper()
 	signer, err := hmacverify.NewSigner(s, testOptions(), keys...)
@@ -46,7 +46,21 @@ func signed(tb testing.TB, s hmacverify.Scheme, h http.Header, body string, keys
 	return h
 }
 
-// wantErr fails unless err is want; nil is no error.
+// anySender returns s as if nothing were known of its sender, for tests of bounds
+// that otherwise follow from what is known.
+func anySender(s hmacverify.Scheme) hmacverify.Scheme {
+	s.Sender = hmacverify.Sender{}
+	return s
+}
+
+// quietOptions refuses as by default, but logs nothing.
+func quietOptions() *hmacverify.Options {
+	return &hmacverify.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		hmacverify.WriteError(w, err)
+	}}
+}
+
+// wantErr fails unless err is want, which is nil for no error.
 func wantErr(tb testing.TB, err, want error) {
 	tb.Helper()
 	if want == nil && err != nil || want != nil && !errors.Is(err, want) {

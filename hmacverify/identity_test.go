@@ -31,7 +31,7 @@ func identityOf(tb testing.TB, d hmacverify.Delivery) string {
 	return d.Scheme + " " + id
 }
 
-func TestIdentity(t *testing.T) {
+func TestDelivery_IdempotencyID(t *testing.T) {
 	t.Parallel()
 	github, dropbox, own := preset.GitHub(), preset.Dropbox(), preset.XSignature256()
 
@@ -121,7 +121,7 @@ func TestIdentity(t *testing.T) {
 	})
 }
 
-func TestEventType(t *testing.T) {
+func TestDelivery_EventType(t *testing.T) {
 	t.Parallel()
 	github, stripe := preset.GitHub(), preset.Stripe()
 	h := signed(t, github, http.Header{"X-Github-Event": {"push"}}, ruleBody, testKey)
@@ -134,7 +134,7 @@ func TestEventType(t *testing.T) {
 	}
 }
 
-func TestDeliveryWithoutHTTP(t *testing.T) {
+func TestDelivery_Context(t *testing.T) {
 	t.Parallel()
 	want := &hmacverify.Delivery{Scheme: "acme", Tenant: "eu/1", ID: "1", IDSigned: true}
 	got, ok := hmacverify.FromContext(hmacverify.NewContext(t.Context(), want))

@@ -3,19 +3,40 @@ package hmacverify
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// The event's ID is often in the body, and the body is up to a megabyte of
-// JSON of which we want one string. This scanner walks to it and stops there:
-// no tree, no copy, no recursion. It is not a validator, and need not be one:
-// it reads only bytes whose signature was checked.
+// The event's ID is often in the body, which may be a megabyte of JSON. This
+// scanner walks to the ID and stops there: no tree, no copy, no recursion. It need
+// not validate, because it reads only bytes whose signature matched.
 
-// jsonValue returns the token at path, still quoted if it is a string, or nil
-// if there is no string or number at that place. Of members with the same
-// name the first counts.
+// path splits a JSON path of the scheme. A member's name that contains a dot cannot
+// be written; no sender that we know of has one.
+func (p *plan) path(field, s string) ([]string, error) {
+	if s == "" {
+		return nil, nil
+	}
+	if s[0] == '$' || s[0] == '/' || strings.ContainsAny(s, "[]") || strings.TrimSpace(s) != s {
+		return nil, p.wrong(field, "%q is not a path of this package: write %q, names and array indexes joined by dots", s, dotted(s))
+	}
+	path := strings.Split(s, ".")
+	if slices.Contains(path, "") {
+		return nil, p.wrong(field, "%q has an empty name: write %q", s, "data.0.id")
+	}
+	return path, nil
+}
+
+// dotted rewrites JSONPath and JSON Pointer, for an error.
+func dotted(s string) string {
+	names := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("$./[]'\" \t\r\n", r) })
+	return strings.Join(names, ".")
+}
+
+// jsonValue returns the token at path, still quoted if it is a string, or nil if
+// there is no string or number. If a name occurs twice, the first counts.
 func jsonValue(doc []byte, path []string) []byte {
 	at := skipSpace(doc, 0)
 	for _, name := range path {
@@ -30,10 +51,10 @@ func jsonValue(doc []byte, path []string) []byte {
 	return doc[at:end]
 }
 
-// jsonText returns what the token says: a string without quotes and escapes,
-// or a number as it is written. It is a part of doc unless there are escapes.
-// Bytes and escapes that are no characters would all become the same one, and
-// different IDs with them, so beside escapes they are not accepted.
+// jsonText returns a token's text: a string without quotes and escapes, or a number
+// as written. It is a part of the document unless there are escapes. Bytes and
+// escapes that are not characters would all decode to the same one, and different
+// IDs with them, so in a string with escapes they are refused.
 func jsonText(token []byte) ([]byte, bool) {
 	switch {
 	case len(token) == 0:
@@ -62,8 +83,8 @@ func child(doc []byte, i int, name string) int {
 	return -1
 }
 
-// member walks over the members of an object whose brace is before i. It stops
-// at the one that it wants, so an ID that stands in front costs nothing.
+// member walks over the members of an object whose brace is before i, up to the one
+// with the name. So an ID at the start of a large body costs nothing.
 func member(doc []byte, i int, name string) int {
 	for {
 		i = skipSpace(doc, i)
@@ -157,8 +178,8 @@ func skipValue(doc []byte, i int) int {
 	return i
 }
 
-// skipNested counts brackets with a counter, not with the stack: how deep a
-// body nests must not cost memory.
+// skipNested counts brackets and does not recurse: the nesting of a body must not
+// cost memory.
 func skipNested(doc []byte, i int) int {
 	for depth := 0; i < len(doc); i++ {
 		switch c := doc[i]; {
@@ -168,7 +189,7 @@ func skipNested(doc []byte, i int) int {
 				return -1
 			}
 			i = end - 1
-		case c < '[': // digits, commas, colons and spaces: the most, so first
+		case c < '[': // digits, commas, colons, spaces: the most frequent first
 		case c == '{' || c == '[':
 			depth++
 		case c == '}' || c == ']':
@@ -180,8 +201,8 @@ func skipNested(doc []byte, i int) int {
 	return -1
 }
 
-// skipString returns the index after the string that starts at i, or -1. It
-// looks for quotes with IndexByte, which goes through 32 bytes at a time.
+// skipString returns the index after the string that starts at i, or -1. IndexByte
+// scans 32 bytes at a time.
 func skipString(doc []byte, i int) int {
 	for end := i + 1; ; end++ {
 		n := bytes.IndexByte(doc[end:], '"')
@@ -210,12 +231,12 @@ func isLiteral(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
 }
 
-// isObject reports whether doc can be nothing but an object.
+// isObject reports whether doc, if it is JSON, is an object.
 func isObject(doc []byte) bool {
 	i := skipSpace(doc, 0)
 	return i < len(doc) && doc[i] == '{'
 }
 
-// isScalar reports whether a value that starts with c can be an identity: a
-// string or a number, not null, true, an object or an array.
+// isScalar reports whether a value that starts with c is a string or a number. null,
+// true, objects and arrays identify nothing.
 func isScalar(c byte) bool { return c == '"' || c == '-' || '0' <= c && c <= '9' }

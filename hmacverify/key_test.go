@@ -16,7 +16,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-func TestRotation(t *testing.T) {
+func TestVerifier_KeyRotation(t *testing.T) {
 	t.Parallel()
 	s := preset.GitHub()
 	v := newVerifier(t, s, nil, "newest", "older", "oldest")
@@ -29,14 +29,14 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a key that was dropped is refused", func(t *testing.T) {
+	t.Run("a removed key is refused", func(t *testing.T) {
 		t.Parallel()
 		_, err := v.Verify(signed(t, s, nil, ruleBody, "ancient"), []byte(ruleBody))
 		wantErr(t, err, hmacverify.ErrMismatch)
 	})
 }
 
-func TestKeyEncodings(t *testing.T) {
+func TestNew_KeyEncodings(t *testing.T) {
 	t.Parallel()
 	key := []byte{0xfb, 0xff, 0, 1, 2, 3, 4}
 	for _, tt := range []struct {
@@ -69,7 +69,7 @@ func TestKeyEncodings(t *testing.T) {
 	}
 }
 
-func TestAStripeSecretIsNotDecoded(t *testing.T) {
+func TestNew_StripeSecretIsRaw(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	s := preset.Stripe()
@@ -82,7 +82,7 @@ func TestAStripeSecretIsNotDecoded(t *testing.T) {
 	wantErr(t, err, hmacverify.ErrMismatch)
 }
 
-func TestKeysByRequest(t *testing.T) {
+func TestOptions_Keys(t *testing.T) {
 	t.Parallel()
 	s := preset.GitHub()
 	asked := 0
@@ -117,7 +117,7 @@ func TestKeysByRequest(t *testing.T) {
 	}{
 		{"a tenant's delivery is accepted under its key", "/b", "key-b", nil, 200},
 		{"another tenant's key is refused", "/a", "key-b", hmacverify.ErrMismatch, 401},
-		{"an unknown tenant is refused", "/nobody", "key-a", hmacverify.ErrNoKey, 401},
+		{"an unknown tenant is refused", "/unknown", "key-a", hmacverify.ErrNoKey, 401},
 		{"a tenant without keys is refused", "/keyless", "key-a", hmacverify.ErrNoKey, 401},
 		{"an empty key is refused", "/empty", "x", hmacverify.ErrConfig, 503},
 		{"keys without a tenant's name are refused", "/nameless", "key", hmacverify.ErrConfig, 503},
@@ -129,7 +129,7 @@ func TestKeysByRequest(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a key store that is down is our failure, not the sender's", func(t *testing.T) {
+	t.Run("an unavailable key store is a failure of ours and not the sender's", func(t *testing.T) {
 		if _, err := check("/broken", "key-a"); err == nil || hmacverify.Status(err) != 503 {
 			t.Errorf("got %v, status %d", err, hmacverify.Status(err))
 		}
@@ -178,7 +178,7 @@ func TestKeysByRequest(t *testing.T) {
 	})
 }
 
-func TestTheZeroVerifierRefusesEverything(t *testing.T) {
+func TestVerifier_Zero(t *testing.T) {
 	t.Parallel()
 	h := signed(t, preset.GitHub(), nil, ruleBody, "k")
 	for _, v := range []*hmacverify.Verifier{nil, {}} {
@@ -200,8 +200,8 @@ func unreachable(tb testing.TB) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { tb.Error("the handler was reached") })
 }
 
-// No way of printing anything of ours may show a key, a MAC or a body.
-func TestNothingPrintsASecret(t *testing.T) {
+// No way to print a value of this package may show a key, a MAC or a body.
+func TestVerifier_PrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-key-00112233"
 	const body = `{"eventId":"1","secret":"canary-body"}`

@@ -1,195 +1,144 @@
 package hmacverify
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"net/http"
 	"strings"
-	"sync"
-	"time"
 )
 
-// keyring holds the keys of one sender, newest first, and what is needed again
-// and again to verify with them. It is safe for concurrent use.
+// findKeys returns the keys to verify with, and gives s their MACs. It runs after
+// the headers were checked: finding a tenant's keys may cost a query, which a
+// request without a signature must not cause.
+func (v *Verifier) findKeys(s *scratch, r *http.Request) (keys *keyring, err error) {
+	if keys = v.keys; keys == nil {
+		if keys, err = v.tenantKeys(r); err != nil {
+			return nil, err
+		}
+	}
+	return keys, s.keyWith(v.plan, keys)
+}
+
+// tenantKeys calls the key function.
+func (v *Verifier) tenantKeys(r *http.Request) (*keyring, error) {
+	if r == nil {
+		return nil, fmt.Errorf("%w: Options.Keys needs a request: call Check", ErrNoKey)
+	}
+	p := v.plan
+	t, err := v.opts.Keys(r)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("hmacverify: Options.Keys: %w", err)
+	case len(t.Keys) == 0:
+		return nil, fmt.Errorf("%w: Options.Keys returned none", ErrNoKey)
+	case t.Name == "" || len(t.Name) > maxTenantLength:
+		// Without names two tenants would share a scope, and an event of one
+		// could pass for a duplicate of the other's.
+		return nil, p.wrong("Tenant.Name", "must be 1 to %d bytes", maxTenantLength)
+	}
+	keys, err := newVerifyKeys(p, cmp.Or(t.URL, v.opts.URL), t.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if keys.url == "" && p.template.has(urlPart, "") {
+		return nil, p.wrong("Tenant.URL", "the template signs the URL: set it, or Options.URL")
+	}
+	keys.tenant = t.Name
+	return keys, nil
+}
+
+// keyring holds the keys of one sender, newest first. It is never changed.
 //
-// The keys are in a closure because package fmt prints any struct that it is
-// given, unexported fields and what they point to, but never looks into a func.
+// The keys are in a closure because package fmt prints any struct, its unexported
+// fields and what they point to, but does not look into a func.
 type keyring struct {
 	tenant, url string
 	keys        func() [][]byte
-	pool        sync.Pool // of *work
 }
 
-// newKeyring decodes the keys. Errors say which key is wrong, never what it is.
-func newKeyring(p *plan, keys []string) (*keyring, error) {
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, ErrNoKey)
-	}
-	if len(keys) > maxKeys {
-		return nil, fmt.Errorf("%w: more than %d keys", ErrConfig, maxKeys)
+// newKeyring decodes the keys. Errors say which key is wrong, not what it is.
+func newKeyring(p *plan, url string, keys []string) (*keyring, error) {
+	if n := len(keys); n == 0 || n > maxKeys {
+		return nil, p.wrong("keys", "there are %d; give 1 to %d", n, maxKeys)
 	}
 	decoded := make([][]byte, len(keys))
 	for i, key := range keys {
-		b, err := p.decodeKey(key)
-		if err != nil {
-			return nil, fmt.Errorf("%w: key %d %w", ErrConfig, i, err)
+		b, wrong := p.decodeKey(key)
+		if wrong != "" {
+			return nil, p.wrong(keyName(i), "%s", wrong)
 		}
 		decoded[i] = b
 	}
-	return &keyring{keys: func() [][]byte { return decoded }}, nil
+	return &keyring{url: url, keys: func() [][]byte { return decoded }}, nil
 }
 
-// newVerifyKeys is newKeyring, and for Ed25519 sees that they are public keys.
-func newVerifyKeys(p *plan, keys []string) (*keyring, error) {
-	r, err := newKeyring(p, keys)
+// newVerifyKeys is newKeyring for keys to verify with.
+func newVerifyKeys(p *plan, url string, keys []string) (*keyring, error) {
+	r, err := newKeyring(p, url, keys)
 	if err != nil || p.scheme.Algorithm != Ed25519 {
 		return r, err
 	}
 	for i, key := range r.keys() {
 		if len(key) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("%w: key %d %w", ErrConfig, i, errKeySize)
+			return nil, p.wrong(keyName(i), "a public key of Ed25519 has %d bytes, this has %d", ed25519.PublicKeySize, len(key))
 		}
 	}
 	return r, nil
 }
 
-// decodeKey decodes as the scheme says. It does not try another encoding when
-// one fails: a Stripe secret starts with "whsec_" and is raw, a Standard
-// Webhooks secret starts with "whsec_" and is base64, and a Zendesk secret
+func keyName(i int) string { return fmt.Sprintf("key %d", i) }
+
+// decodeKey decodes a key as the scheme says, or says what is wrong with it. It
+// does not try another encoding: a Stripe secret starts with "whsec_" and is raw, a
+// Standard Webhooks secret starts with "whsec_" and is base64, and a Zendesk secret
 // looks like base64 and is raw.
-func (p *plan) decodeKey(key string) ([]byte, error) {
-	key = strings.TrimPrefix(key, p.scheme.KeyPrefix)
-	b := []byte(key)
+func (p *plan) decodeKey(key string) (decoded []byte, wrong string) {
+	bare := strings.TrimPrefix(key, p.scheme.KeyPrefix)
+	if strings.TrimSpace(key) != key || strings.TrimSpace(bare) != bare {
+		return nil, "has white space at its start or end, as files have a newline: trim it; " +
+			"if it belongs to a binary key, set KeyEncoding HexKey and give the key in hex"
+	}
+	decoded = []byte(bare)
 	var err error
 	switch p.scheme.KeyEncoding {
 	case Base64Key:
-		b, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(key, "="))
+		decoded, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(bare, "="))
+		wrong = "is not base64, as KeyEncoding Base64Key says it is"
 	case HexKey:
-		b, err = hex.DecodeString(key)
+		decoded, err = hex.DecodeString(bare)
+		wrong = "is not hex, as KeyEncoding HexKey says it is"
 	}
 	switch {
 	case err != nil:
-		return nil, errBadKey // err would quote a byte of the key
-	case len(b) == 0:
-		return nil, errEmptyKey
+		return nil, wrong // err would quote a byte of the key
+	case len(decoded) == 0:
+		return nil, "is empty"
 	}
-	return b, nil
+	return decoded, ""
 }
 
-// work is the scratch space of one verification. It lives in a keyring's pool,
-// because a hash behind an interface makes every buffer that it touches
-// escape: buffers that live as long as the hash are allocated once.
-type work struct {
-	macs       []hash.Hash  // one for each key, keyed
-	sum        []byte       // the MAC that we made
-	candidates [][room]byte // the signatures that we were sent, decoded
-	text       []byte       // the template rendered, without the body
-	split      int          // where in text the body goes
-	strings    stringArena  // what was found in bodies
-	timestamp  string       // as received
-	sent       time.Time    // parsed
-}
-
-// room is enough to decode a padded base64 SHA-512 in place.
-const room = 66
-
-// get returns scratch space for the keyring, keyed.
-func (r *keyring) get(p *plan) *work {
-	if w, ok := r.pool.Get().(*work); ok {
-		return w
+// keyWith makes the MACs of r's keys, unless s has them from the delivery before.
+// Package hmac panics if a FIPS mode forbids a key or a hash; here that is an
+// error, and New finds it.
+func (s *scratch) keyWith(p *plan, r *keyring) (err error) {
+	if s.keyed == r || p.newHash == nil {
+		return nil
 	}
-	w := &work{}
-	if p.newHash != nil {
-		w.macs = make([]hash.Hash, len(r.keys()))
-		for i, key := range r.keys() {
-			w.macs[i] = hmac.New(p.newHash, key)
+	keys := r.keys()
+	macs := make([]hash.Hash, 0, len(keys))
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = p.wrong(keyName(len(macs)), "cannot be used: %v", reason)
 		}
+	}()
+	for _, key := range keys {
+		macs = append(macs, hmac.New(p.newHash, key))
 	}
-	return w
-}
-
-// put gives it back, without what belongs to the request.
-func (r *keyring) put(w *work) {
-	w.candidates, w.text = w.candidates[:0], w.text[:0]
-	w.timestamp, w.sent, w.split = "", time.Time{}, 0
-	if cap(w.text) > maxHeader*2 {
-		w.text = nil // an Ed25519 message, or a very long URL
-	}
-	r.pool.Put(w)
-}
-
-// match returns the index of the newest key that made one of the candidates.
-// Each key costs one MAC, however many candidates there are, and every
-// comparison takes the same time wherever the bytes differ.
-func (r *keyring) match(p *plan, w *work, body []byte) (int, bool) {
-	if p.scheme.Algorithm == Ed25519 {
-		return r.matchEd25519(w, body)
-	}
-	for i := range w.macs {
-		mac := w.mac(i, body)
-		for j := range w.candidates {
-			if hmac.Equal(mac, w.candidates[j][:p.size]) {
-				return i, true
-			}
-		}
-	}
-	return 0, false
-}
-
-// mac returns the MAC under key i, valid until the next call.
-func (w *work) mac(i int, body []byte) []byte {
-	h := w.macs[i]
-	h.Reset()
-	if w.split > 0 {
-		h.Write(w.text[:w.split])
-	}
-	h.Write(body)
-	if w.split < len(w.text) {
-		h.Write(w.text[w.split:])
-	}
-	w.sum = h.Sum(w.sum[:0])
-	return w.sum
-}
-
-// matchEd25519 has to put the message together: the signature hashes it twice,
-// and the standard library takes it in one piece.
-func (r *keyring) matchEd25519(w *work, body []byte) (int, bool) {
-	message := w.message(body)
-	for i, key := range r.keys() {
-		for j := range w.candidates {
-			if ed25519.Verify(key, message, w.candidates[j][:ed25519.SignatureSize]) {
-				return i, true
-			}
-		}
-	}
-	return 0, false
-}
-
-// message is the one place where the signed bytes are put together. It does not
-// use the scratch space: a pool would keep a megabyte for each that came by.
-func (w *work) message(body []byte) []byte {
-	m := make([]byte, 0, len(w.text)+len(body))
-	m = append(m, w.text[:w.split]...)
-	m = append(m, body...)
-	return append(m, w.text[w.split:]...)
-}
-
-// stringArena makes strings out of bytes without an allocation for each: some
-// thirty share a block. A strings.Builder never writes again to bytes that it
-// has handed out, so the strings are as constant as any.
-type stringArena struct{ b strings.Builder }
-
-const arenaBlock = 1 << 10
-
-func (a *stringArena) add(s []byte) string {
-	if a.b.Cap()-a.b.Len() < len(s) {
-		a.b.Reset()
-		a.b.Grow(max(arenaBlock, len(s)))
-	}
-	start := a.b.Len()
-	a.b.Write(s)
-	return a.b.String()[start:]
+	s.keyed, s.macs = r, macs
+	return nil
 }

@@ -1,33 +1,38 @@
 package hmacverify
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
 	"hash"
+	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Bounds on what one request can make us do. They are far above what senders
-// send: the longest list known is DocuSign's hundred headers.
+// Bounds on what one request can cost. They are far above what senders send: the
+// longest list known is DocuSign's hundred headers.
 const (
-	maxHeader       = 8 << 10 // bytes of one header value
-	maxCandidates   = 16      // signatures in one header
-	maxHeaders      = 100     // signature headers of one scheme
-	maxKeys         = 16
-	maxID           = 255
-	defaultMaxBody  = 1 << 20
-	defaultMaxSkew  = 5 * time.Minute
-	maxNameLength   = 64
-	maxTenantLength = 128
+	maxHeader        = 8 << 10 // bytes of one header value
+	maxCandidates    = 16      // signatures in one header
+	maxHeaders       = 100     // signature headers of one scheme
+	maxKeys          = 16
+	maxID            = 255
+	maxNameLength    = 64
+	maxTenantLength  = 128
+	maxMaxBody       = 1 << 30
+	defaultMaxBody   = 1 << 20
+	maxRetryWindow   = 10 * 365 * 24 * time.Hour
+	defaultTolerance = 5 * time.Minute
 )
 
-// plan is a Scheme that was checked and taken apart once, so that verifying
-// does only what depends on the request.
+// plan is a Scheme, checked and resolved once, so that verifying does only what
+// depends on the request.
 type plan struct {
 	scheme    Scheme
 	template  template
@@ -41,17 +46,19 @@ type plan struct {
 	idHeader, typeHeader, timeHeader string
 	idPath, typePath, timePath       []string
 	idSigned                         bool
-	wantsTime                        bool // of an ExtractFunc
+	wantsTime                        bool // the body must have a timestamp
 }
 
-// newPlan checks a scheme against itself and against the options.
+// newPlan checks a scheme and the options that depend on it.
 func newPlan(s Scheme, o *Options) (*plan, error) {
 	if s.Signed == "" && s.Extract == nil {
 		s.Signed = "{body}"
 	}
-	p := &plan{scheme: s, method: o.method()}
+	// {method} is this one and not the request's: a PUT that the sender signed
+	// must not pass for a POST.
+	p := &plan{scheme: s, method: cmp.Or(o.Method, http.MethodPost)}
 	for _, step := range []func(*Options) error{
-		p.name, p.algorithm, p.signature, p.list, p.parse, p.timestamp, p.url, p.fields, p.identity,
+		p.name, p.options, p.algorithm, p.signature, p.list, p.parse, p.sender, p.timestamp, p.url, p.fields, p.identity,
 	} {
 		if err := step(o); err != nil {
 			return nil, err
@@ -60,18 +67,17 @@ func newPlan(s Scheme, o *Options) (*plan, error) {
 	return p, nil
 }
 
-// name keeps scopes unambiguous: a slash in it would make Scope of one scheme
-// and tenant equal to that of another pair.
+// name allows no slash, because keys join names with one.
 func (p *plan) name(*Options) error {
 	name := p.scheme.Name
 	if name == "" || len(name) > maxNameLength || strings.Contains(name, "/") || !printable(name) {
-		return p.wrong("Name must be 1 to %d printable bytes without space and slash", maxNameLength)
+		return p.wrong("Name", `must be 1 to %d printable ASCII bytes without space and "/"`, maxNameLength)
 	}
 	return nil
 }
 
-// algorithm also refuses values that are none of the constants: an unknown one
-// must not fall back to a default.
+// algorithm refuses values that are not among the constants: a default instead of
+// an unknown one could be weaker.
 func (p *plan) algorithm(*Options) error {
 	switch p.scheme.Algorithm {
 	case SHA256:
@@ -83,74 +89,88 @@ func (p *plan) algorithm(*Options) error {
 	case Ed25519:
 		p.size = ed25519.SignatureSize
 	default:
-		return p.wrong("unknown Algorithm %d", p.scheme.Algorithm)
+		return p.wrong("Algorithm", "%d is not one of SHA256, SHA1, SHA512 and Ed25519", p.scheme.Algorithm)
 	}
 	if e := p.scheme.Encoding; e < Hex || e > Base64URL {
-		return p.wrong("unknown Encoding %d", e)
+		return p.wrong("Encoding", "%d is not one of Hex, Base64 and Base64URL", e)
 	}
 	if k := p.scheme.KeyEncoding; k < RawKey || k > HexKey {
-		return p.wrong("unknown KeyEncoding %d", k)
+		return p.wrong("KeyEncoding", "%d is not one of RawKey, Base64Key and HexKey", k)
 	}
 	return nil
 }
 
-// signature resolves the names once, so that verifying asks the header map
-// directly and does not canonicalise for each request.
+// signature resolves the header names.
 func (p *plan) signature(*Options) error {
 	s := &p.scheme
 	if n := len(s.Signature); n > maxHeaders || n == 0 && s.Extract == nil {
-		return p.wrong("Signature must name 1 to %d headers", maxHeaders)
+		return p.wrong("Signature", "must name 1 to %d headers, not %d", maxHeaders, n)
 	}
 	for _, name := range s.Signature {
-		if err := validHeader(name); err != nil {
+		var header string
+		if err := p.header("Signature", name, &header); err != nil {
 			return err
 		}
-		if slices.Contains(p.headers, canonical(name)) {
-			return p.wrong("Signature names %s twice", name)
+		if slices.Contains(p.headers, header) {
+			return p.wrong("Signature", "names %s twice", header)
 		}
-		p.headers = append(p.headers, canonical(name))
+		p.headers = append(p.headers, header)
 	}
 	if s.PrefixOptional && s.Prefix == "" {
-		return p.wrong("PrefixOptional without Prefix")
+		return p.wrong("PrefixOptional", "needs a Prefix")
 	}
 	return nil
 }
 
-// list clones what the caller could still change.
+// list clones the keys, which the caller could still change.
 func (p *plan) list(*Options) error {
 	l := p.scheme.List
 	p.scheme.List.Keys = slices.Clone(l.Keys)
 	switch {
 	case l.Sep == "" && (l.KV != "" || l.Group != "" || len(l.Keys) > 0):
-		return p.wrong("List has no Sep")
+		return p.wrong("List.Sep", `must be set for a list, as ","`)
 	case l.KV == "" && len(l.Keys) > 0:
-		return p.wrong("List.Keys without List.KV")
+		return p.wrong("List.KV", `must be set if List.Keys is, as "="`)
 	case l.Sep != "" && (l.Sep == l.KV || l.Sep == l.Group):
-		return p.wrong("List has one separator for two things")
+		return p.wrong("List", "Sep, KV and Group must differ")
 	}
 	return nil
 }
 
-// parse takes the template apart, unless an ExtractFunc stands in its place.
+// parse parses the template, unless an ExtractFunc replaces it.
 func (p *plan) parse(*Options) error {
 	s := &p.scheme
 	if s.Extract != nil {
 		if s.Signed != "" {
-			return p.wrong("both Signed and Extract are set")
+			return p.wrong("Signed", "must be empty if Extract is set")
 		}
 		return nil
 	}
 	var err error
-	p.template, err = parseTemplate(s.Signed, s.ID.Header)
+	p.template, err = p.parseTemplate(s.Signed)
 	return err
 }
 
-// url wants the address from configuration. There is no way to have it taken
-// from the request: Host and X-Forwarded-* are the client's to choose, so a
-// delivery to another endpoint could be replayed to this one.
+// sender checks the facts that defaults follow from.
+func (p *plan) sender(*Options) error {
+	s := &p.scheme.Sender
+	switch {
+	case s.MaxBody < 0 || s.MaxBody > maxMaxBody:
+		return p.wrong("Sender.MaxBody", "%d is not between 0 and 1 GiB", s.MaxBody)
+	case s.RetryWindow < 0 || s.RetryWindow > maxRetryWindow:
+		return p.wrong("Sender.RetryWindow", "%v is not between 0 and ten years", s.RetryWindow)
+	case s.RetryTime < RetryTimeUnknown || s.RetryTime > RetryTimeFirst:
+		return p.wrong("Sender.RetryTime", "%d is not one of RetryTimeUnknown, RetryTimeNew and RetryTimeFirst", s.RetryTime)
+	}
+	return nil
+}
+
+// url requires the address from configuration. There is no option to take it from
+// the request: the client chooses Host and X-Forwarded-*, so a delivery to another
+// endpoint could be replayed to this one.
 func (p *plan) url(o *Options) error {
 	if p.template.has(urlPart, "") && o.URL == "" && o.Keys == nil {
-		return p.wrong("the template signs the URL: set Options.URL")
+		return p.wrong("Options.URL", "must be set: the sender signs the URL")
 	}
 	return nil
 }
@@ -158,55 +178,54 @@ func (p *plan) url(o *Options) error {
 // fields resolves where ID and type are, and whether the ID is signed.
 func (p *plan) fields(*Options) error {
 	for _, f := range []struct {
+		name   string
 		field  Field
 		header *string
 		path   *[]string
-	}{{p.scheme.ID, &p.idHeader, &p.idPath}, {p.scheme.Type, &p.typeHeader, &p.typePath}} {
+	}{{"ID", p.scheme.ID, &p.idHeader, &p.idPath}, {"Type", p.scheme.Type, &p.typeHeader, &p.typePath}} {
 		if f.field.Header != "" && f.field.JSON != "" {
-			return p.wrong("a field is in a header or in the body, not both")
+			return p.wrong(f.name, "Header and JSON: set one of them only")
 		}
 		if f.field.Header != "" {
-			if err := validHeader(f.field.Header); err != nil {
+			if err := p.header(f.name+".Header", f.field.Header, f.header); err != nil {
 				return err
 			}
-			*f.header = canonical(f.field.Header)
 		}
-		path, err := parsePath(f.field.JSON)
-		if err != nil {
+		var err error
+		if *f.path, err = p.path(f.name+".JSON", f.field.JSON); err != nil {
 			return err
 		}
-		*f.path = path
 	}
 	p.idSigned = p.idPath != nil && p.signsBody() ||
 		p.idHeader != "" && p.template.has(headerPart, p.idHeader)
 	return nil
 }
 
-// identity refuses what a replay could get around.
+// identity refuses an identity that a replay could change.
 func (p *plan) identity(*Options) error {
 	hasID := p.idHeader != "" || p.idPath != nil
 	custom := p.scheme.Extract != nil
 	switch p.scheme.Identity {
 	case NoIdentity:
 		if p.idSigned {
-			return p.wrong("the ID is signed: say Identity SignedID, or leave ID out if it is not unique")
+			return p.wrong("Identity", "the ID is signed: set SignedID, or clear ID if it is not unique")
 		}
 	case SignedID:
 		if !p.idSigned && !custom {
-			return p.wrong("Identity is SignedID, but no signed ID is described")
+			return p.wrong("Identity", "SignedID needs an ID in the signed bytes: in the body, or in a header that Signed names")
 		}
 	case BodyDigest:
-		// With {params} the sender signs the fields, not the bytes: the same
-		// fields in another order or escaping pass, with another digest.
+		// {params} signs fields and not bytes: the same fields in another order
+		// or escaping pass, with another digest.
 		if !p.signsBody() {
-			return p.wrong("Identity is BodyDigest, but the signature does not cover the body's bytes")
+			return p.wrong("Identity", "BodyDigest needs a signature over the bytes of the body")
 		}
 	case InsecureUnsignedID:
 		if !hasID {
-			return p.wrong("Identity is InsecureUnsignedID, but no ID is described")
+			return p.wrong("Identity", "InsecureUnsignedID needs an ID")
 		}
 	default:
-		return p.wrong("unknown Identity %d", p.scheme.Identity)
+		return p.wrong("Identity", "%d is not one of NoIdentity, SignedID, BodyDigest and InsecureUnsignedID", p.scheme.Identity)
 	}
 	return nil
 }
@@ -214,23 +233,27 @@ func (p *plan) identity(*Options) error {
 // signsBody reports whether the signature covers the bytes of the body.
 func (p *plan) signsBody() bool { return p.scheme.Extract == nil && !p.template.params }
 
-func (p *plan) wrong(format string, args ...any) error {
-	return fmt.Errorf("%w: scheme %q: %s", ErrConfig, p.scheme.Name, fmt.Sprintf(format, args...))
+// header resolves a header's name to its canonical form, once, so that verifying
+// indexes the header map directly.
+func (p *plan) header(field, name string, canonical *string) error {
+	if !isToken(name) {
+		return p.wrong(field, "%q is not the name of a header: letters, digits and -, without space and colon", name)
+	}
+	*canonical = textproto.CanonicalMIMEHeaderKey(name)
+	return nil
+}
+
+// wrong returns an ErrConfig that names the scheme and the field.
+func (p *plan) wrong(field, format string, args ...any) error {
+	return fmt.Errorf("%w: scheme %q: %s: %s", ErrConfig, p.scheme.Name, field, fmt.Sprintf(format, args...))
 }
 
 func printable(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-// parsePath splits Field.JSON. Names with a dot in them cannot be written; no
-// sender that we know of has one.
-func parsePath(s string) ([]string, error) {
-	if s == "" {
-		return nil, nil
-	}
-	path := strings.Split(s, ".")
-	if slices.Contains(path, "") {
-		return nil, fmt.Errorf("%w: JSON path %q has an empty name", ErrConfig, s)
-	}
-	return path, nil
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return s != "" && strings.Trim(s, token) == ""
 }

@@ -5,81 +5,87 @@ import (
 	"time"
 )
 
-// Scheme describes how one sender signs its webhooks. It is plain data: take
-// one from a preset and change a field, or write one from the provider's page.
-// [New] refuses a Scheme that is incomplete or contradicts itself, and says why.
+// Scheme describes how one sender signs its webhooks. It is plain data: take a
+// preset and change a field, or write one from the sender's documentation. [New]
+// refuses a Scheme that is incomplete or contradicts itself, and says why.
 //
-// The zero value of every field but Name and Signature is a usable default:
-// HMAC-SHA256 over the raw body, in hex, with the key as it is, no timestamp
-// and no identity.
+// Only Name and Signature are required. The defaults are HMAC-SHA256 over the raw
+// body, in hex, with the key as it is, without timestamp and identity.
 type Scheme struct {
-	// Name is the sender's name. Required; at most 64 printable ASCII bytes
-	// without space and "/".
+	// Name is the sender's name, at most 64 printable ASCII bytes without space
+	// and "/". Required.
 	Name string
 
-	// Algorithm is what makes the signature. Default SHA256. It comes from
-	// here only: what a request says of it is not looked at.
+	// Algorithm makes the signature. It is never taken from a request, which
+	// could choose a weaker one. Default SHA256.
 	Algorithm Algorithm
 
-	// Signature names the headers that carry signatures. One is enough for a
-	// request to be accepted. Required unless Extract finds them in the body.
+	// Signature names the headers that carry signatures; one of them is enough.
+	// Required, unless Extract finds signatures in the body.
 	Signature []string
 
-	// Prefix stands before each signature, as "sha256=" or "v0=".
-	// PrefixOptional says that senders may leave it out.
-	Prefix         string
+	// Prefix is the text before each signature, as "sha256=" or "v0=". Default
+	// none.
+	Prefix string
+
+	// PrefixOptional accepts signatures without Prefix, too. Default false.
 	PrefixOptional bool
 
-	// List splits a header that carries more than one value. The zero List is
-	// for headers that are one signature.
+	// List splits a header that carries more than one value. Default: the header
+	// is one signature.
 	List List
 
-	// Encoding is how signatures are written. Default Hex, in either case.
+	// Encoding is how signatures are written. Default Hex, upper or lower case.
 	Encoding Encoding
 
-	// Signed is the template of the signed bytes, default "{body}". It may
-	// name {body}, {timestamp}, {id} (the header that ID names), {header:X},
-	// {url} and {method} (both from Options, never from the request), and
-	// {params}: the form fields of the body, sorted, names and values
-	// concatenated. All else is literal. One of {body} and {params} is
-	// mandatory: a signature that does not cover the body protects nothing.
+	// Signed is the template of the signed bytes. It may name {body},
+	// {timestamp}, {id} (the header ID.Header), {header:X}, {url} and {method}
+	// (both from Options, never from the request), and {params}: the form fields
+	// of the body, sorted, names and values concatenated. Other text is literal.
+	// It must name {body} or {params}, because a signature that does not cover
+	// the body protects nothing. Default "{body}".
 	Signed string
 
-	// Timestamp says where the signed time is. A scheme that has one makes it
-	// mandatory. The zero Timestamp is for schemes without.
+	// Timestamp says where the signed time is. If a scheme has one, every
+	// delivery must. Default: the scheme has none.
 	Timestamp Timestamp
 
-	// KeyEncoding says how the key is written; it is never guessed. KeyPrefix
-	// is cut off first if it is there, as "whsec_".
+	// KeyEncoding is how the key is written; it is never guessed. Default
+	// RawKey.
 	KeyEncoding KeyEncoding
-	KeyPrefix   string
 
-	// ID and Type say where the event's ID and type are.
-	ID   Field
+	// KeyPrefix is removed from the key before it is decoded, if it is there, as
+	// "whsec_". Default none.
+	KeyPrefix string
+
+	// ID says where the event's ID is. Default: it has none.
+	ID Field
+
+	// Type says where the event's type is. Default: it has none.
 	Type Field
 
-	// Identity says what tells one event from another, see [Identity].
+	// Identity says what identifies an event. Default NoIdentity.
 	Identity Identity
 
-	// JSONObject refuses every body that is no JSON object, which is to say,
-	// that does not begin with a brace. It is for senders to whose questions an
-	// endpoint must answer with a signature, see [XChallenge].
+	// JSONObject refuses a body that does not start with a brace. Set it for a
+	// sender whose setup has the endpoint sign a text, as preset.XChallenge does,
+	// so that no such signature passes for a delivery. Default false.
 	JSONObject bool
 
-	// Sender describes how the sender behaves. The zero Sender is one that
-	// nothing is known of.
+	// Sender describes how the sender behaves; defaults follow from it. Default:
+	// nothing is known.
 	Sender Sender
 
-	// Extract is for the few senders that no template describes. When it is
-	// set, Signed must be empty.
+	// Extract finds the signed bytes for the few senders that no template
+	// describes. If it is set, Signed must be empty. Default none.
 	Extract ExtractFunc
 }
 
-// Algorithm is what makes a signature.
+// Algorithm makes signatures.
 type Algorithm int
 
-// The algorithms. The first three are HMAC with that hash. With Ed25519 the
-// keys of a [Verifier] are public keys and those of a [Signer] private ones.
+// The algorithms. The first three are HMAC with that hash. For Ed25519 a
+// [Verifier] has public keys and a [Signer] private ones.
 const (
 	SHA256 Algorithm = iota
 	SHA1
@@ -111,54 +117,64 @@ const (
 // List describes a header of several values, such as "t=1,v1=ab,v1=cd" or
 // "v1,ab= v1,cd=".
 type List struct {
-	// Sep separates the entries: ",", ";" or " ". Empty: not a list.
+	// Sep separates the entries: ",", ";" or " ". Default: not a list.
 	Sep string
 
-	// KV separates an entry's key from its value. Empty: entries are bare
+	// KV separates an entry's key from its value. Default: entries are bare
 	// values, and an entry's key is its position, "0" for the first.
 	KV string
 
 	// Keys are the keys whose values are signatures; all others are ignored.
-	// Empty: all but the timestamp's.
+	// Default: all but the timestamp's.
 	Keys []string
 
-	// Group, if set, separates whole lists from each other: Persona sends one
-	// per key while keys rotate. Their timestamps must be equal.
+	// Group separates lists from each other: Persona sends one per key while
+	// keys rotate. Their timestamps must be equal. Default: one list.
 	Group string
 }
 
-// Timestamp says where the time of sending is and how it is written. At most
-// one of Header, ListKey and JSON is set.
+// Timestamp says where the signed time is and how it is written. At most one of
+// Header, ListKey and JSON is set.
 type Timestamp struct {
-	// Header is the name of a header. It must be in the template.
+	// Header is the name of a header; Scheme.Signed must name {timestamp}.
+	// Default none.
 	Header string
 
-	// ListKey is a key in the signature header's List, "0" for the first
-	// entry of a list without keys. It must be in the template.
+	// ListKey is a key in the signature header's List, "0" for the first entry
+	// of a list without keys; Scheme.Signed must name {timestamp}. Default none.
 	ListKey string
 
-	// JSON is a path in the signed body, see Field.JSON.
+	// JSON is a path in the signed body, see Field.JSON. Default none.
 	JSON string
 
-	// Unit is how the time is written, default Seconds. Layout is used
-	// instead if it is set: a layout of package time.
-	Unit   Unit
+	// Unit is how the time is written. Default Seconds.
+	Unit Unit
+
+	// Layout is how the time is written, as a layout of package time, if it is
+	// none of the units. Default Unit.
 	Layout string
 
-	// Tolerance is how far the time may be from the receiver's clock, in
-	// either direction, inclusive. Default 5 minutes.
+	// Tolerance is how far the time may be from the receiver's clock, in either
+	// direction, inclusive. Options.Tolerance overrides it.
+	//
+	// Default 5 minutes. But if retries carry the first attempt's time
+	// (RetryTimeFirst in Scheme.Sender), or if that is not known and Identity is
+	// SignedID, then it is Sender.RetryWindow and 5 minutes: after an outage the
+	// retries of an event must still be accepted. A replay within that time is
+	// stopped by the record of the event, which must be kept for longer, see
+	// [Verifier.Tolerance].
 	Tolerance time.Duration
 }
 
-// InsecureAnyTime as a tolerance accepts any timestamp: a captured delivery
-// can be replayed for ever, and only its identity stops it.
+// InsecureAnyTime as a tolerance accepts any timestamp. A captured delivery can
+// then be replayed at any time, and only the record of its event stops it.
 const InsecureAnyTime time.Duration = -1
 
 // Unit is how a timestamp is written.
 type Unit int
 
-// The units of timestamps. Seconds and Milliseconds are decimal digits, since
-// 1970, without sign or leading zeros.
+// The units of timestamps. Seconds and Milliseconds count from 1970, in decimal
+// digits without sign or leading zeros.
 const (
 	Seconds Unit = iota
 	Milliseconds
@@ -167,54 +183,56 @@ const (
 
 // Field says where a value of a delivery is. At most one of the two is set.
 type Field struct {
-	// Header is the name of a header.
+	// Header is the name of a header. Default none.
 	Header string
 
-	// JSON is a path in the body: the names of members, outermost first,
-	// joined by dots; a number is an index in an array. "data.id", "0.id".
+	// JSON is a path in the body: the names of members, outermost first, joined
+	// by dots; a number is an index in an array. "data.id", "0.id". Default none.
 	JSON string
 }
 
-// Identity says what tells one event of a sender from another, so that the
-// same event delivered twice is recognised even if an attacker replays it.
+// Identity says what identifies an event, so that a second delivery of it is
+// recognised as a duplicate even if an attacker replays the first.
 type Identity int
 
+// The identities. See [Delivery.IdempotencyID].
 const (
-	// NoIdentity: nothing that is signed tells events apart. There is no
-	// default key; the handler has to find one in the body.
+	// NoIdentity: nothing that is signed identifies an event. There is no default
+	// key; choose one from the body.
 	NoIdentity Identity = iota
 
-	// SignedID: the ID is inside the signed bytes, so it cannot be changed.
+	// SignedID: the ID is in the signed bytes, so it cannot be changed.
 	SignedID
 
-	// BodyDigest: there is no signed ID, but two different events never have
-	// the same body, so the SHA-256 of the body will do.
+	// BodyDigest: no ID is signed, but two events never have the same body, so the
+	// body's SHA-256 identifies them.
 	BodyDigest
 
-	// InsecureUnsignedID: the ID is in a header that is not signed. Whoever
-	// captures one delivery can have its work done again and again, under a
-	// new ID each time. No preset chooses it.
+	// InsecureUnsignedID: the ID is in a header that is not signed. An attacker
+	// who captures a delivery can have it processed again under any number of new
+	// IDs. No preset uses it.
 	InsecureUnsignedID
 )
 
-// ExtractFunc takes from a request what no template describes. It must not
-// keep or change header and body. An error refuses the delivery with
-// [ErrMalformed].
+// ExtractFunc finds in a request what no template describes. url is Options.URL or
+// the tenant's. It must not keep or change header and body. An error refuses the
+// delivery as [ErrMalformed] and is logged, so it must not hold their content.
 type ExtractFunc func(url string, header http.Header, body []byte) (Extracted, error)
 
-// Extracted is what an [ExtractFunc] found.
+// Extracted is the result of an [ExtractFunc].
 type Extracted struct {
-	// Signed is what the signature was made over.
+	// Signed is what the signature covers. Required.
 	Signed []byte
 
-	// Signatures are the candidates, if they are not in the headers that
-	// Scheme.Signature names.
+	// Signatures are the candidates, if Scheme.Signature names no headers for
+	// them. Default none.
 	Signatures []string
 
-	// Timestamp is checked as Scheme.Timestamp says; empty is no timestamp.
-	// It must be within Signed.
+	// Timestamp is a time in Signed, written and checked as Scheme.Timestamp
+	// says. Default none; then a delivery of any age is accepted, unless a
+	// tolerance is set explicitly.
 	Timestamp string
 
-	// ID is the event's ID. It must be within Signed.
+	// ID is the event's ID; it must be in Signed. Default none.
 	ID string
 }

@@ -2,71 +2,81 @@ package hmacverify
 
 import "time"
 
-// Sender describes how a sender behaves, beside how it signs: how long it waits,
-// what it retries and what it makes of a response. Defaults follow from it: the
-// response to a duplicate, the largest body, the timestamp's tolerance and the
-// shortest retention. The zero Sender is one that nothing is known of.
+// Sender describes how a sender behaves, beyond how it signs: how long it waits,
+// what it retries and how it takes a response. Defaults follow from it: the
+// response to a duplicate, the largest body, the tolerance of the timestamp and the
+// shortest retention. In the zero Sender nothing is known.
 //
-// Package preset fills it in for the senders that it knows. Change a field if
-// your account behaves differently.
+// Package preset sets it for the senders that it knows. Change a field if your
+// account behaves differently.
 type Sender struct {
 	// Title is the sender's name for people, such as "Stripe". Default: the
 	// scheme's Name.
 	Title string
 
-	// Docs is the address of the sender's own page on its webhooks.
+	// Docs is the address of the sender's own page on its webhooks. Default none.
 	Docs string
 
-	// Waits is how long the sender waits for a response. 0: not known.
+	// Waits is how long the sender waits for a response. Default 0, not known.
 	Waits time.Duration
 
-	// Success lists the status codes that the sender takes for success. Empty:
+	// Success lists the status codes that the sender takes for success. Default
 	// any 2xx.
 	Success []int
 
-	// Retries says whether the sender retries a failed delivery, and which
-	// failures. RetryWindow is the time from the first attempt to the last; 0:
-	// not known. RetrySchedule says it in the sender's words, for people.
-	Retries       Retries
-	RetryWindow   time.Duration
+	// Retries says which failed deliveries the sender retries. Default
+	// RetriesUnknown.
+	Retries Retries
+
+	// RetryWindow is the time from the first attempt to the last, at most ten
+	// years. Default 0, not known.
+	RetryWindow time.Duration
+
+	// RetrySchedule describes the attempts in the sender's words. Default not
+	// known.
 	RetrySchedule string
 
 	// RetryTime says whether a retry carries a new signed time or the first
-	// attempt's. It decides the default tolerance, see [Timestamp].
+	// attempt's. With RetryTimeFirst the tolerance of the timestamp covers
+	// RetryWindow, see Timestamp.Tolerance. Default RetryTimeUnknown.
 	RetryTime RetryTime
 
-	// Duplicate is what suits the sender as the response to an event that was
+	// Duplicate is the response that suits the sender for an event that was
 	// processed before. Default Acknowledge.
 	Duplicate Response
 
-	// Blocks reports that a delivery that fails holds back later ones.
-	// Disables says, for people, what makes the sender stop sending altogether,
-	// such as "8 failures in a row"; empty: nothing is known to.
-	Blocks   bool
+	// Blocks reports that a failing delivery holds back later ones. Default
+	// false.
+	Blocks bool
+
+	// Disables describes what makes the sender stop sending altogether, such as
+	// "8 failures in a row". Default not known.
 	Disables string
 
-	// MaxBody is the size in bytes of the largest body that it sends. 0: not
-	// known; [New] then allows 1 MiB.
+	// MaxBody is the size in bytes of the largest body that it sends, at most
+	// 1 GiB. [New] accepts bodies of that size, and of 1 MiB in any case. Default
+	// 0, not known.
 	MaxBody int64
 
 	// BodyType is the media type of its bodies. Default "application/json".
 	BodyType string
 
-	// Setup says, for people, what it sends when an endpoint is set up or
-	// tested. Empty: nothing is known of it.
+	// Setup describes what it sends when an endpoint is set up or tested. Default
+	// not known.
 	Setup string
 
-	// Batch says, for people, that a request can carry several events, and
-	// where the ID of each is. Empty: one request is one event.
+	// Batch says that a request can carry several events, and where the ID of
+	// each is. Default one event per request.
 	Batch string
 
-	// Order reports that the sender delivers in order.
+	// Order reports that the sender delivers in order. Default false.
 	Order bool
 
-	// Notes are cautions that fit no other field, for people.
+	// Notes are cautions that fit no other field. Default none.
 	Notes string
 
-	// Facts says where the above comes from, and how the sender signs.
+	// Facts are the sources of the above, and of how the sender signs. Default
+	// none.
 	Facts []Fact
 }
 
@@ -75,53 +85,54 @@ type Retries int
 
 // What a sender retries.
 const (
-	RetriesUnknown   Retries = iota // not known
-	RetriesAll                      // anything but success
-	RetriesSome                     // some failures only: see RetrySchedule
-	RetriesNone                     // nothing: what fails once is lost
+	RetriesUnknown Retries = iota // not known
+	RetriesAll                    // anything but success
+	RetriesSome                   // some failures only, see RetrySchedule
+	RetriesNone                   // nothing: a delivery that fails is lost
 )
 
-// RetryTime says which time a retry carries.
+// RetryTime says which signed time a retry carries.
 type RetryTime int
 
-// The times of retries.
+// The times of retries. If it is not known, [New] assumes the first attempt's for
+// schemes with a [SignedID]: a longer tolerance then costs nothing, because the
+// ID's record stops a replay, and a shorter one could lose the event.
 const (
 	RetryTimeUnknown RetryTime = iota // not known
-	RetryTimeNew                      // signed anew for each attempt
-	RetryTimeFirst                    // that of the first attempt
+	RetryTimeNew                      // each attempt is signed anew
+	RetryTimeFirst                    // each attempt carries the first one's time
 )
 
-// Response is what suits a sender as the response to a duplicate.
+// Response is a response to a duplicate.
 type Response int
 
 // The responses to duplicates.
 const (
-	// Acknowledge is an empty 2xx. Nearly all senders take anything else for
-	// a failure, and retry or give up.
+	// Acknowledge is an empty 2xx. Nearly all senders take anything else for a
+	// failure, and retry or give up.
 	Acknowledge Response = iota
 
-	// Conflict is 409 with a problem document, for senders that were told so.
+	// Conflict is 409 with a problem document, for senders that agreed to it.
 	Conflict
 
-	// Replay is the first response once more, for senders that act on the
-	// response's body.
+	// Replay is the first response again, for senders that read it.
 	Replay
 )
 
-// Fact says where something that is known of a sender comes from.
+// Fact is the source of something that is known about a sender.
 type Fact struct {
-	// About names what the source says: "signature", "identity", "waits",
-	// "retries", "responses", "limits", "setup". Empty: all that no other Fact
-	// names.
+	// About is the subject: "signature", "identity", "waits", "retries",
+	// "responses", "limits", "setup". Default everything that no other Fact is
+	// about.
 	About string
 
-	// Source is the kind of source.
+	// Source is the kind of source. Default SourceUnknown.
 	Source Source
 
-	// Where is the source itself: an address, a package with its version.
+	// Where is the source itself: an address, or a package with its version.
 	Where string
 
-	// Read is when it was read, as "2026-11".
+	// Read is the month in which it was read, as "2026-11". Default not recorded.
 	Read string
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// These tests go over real connections, because what becomes of a body that
-// nobody reads is decided by net/http and not by a recorder.
+// These tests use real connections, because net/http decides what becomes of a body
+// that is not read, and a recorder does not.
 
 func serve(t *testing.T, h http.Handler) string {
 	t.Helper()
@@ -41,11 +41,14 @@ func dial(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-func TestServer(t *testing.T) {
+func TestVerifier_HandlerOverTCP(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	var failure atomic.Pointer[error]
-	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { failure.Store(&err) }}, testKey)
+	v := newVerifier(t, s, &hmacverify.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		failure.Store(&err)
+		hmacverify.WriteError(w, err)
+	}}, testKey)
 	addr := serve(t, v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body)
 	})))
@@ -54,7 +57,7 @@ func TestServer(t *testing.T) {
 	}
 	signature := "X-Signature-256: " + signed(t, s, nil, ruleBody, testKey).Get("X-Signature-256") + "\r\n"
 
-	t.Run("an unsigned request is answered before its body is sent", func(t *testing.T) {
+	t.Run("an unsigned request is refused before its body is sent", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, addr)
 		fmt.Fprint(conn, head("", 1<<20))
@@ -62,7 +65,7 @@ func TestServer(t *testing.T) {
 			t.Errorf("got %d, want 401", got)
 		}
 	})
-	t.Run("a client that asks first is not told to go on", func(t *testing.T) {
+	t.Run("a client that expects 100 gets the refusal instead", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, addr)
 		fmt.Fprint(conn, head("Expect: 100-continue\r\n", 1<<20))
@@ -70,7 +73,7 @@ func TestServer(t *testing.T) {
 			t.Errorf("got %d, want 401 and not 100", got)
 		}
 	})
-	t.Run("a body that is announced as too long is answered before it is sent", func(t *testing.T) {
+	t.Run("a body that is announced as too long is refused before it is sent", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, addr)
 		fmt.Fprint(conn, head(signature, 1<<20+1))
@@ -86,7 +89,7 @@ func TestServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := status(t, conn); got != 400 {
-			t.Errorf("got %d, want 400; hook saw %v", got, *failure.Load())
+			t.Errorf("got %d, want 400; the reason is %v", got, *failure.Load())
 		}
 	})
 	t.Run("a body of unknown length is not waited for", func(t *testing.T) {
@@ -97,7 +100,7 @@ func TestServer(t *testing.T) {
 			t.Errorf("got %d, want 401", got)
 		}
 	})
-	t.Run("a connection is used again after a small refused body", func(t *testing.T) {
+	t.Run("a connection is reused after a small refused body", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, addr)
 		reader := bufio.NewReader(conn)
@@ -130,13 +133,13 @@ func status(t *testing.T, conn net.Conn) int {
 }
 
 // A flood of unsigned bodies must cost neither memory nor reading. Each client
-// sends 64 KiB of its megabyte and waits for the answer.
-func TestAFloodOfUnsignedBodiesDoesNotGrowTheHeap(t *testing.T) {
+// sends 64 KiB of its megabyte and waits for the response.
+func TestVerifier_UnsignedFlood(t *testing.T) {
 	requests, clients := 10_000, 200
 	if raceEnabled || testing.Short() {
 		requests, clients = 1_000, 50
 	}
-	v := newVerifier(t, preset.XSignature256(), nil, testKey)
+	v := newVerifier(t, preset.XSignature256(), quietOptions(), testKey)
 	var bodyRead atomic.Int64
 	handler := v.Handler(unreachable(t))
 	addr := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -187,8 +190,8 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 
 var unsignedChunk = make([]byte, 64<<10)
 
-// sendUnsigned announces a megabyte, sends what the socket takes at once, and
-// reads the answer. That the server hangs up meanwhile is what it should do.
+// sendUnsigned announces a megabyte, sends what the socket takes at once, and reads
+// the response. The server should close the connection meanwhile.
 func sendUnsigned(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

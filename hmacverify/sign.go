@@ -1,68 +1,100 @@
 package hmacverify
 
 import (
+	"bytes"
+	"context"
 	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Signer signs deliveries as the sender of a scheme does: for those who send
-// webhooks, and for tests. Make one with [NewSigner]; it is safe for
-// concurrent use.
+// Signer signs deliveries as the sender of a scheme does, for senders and for tests
+// of receivers. Create one with [NewSigner]; it is safe for concurrent use. The
+// zero Signer signs nothing.
 type Signer struct {
 	plan *plan
 	keys *keyring
+	pool *sync.Pool // of *scratch
 	now  func() time.Time
 }
 
-// NewSigner returns a Signer. Of several keys all sign, newest first, if the
-// scheme can carry several signatures, else the newest. Of the options it uses
-// URL, Method and Now. The keys of an Ed25519 scheme are private keys or seeds.
+// NewSigner returns a Signer for scheme s. If the scheme can carry several
+// signatures, all keys sign, newest first; else only the newest does. The keys of
+// an Ed25519 scheme are private keys or seeds. o may be nil.
+//
+// It checks scheme, options and keys as [New] does; the error is [ErrConfig].
 func NewSigner(s Scheme, o *Options, keys ...string) (*Signer, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	if err := o.check(len(keys)); err != nil {
-		return nil, err
-	}
 	p, err := newPlan(s, o)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.Keys != nil:
+		return nil, p.wrong("Options.Keys", "finds keys for requests: give NewSigner the keys themselves")
+	case len(p.headers) == 0:
+		return nil, p.wrong("Signature", "names no header, and a Signer does not write into the body")
+	}
+	r, err := newKeyring(p, o.URL, keys)
 	if err != nil {
 		return nil, err
 	}
-	if len(p.headers) == 0 {
-		return nil, p.wrong("the signature is in the body, which a Signer does not write")
-	}
-	r, err := newKeyring(p, keys)
-	if err != nil {
-		return nil, err
-	}
-	if s.Algorithm == Ed25519 {
-		if err := r.privateKeys(); err != nil {
+	if p.scheme.Algorithm == Ed25519 {
+		if err := r.privateKeys(p); err != nil {
 			return nil, err
 		}
 	}
-	r.url = o.URL
-	return &Signer{plan: p, keys: r, now: o.withDefaults().now}, nil
+	if err := new(scratch).keyWith(p, r); err != nil {
+		return nil, err
+	}
+	return &Signer{plan: p, keys: r, pool: &sync.Pool{}, now: o.withDefaults(&p.scheme).Now}, nil
 }
 
-// Sign adds the scheme's signature of body to the headers. Headers that the
-// scheme signs, such as an ID, must be set before. A timestamp header that is
-// set is used as it is; else it is set to the time of now.
+// NewRequest returns a signed request that delivers body to url, by Options.Method.
+// header holds what else the request needs, such as an ID that the scheme signs or
+// a Content-Type; it is copied and may be nil.
+func (s *Signer) NewRequest(ctx context.Context, url string, header http.Header, body []byte) (*http.Request, error) {
+	if s == nil || s.plan == nil {
+		return nil, errZeroSigner
+	}
+	r, err := http.NewRequestWithContext(ctx, s.plan.method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("hmacverify: new request: %w", err)
+	}
+	maps.Copy(r.Header, header.Clone())
+	if err := s.Sign(r.Header, body); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Sign adds the scheme's signature of body to h. Set headers that the scheme signs,
+// such as an ID, before. A timestamp header that is set is used as it is; otherwise
+// Sign sets it to the current time.
 func (s *Signer) Sign(h http.Header, body []byte) error {
+	if s == nil || s.plan == nil {
+		return errZeroSigner
+	}
 	p := s.plan
-	w := s.keys.get(p)
-	defer s.keys.put(w)
+	w := takeScratch(s.pool)
+	defer w.release(s.pool)
 	if err := s.stamp(w, h); err != nil {
 		return err
 	}
-	if err := w.render(p, s.keys, h); err != nil {
+	if err := w.readSignedHeaders(p.template.headers, h); err != nil {
 		return err
 	}
-	signed, err := s.signedBytes(w, h, body)
+	signed, err := w.signedBytes(p, s.keys.url, h, body)
 	if err != nil {
+		return err
+	}
+	if err := w.keyWith(p, s.keys); err != nil {
 		return err
 	}
 	keys := s.keys.keys()
@@ -74,12 +106,12 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 			signatures[i] = p.scheme.Prefix + p.encode(w.mac(i, signed))
 		}
 	}
-	s.place(w, h, signatures)
+	p.place(h, w.timestamp, signatures)
 	return nil
 }
 
-// stamp decides the timestamp.
-func (s *Signer) stamp(w *work, h http.Header) error {
+// stamp chooses the timestamp.
+func (s *Signer) stamp(w *scratch, h http.Header) error {
 	p := s.plan
 	switch {
 	case p.timeHeader != "" && len(h[p.timeHeader]) > 0:
@@ -87,31 +119,42 @@ func (s *Signer) stamp(w *work, h http.Header) error {
 		w.timestamp, err = single(h, p.timeHeader)
 		return err
 	case p.timeHeader != "":
-		w.timestamp = p.scheme.Timestamp.format(s.now())
+		w.timestamp = p.scheme.Timestamp.text(s.now())
 		h[p.timeHeader] = []string{w.timestamp}
 	case p.listTime:
-		w.timestamp = p.scheme.Timestamp.format(s.now())
+		w.timestamp = p.scheme.Timestamp.text(s.now())
 	}
 	return nil
 }
 
-// signedBytes is the Verifier's, without its checks of time and signature.
-func (s *Signer) signedBytes(w *work, h http.Header, body []byte) ([]byte, error) {
+// text writes a time as the scheme does.
+func (t *Timestamp) text(at time.Time) string {
 	switch {
-	case s.plan.template.params:
-		return formFields(body)
-	case s.plan.scheme.Extract != nil:
-		x, err := s.plan.extract(w, s.keys.url, h, body)
-		return x.Signed, err
+	case t.Layout != "":
+		return at.UTC().Format(t.Layout)
+	case t.Unit == RFC3339:
+		return at.UTC().Format(time.RFC3339)
+	case t.Unit == Milliseconds:
+		return strconv.FormatInt(at.UnixMilli(), 10)
 	}
-	return body, nil
+	return strconv.FormatInt(at.Unix(), 10)
 }
 
-// place writes the signatures where the scheme has them.
-func (s *Signer) place(w *work, h http.Header, signatures []string) {
-	p := s.plan
+// encode writes a signature as the scheme does.
+func (p *plan) encode(sum []byte) string {
+	switch p.scheme.Encoding {
+	case Base64:
+		return base64Strict.EncodeToString(sum)
+	case Base64URL:
+		return base64URLStrict.EncodeToString(sum)
+	}
+	return fmt.Sprintf("%x", sum)
+}
+
+// place sets the signature headers.
+func (p *plan) place(h http.Header, timestamp string, signatures []string) {
 	if p.scheme.List.Sep != "" {
-		h[p.headers[0]] = []string{p.join(w.timestamp, signatures)}
+		h[p.headers[0]] = []string{p.join(timestamp, signatures)}
 		return
 	}
 	for i := range min(len(p.headers), len(signatures)) {
@@ -119,7 +162,7 @@ func (s *Signer) place(w *work, h http.Header, signatures []string) {
 	}
 }
 
-// join makes a list header of the signatures.
+// join builds a list header from the signatures.
 func (p *plan) join(timestamp string, signatures []string) string {
 	l, groups := p.scheme.List, []string{}
 	entries := p.stampEntry(timestamp)
@@ -142,7 +185,7 @@ func (p *plan) join(timestamp string, signatures []string) string {
 	return strings.Join(entries, l.Sep)
 }
 
-// stampEntry begins a list with the timestamp, if that is where it goes.
+// stampEntry starts a list with the timestamp, if the scheme has it there.
 func (p *plan) stampEntry(timestamp string) []string {
 	switch {
 	case !p.listTime:
@@ -153,21 +196,8 @@ func (p *plan) stampEntry(timestamp string) []string {
 	return []string{p.scheme.Timestamp.ListKey + p.scheme.List.KV + timestamp}
 }
 
-// format is the inverse of parse.
-func (t Timestamp) format(at time.Time) string {
-	switch {
-	case t.Layout != "":
-		return at.UTC().Format(t.Layout)
-	case t.Unit == RFC3339:
-		return at.UTC().Format(time.RFC3339)
-	case t.Unit == Milliseconds:
-		return strconv.FormatInt(at.UnixMilli(), 10)
-	}
-	return strconv.FormatInt(at.Unix(), 10)
-}
-
 // privateKeys replaces the decoded keys by Ed25519 private keys.
-func (r *keyring) privateKeys() error {
+func (r *keyring) privateKeys(p *plan) error {
 	keys := r.keys()
 	for i, key := range keys {
 		switch len(key) {
@@ -175,7 +205,8 @@ func (r *keyring) privateKeys() error {
 			keys[i] = ed25519.NewKeyFromSeed(key)
 		case ed25519.PrivateKeySize:
 		default:
-			return fmt.Errorf("%w: key %d %w", ErrConfig, i, errKeySize)
+			return p.wrong(keyName(i), "a private key of Ed25519 has %d or %d bytes, this has %d",
+				ed25519.SeedSize, ed25519.PrivateKeySize, len(key))
 		}
 	}
 	return nil

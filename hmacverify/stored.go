@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Stored is a delivery as a store keeps it, to be processed later or once more. It
-// holds all of the delivery but what authenticated it. Its JSON holds all but the
-// body.
+// Stored is a delivery as a store keeps it, to process it later or again. It holds
+// everything but what authenticated the delivery. Its JSON omits the body, which a
+// store keeps as bytes in a column of its own.
 type Stored struct {
 	Scheme   string      `json:"scheme"`
 	Tenant   string      `json:"tenant,omitempty"`
@@ -22,12 +22,12 @@ type Stored struct {
 	Body     []byte      `json:"-"`
 }
 
-// secretHeaders are the headers that may authenticate a request by themselves.
+// secretHeaders can authenticate a request by themselves.
 var secretHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie"}
 
-// Stored returns what a store keeps of d. It leaves out the headers that hold the
-// signature, and Authorization, Proxy-Authorization and Cookie. The body is shared
-// with d.
+// Stored returns what a store keeps of d. It omits the headers that hold the
+// signature, and Authorization, Proxy-Authorization and Cookie. Body and header
+// values are shared with d.
 func (d *Delivery) Stored() Stored {
 	header := maps.Clone(d.Header)
 	for _, name := range secretHeaders {
@@ -51,13 +51,14 @@ func (d *Delivery) Stored() Stored {
 	}
 }
 
-var errIncomplete = errors.New("hmacverify: stored delivery is incomplete")
+var errIncomplete = errors.New("hmacverify: stored delivery has no scheme, so it was not returned by Delivery.Stored")
 
-// RestoreUnverified returns the delivery that s was made from, without verifying
-// anything: s must come from a store that only verified deliveries get into. The
-// restored delivery has the same ID, type, time, header and body, but not the
-// headers that Stored leaves out, and its Key is 0. A zero s, or one without its
-// scheme, is an error: there is no delivery that it was made from.
+// RestoreUnverified returns the delivery that s was made from. It verifies nothing:
+// s must come from a store that only verified deliveries get into. The restored
+// delivery has the same ID, type, time, header and body, but not the headers that
+// [Delivery.Stored] omits. Its Key is 0, and Verified reports false for it.
+//
+// A zero s, or one without a scheme, is an error.
 func (s Stored) RestoreUnverified() (*Delivery, error) {
 	if s.Scheme == "" {
 		return nil, errIncomplete

@@ -6,72 +6,31 @@ import (
 	"time"
 )
 
-// timestamp checks Scheme.Timestamp and resolves it.
-func (p *plan) timestamp(o *Options) error {
-	t := p.scheme.Timestamp
-	p.tolerance = cmp.Or(o.Tolerance, t.Tolerance, defaultMaxSkew)
-	places := 0
-	for _, place := range []string{t.Header, t.ListKey, t.JSON} {
-		if place != "" {
-			places++
-		}
-	}
-	inTemplate := p.template.has(timestampPart, "")
+// checkTime parses a timestamp and compares it with the time of receipt. It reads
+// the clock only if it must: that costs as much as a block of SHA-256.
+func (v *Verifier) checkTime(text string, received time.Time) (time.Time, error) {
+	t, tolerance := &v.plan.scheme.Timestamp, v.plan.tolerance
+	sent, ok := t.parse(text)
 	switch {
-	case places > 1:
-		return p.wrong("the timestamp is in one place only")
-	case t.Unit < Seconds || t.Unit > RFC3339:
-		return p.wrong("unknown Unit %d", t.Unit)
-	case p.tolerance < 0 && p.tolerance != InsecureAnyTime:
-		return p.wrong("negative tolerance")
-	case p.scheme.Extract != nil && places > 0:
-		return p.wrong("with an ExtractFunc the timestamp is what that returns")
-	case p.scheme.Extract != nil:
-		p.wantsTime = o.Tolerance != 0 || t.Tolerance != 0
-		return nil
-	case inTemplate != (t.Header != "" || t.ListKey != ""):
-		return p.wrong("{timestamp} in the template and Timestamp.Header or ListKey need each other")
-	case t.ListKey != "" && p.scheme.List.Sep == "":
-		return p.wrong("Timestamp.ListKey without a List")
-	case t.ListKey != "" && p.scheme.List.KV == "" && t.ListKey != "0":
-		return p.wrong(`in a list without keys the timestamp is the first entry, "0"`)
-	case t.ListKey != "" && len(p.headers) > 1:
-		return p.wrong("Timestamp.ListKey with more than one signature header")
-	case t.JSON != "" && !p.signsBody():
-		return p.wrong("Timestamp.JSON, but the body is not signed")
-	case places == 0 && o.Tolerance != 0:
-		return p.wrong("Options.Tolerance, but the scheme has no timestamp: every old delivery is accepted")
+	case !ok:
+		return time.Time{}, fmt.Errorf("%w: not written as %s", ErrTimestamp, t.describe())
+	case tolerance == InsecureAnyTime:
+		return sent, nil
+	case received.IsZero():
+		received = v.opts.Now()
 	}
-	if t.Header != "" {
-		p.timeHeader = canonical(t.Header)
+	// The limits are compared one by one: the difference saturates, and the most
+	// negative duration has no absolute value.
+	if age := received.Sub(sent); age > tolerance || age < -tolerance {
+		return time.Time{}, fmt.Errorf("%w: %v old, tolerance %v", ErrTimestamp, age.Round(time.Second), tolerance)
 	}
-	p.listTime = t.ListKey != ""
-	var err error
-	p.timePath, err = parsePath(t.JSON)
-	return err
+	return sent, nil
 }
 
-// within parses s and checks it against the clock. The limits are compared
-// one by one: the distance saturates, and the most negative duration has no
-// absolute value.
-func (p *plan) within(s string, now time.Time) (time.Time, error) {
-	t, ok := p.scheme.Timestamp.parse(s)
-	if !ok {
-		return time.Time{}, fmt.Errorf("%w: not canonical", ErrTimestamp)
-	}
-	if p.tolerance == InsecureAnyTime {
-		return t, nil
-	}
-	if age := now.Sub(t); age > p.tolerance || age < -p.tolerance {
-		return time.Time{}, fmt.Errorf("%w: off by %v", ErrTimestamp, age.Round(time.Second))
-	}
-	return t, nil
-}
-
-// parse accepts one way of writing each time only. The signature covers the
-// text, not the time: if "+5" and "005" passed as well, they would not be
-// forgeries, but they would be bytes that no sender sends.
-func (t Timestamp) parse(s string) (time.Time, bool) {
+// parse accepts exactly one way to write each time. The signature covers the text
+// and not the time: "+5" and "005" would not be forgeries, but no sender sends
+// them.
+func (t *Timestamp) parse(s string) (time.Time, bool) {
 	switch {
 	case t.Layout != "":
 		at, err := time.Parse(t.Layout, s)
@@ -91,7 +50,7 @@ func (t Timestamp) parse(s string) (time.Time, bool) {
 }
 
 // digits parses 1 to 15 decimal digits without a leading zero: enough for
-// 30,000 years in milliseconds, and too few to overflow anything.
+// 30,000 years in milliseconds, too few to overflow.
 func digits(s string) (int64, bool) {
 	if s == "" || len(s) > 15 || s[0] == '0' && len(s) > 1 {
 		return 0, false
@@ -104,4 +63,100 @@ func digits(s string) (int64, bool) {
 		n = n*10 + int64(s[i]-'0')
 	}
 	return n, true
+}
+
+// describe says how the time is written, for errors.
+func (t *Timestamp) describe() string {
+	switch {
+	case t.Layout != "":
+		return t.Layout
+	case t.Unit == RFC3339:
+		return "RFC 3339"
+	case t.Unit == Milliseconds:
+		return "decimal milliseconds since 1970"
+	}
+	return "decimal seconds since 1970"
+}
+
+// timestamp checks Scheme.Timestamp and resolves it.
+func (p *plan) timestamp(o *Options) error {
+	t := p.scheme.Timestamp
+	places := 0
+	for _, place := range []string{t.Header, t.ListKey, t.JSON} {
+		if place != "" {
+			places++
+		}
+	}
+	inTemplate := p.template.has(timestampPart, "")
+	switch {
+	case places > 1:
+		return p.wrong("Timestamp", "Header, ListKey and JSON: set one of them only")
+	case t.Unit < Seconds || t.Unit > RFC3339:
+		return p.wrong("Timestamp.Unit", "%d is not one of Seconds, Milliseconds and RFC3339", t.Unit)
+	case p.scheme.Extract != nil && places > 0:
+		return p.wrong("Timestamp", "Extract returns the timestamp: leave Header, ListKey and JSON empty")
+	case p.scheme.Extract == nil && inTemplate != (t.Header != "" || t.ListKey != ""):
+		return p.wrong("Timestamp", "{timestamp} in Signed and Timestamp.Header or ListKey need each other")
+	case t.ListKey != "" && p.scheme.List.Sep == "":
+		return p.wrong("Timestamp.ListKey", "needs a List: set List.Sep")
+	case t.ListKey != "" && p.scheme.List.KV == "" && t.ListKey != "0":
+		return p.wrong("Timestamp.ListKey", `%q: in a list without KV the timestamp must be the first entry, "0"`, t.ListKey)
+	case t.ListKey != "" && len(p.headers) > 1:
+		return p.wrong("Timestamp.ListKey", "allows one Signature header, not %d", len(p.headers))
+	case t.JSON != "" && !p.signsBody():
+		return p.wrong("Timestamp.JSON", "the signature does not cover the bytes of the body")
+	case places == 0 && p.scheme.Extract == nil:
+		return p.withoutTimestamp(o)
+	}
+	if t.Header != "" {
+		if err := p.header("Timestamp.Header", t.Header, &p.timeHeader); err != nil {
+			return err
+		}
+	}
+	p.listTime = t.ListKey != ""
+	p.wantsTime = t.JSON != "" || p.scheme.Extract != nil && (o.Tolerance != 0 || t.Tolerance != 0)
+	var err error
+	if p.timePath, err = p.path("Timestamp.JSON", t.JSON); err != nil {
+		return err
+	}
+	return p.setTolerance(o)
+}
+
+// withoutTimestamp refuses a tolerance that would have no effect.
+func (p *plan) withoutTimestamp(o *Options) error {
+	const why = "the scheme has no timestamp, so a delivery of any age is accepted: leave it 0"
+	switch {
+	case o.Tolerance != 0:
+		return p.wrong("Options.Tolerance", why)
+	case p.scheme.Timestamp.Tolerance != 0:
+		return p.wrong("Timestamp.Tolerance", why)
+	}
+	return nil
+}
+
+// setTolerance chooses the tolerance. It must cover the sender's retries if they
+// carry the first attempt's time: an outage longer than the tolerance would lose
+// the event. A captured delivery can then be replayed for longer; its identity
+// stops that.
+func (p *plan) setTolerance(o *Options) error {
+	s := &p.scheme.Sender
+	field, set := "Options.Tolerance", o.Tolerance
+	if set == 0 {
+		field, set = "Timestamp.Tolerance", p.scheme.Timestamp.Tolerance
+	}
+	covering := s.RetryWindow + defaultTolerance
+	switch {
+	case set < 0 && set != InsecureAnyTime:
+		return p.wrong(field, "%v is negative", set)
+	case set > 0 && set < s.RetryWindow && s.RetryTime == RetryTimeFirst:
+		return p.wrong(field, "%v is shorter than Sender.RetryWindow, %v, and retries carry the first attempt's time, "+
+			"so late ones would be refused: leave it 0 for %v, or set Sender.RetryTime to RetryTimeNew if each attempt is signed anew",
+			set, s.RetryWindow, covering)
+	}
+	byDefault := defaultTolerance
+	if s.RetryTime == RetryTimeFirst || s.RetryTime == RetryTimeUnknown && p.scheme.Identity == SignedID {
+		byDefault = covering
+	}
+	p.tolerance = cmp.Or(set, byDefault)
+	return nil
 }

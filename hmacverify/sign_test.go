@@ -11,7 +11,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
-// A test of an endpoint needs no more than this to be its sender.
+// A test of an endpoint sends it a signed request.
 func ExampleSigner_NewRequest() {
 	verifier, err := hmacverify.New(preset.StandardWebhooks(), nil, "whsec_c2VjcmV0")
 	if err != nil {
@@ -38,7 +38,7 @@ func ExampleSigner_NewRequest() {
 	// Output: 200 thanks for msg_1
 }
 
-func TestNewRequestLeavesTheHeadersThatItIsGivenAlone(t *testing.T) {
+func TestSigner_NewRequestCopiesHeaders(t *testing.T) {
 	t.Parallel()
 	signer, err := hmacverify.NewSigner(preset.Stripe(), nil, "key")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestNewRequestLeavesTheHeadersThatItIsGivenAlone(t *testing.T) {
 	}
 }
 
-func TestNewRequestSaysWhatTheSchemeSignsAndLacks(t *testing.T) {
+func TestSigner_NewRequestWithoutSignedHeader(t *testing.T) {
 	t.Parallel()
 	signer, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, "whsec_c2VjcmV0")
 	if err != nil {

@@ -36,7 +36,7 @@ func request(h http.Header, body io.Reader, length int64) (*http.Request, *count
 	return r, counting
 }
 
-func TestCheckPutsTheBodyBack(t *testing.T) {
+func TestVerifier_CheckRestoresBody(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	v := newVerifier(t, s, nil, testKey)
@@ -47,7 +47,7 @@ func TestCheckPutsTheBodyBack(t *testing.T) {
 	}{
 		{"of announced length", ruleBody, int64(len(ruleBody))},
 		{"of unknown length", ruleBody, -1},
-		{"that a caller forgot to measure", ruleBody, 0},
+		{"whose length the caller did not set", ruleBody, 0},
 		{"that is empty", "", 0},
 		{"that is empty and of unknown length", "", -1},
 		{"as large as the limit", strings.Repeat("x", 1<<20), 1 << 20},
@@ -91,9 +91,9 @@ func TestCheckPutsTheBodyBack(t *testing.T) {
 	})
 }
 
-func TestWhatIsCheapIsCheckedFirst(t *testing.T) {
+func TestVerifier_CheckOrder(t *testing.T) {
 	t.Parallel()
-	s := preset.Stripe()
+	s := anySender(preset.Stripe())
 	v := newVerifier(t, s, testOptions(), testKey)
 	good := signed(t, s, nil, ruleBody, testKey)
 	old := good.Clone()
@@ -124,7 +124,7 @@ func TestWhatIsCheapIsCheckedFirst(t *testing.T) {
 	}
 }
 
-func TestBodyLimits(t *testing.T) {
+func TestVerifier_BodyLimits(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	v := newVerifier(t, s, &hmacverify.Options{MaxBody: 10}, testKey)
@@ -138,7 +138,7 @@ func TestBodyLimits(t *testing.T) {
 			t.Errorf("read %d bytes, want 11", body.read)
 		}
 	})
-	t.Run("a body that ends early is not the client's signature's fault", func(t *testing.T) {
+	t.Run("a body that ends early is not a wrong signature", func(t *testing.T) {
 		t.Parallel()
 		r, _ := request(h, strings.NewReader("01234"), 10)
 		_, err := v.Check(r)
@@ -146,7 +146,7 @@ func TestBodyLimits(t *testing.T) {
 			t.Errorf("got status %d, want 400", hmacverify.Status(err))
 		}
 	})
-	t.Run("a read error is passed on to the hook", func(t *testing.T) {
+	t.Run("a read error is the reason", func(t *testing.T) {
 		t.Parallel()
 		broken := errors.New("broken")
 		r, _ := request(h, iotest.ErrReader(broken), -1)
@@ -154,7 +154,7 @@ func TestBodyLimits(t *testing.T) {
 		wantErr(t, err, hmacverify.ErrBodyUnreadable)
 		wantErr(t, err, broken)
 	})
-	t.Run("somebody else's limit is a limit", func(t *testing.T) {
+	t.Run("the limit of an http.MaxBytesReader is a limit", func(t *testing.T) {
 		t.Parallel()
 		r, _ := request(h, http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("0123456789")), 5), -1)
 		_, err := v.Check(r)
@@ -164,11 +164,14 @@ func TestBodyLimits(t *testing.T) {
 	})
 }
 
-func TestHandler(t *testing.T) {
+func TestVerifier_HandlerRefusals(t *testing.T) {
 	t.Parallel()
 	s := preset.XSignature256()
 	var reasons []error
-	v := newVerifier(t, s, &hmacverify.Options{OnError: func(_ *http.Request, err error) { reasons = append(reasons, err) }}, testKey)
+	v := newVerifier(t, s, &hmacverify.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		reasons = append(reasons, err)
+		hmacverify.WriteError(w, err)
+	}}, testKey)
 	good := signed(t, s, nil, ruleBody, testKey)
 	const unauthorized = `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
 	const tooLarge = `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`
@@ -190,7 +193,7 @@ func TestHandler(t *testing.T) {
 		{"an aborted body", "POST", good, 100, hmacverify.ErrBodyUnreadable, 400, unreadable},
 		{"another method", "GET", good, -1, hmacverify.ErrMethod, 405, method},
 	} {
-		t.Run("answers "+tt.name+" with a constant, and tells the hook why", func(t *testing.T) {
+		t.Run("answers "+tt.name+" with a constant, and gives the ErrorHandler the reason", func(t *testing.T) {
 			r, _ := request(tt.header, strings.NewReader(ruleBody), tt.length)
 			r.Method = tt.method
 			w := httptest.NewRecorder()
@@ -203,18 +206,18 @@ func TestHandler(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			if len(reasons) != 1 || !errors.Is(reasons[0], tt.reason) {
-				t.Errorf("hook got %v, want %v", reasons, tt.reason)
+				t.Errorf("got reasons %v, want %v", reasons, tt.reason)
 			}
 		})
 	}
-	t.Run("names the method that is allowed", func(t *testing.T) {
+	t.Run("names the allowed method", func(t *testing.T) {
 		w := httptest.NewRecorder()
 		v.Handler(unreachable(t)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if got := w.Header().Get("Allow"); got != "POST" {
 			t.Errorf("got %q", got)
 		}
 	})
-	t.Run("passes a verified request on, and leaves the caller's alone", func(t *testing.T) {
+	t.Run("passes a verified request on without changing the caller's", func(t *testing.T) {
 		r, original := request(good, strings.NewReader(ruleBody), int64(len(ruleBody)))
 		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			d, ok := hmacverify.FromContext(r.Context())

@@ -1,0 +1,63 @@
+package hmacverify
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+)
+
+// match returns the index of the newest key that made one of the candidates. Each
+// key costs one MAC, however many candidates there are. The comparison takes the
+// same time wherever the bytes differ.
+func (s *scratch) match(p *plan, r *keyring, signed []byte) (int, bool) {
+	if p.scheme.Algorithm == Ed25519 {
+		return s.matchEd25519(r, signed)
+	}
+	for i := range s.macs {
+		mac := s.mac(i, signed)
+		for j := range s.candidates {
+			if hmac.Equal(mac, s.candidates[j][:p.size]) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// mac returns the MAC under key i, valid until the next call. The signed bytes are
+// never joined: two short texts and the body are hashed one after the other.
+func (s *scratch) mac(i int, signed []byte) []byte {
+	h := s.macs[i]
+	h.Reset()
+	if s.split > 0 {
+		h.Write(s.text[:s.split])
+	}
+	h.Write(signed)
+	if s.split < len(s.text) {
+		h.Write(s.text[s.split:])
+	}
+	s.sum = h.Sum(s.sum[:0])
+	return s.sum
+}
+
+// matchEd25519 has to join the signed bytes: Ed25519 hashes them twice, and the
+// standard library takes them in one piece.
+func (s *scratch) matchEd25519(r *keyring, signed []byte) (int, bool) {
+	message := s.message(signed)
+	for i, key := range r.keys() {
+		for j := range s.candidates {
+			if ed25519.Verify(key, message, s.candidates[j][:ed25519.SignatureSize]) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// message joins the signed bytes. It allocates, because the pool would keep the
+// memory of the largest body that came by.
+func (s *scratch) message(signed []byte) []byte {
+	m := make([]byte, 0, len(s.text)+len(signed))
+	m = append(m, s.text[:s.split]...)
+	m = append(m, signed...)
+	return append(m, s.text[s.split:]...)
+}
