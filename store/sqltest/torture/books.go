@@ -11,21 +11,21 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// Books are all that is known at the end of a run.
+// Books are what is known at the end of a run.
 type books struct {
 	events  []*event
 	effects map[string]int               // by event, in either ledger
 	records map[string]idempotency.State // by event
-	old     int                          // records that the purge has left
+	old     int                          // records that the purge missed
 	balance int                          // of all accounts
 	answers map[string]int
-	died    []string // how servers have ended that nobody has killed
+	died    []string // exit statuses of servers that died by themselves
 	said    []string // what servers wrote to standard error
-	left    footing  // what the servers hold when nothing is left to do
+	left    footing  // what the servers still hold when idle
 	conns   int      // to the database's server
 }
 
-// read takes from the database what is in it.
+// read adds what is in the database.
 func (b *books) read(ctx context.Context, d *database) error {
 	rows, err := d.books.QueryContext(ctx, "SELECT event, count(*) FROM ledger GROUP BY event")
 	if err != nil {
@@ -77,7 +77,7 @@ func (b *books) readRecords(ctx context.Context, d *database) error {
 	return rows.Err()
 }
 
-// A line of the books is a count of what must not be.
+// A line of the books counts something that must not happen.
 type line struct {
 	what     string
 	count    int
@@ -103,12 +103,12 @@ func (l *line) String() string {
 	return s
 }
 
-// lines draws the balance.
+// lines balances the books.
 func (b *books) lines() []*line {
 	return append(b.eventLines(), b.worldLines()...)
 }
 
-// eventLines are what can be wrong with an event.
+// eventLines count what can be wrong with an event.
 func (b *books) eventLines() []*line {
 	var (
 		lost     = &line{what: "acknowledged events without an effect"}
@@ -116,8 +116,8 @@ func (b *books) eventLines() []*line {
 		twice    = &line{what: "events that two copies were answered 2xx for"}
 		never    = &line{what: "events or copies that were never acknowledged"}
 		claimed  = &line{what: "claims left over"}
-		noRecord = &line{what: "acknowledged events without a record that is done"}
-		unknown  = &line{what: "effects of events that nobody has sent"}
+		noRecord = &line{what: "acknowledged events without a processed record"}
+		unknown  = &line{what: "effects of events that were never sent"}
 	)
 	known := make(map[string]bool, len(b.events))
 	for _, e := range b.events {
@@ -143,7 +143,7 @@ func (b *books) eventLines() []*line {
 	return []*line{lost, double, twice, never, claimed, noRecord, unknown}
 }
 
-// worldLines are what can be wrong besides.
+// worldLines count what can be wrong with everything else.
 func (b *books) worldLines() []*line {
 	moved := 0
 	for id, n := range b.effects {
@@ -152,7 +152,7 @@ func (b *books) worldLines() []*line {
 		}
 	}
 	off := &line{what: "accounts off by", count: b.balance - moved}
-	answers := &line{what: "answers that none of our deliveries should get"}
+	answers := &line{what: "unexpected answers"}
 	for answer, n := range b.answers {
 		if !slices.ContainsFunc(expected, func(e string) bool { return strings.HasPrefix(answer, e) }) {
 			answers.count += n
@@ -166,7 +166,7 @@ func (b *books) worldLines() []*line {
 	return []*line{
 		off,
 		answers,
-		{what: "old records that the purge has left", count: b.old},
+		{what: "old records that the purge missed", count: b.old},
 		listed("servers that died by themselves", b.died),
 		listed("servers that wrote to standard error", b.said),
 		goroutines,

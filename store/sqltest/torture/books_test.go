@@ -7,8 +7,8 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// goodBooks are of two events, one of which was delivered three times, and which
-// moves money.
+// goodBooks are balanced books of two events. One of them was delivered three times
+// and moves money.
 func goodBooks() *books {
 	id := "transactional-000000"
 	for i := 0; !transfers(id); i++ {
@@ -27,14 +27,14 @@ func goodBooks() *books {
 	}
 }
 
-func TestGoodBooksBalance(t *testing.T) {
+func TestBooks_Good(t *testing.T) {
 	t.Parallel()
 	if lines := goodBooks().lines(); !balanced(lines) {
 		t.Errorf("good books do not balance: %v", lines)
 	}
 }
 
-func TestEachThingThatIsOffIsFound(t *testing.T) {
+func TestBooks_EachImbalanceIsFound(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		line  string
@@ -52,11 +52,11 @@ func TestEachThingThatIsOffIsFound(t *testing.T) {
 			b.events[0].duplicates.Store(0)
 			b.records[id] = idempotency.Claimed
 		}},
-		{"acknowledged events without a record that is done", func(b *books, id string) { delete(b.records, id) }},
-		{"effects of events that nobody has sent", func(b *books, id string) { b.effects["leased-000002"] = 1 }},
+		{"acknowledged events without a processed record", func(b *books, id string) { delete(b.records, id) }},
+		{"effects of events that were never sent", func(b *books, id string) { b.effects["leased-000002"] = 1 }},
 		{"accounts off by", func(b *books, id string) { b.balance-- }},
-		{"answers that none of our deliveries should get", func(b *books, id string) { b.answers["422 mismatch"] = 1 }},
-		{"old records that the purge has left", func(b *books, id string) { b.old = 1 }},
+		{"unexpected answers", func(b *books, id string) { b.answers["422 mismatch"] = 1 }},
+		{"old records that the purge missed", func(b *books, id string) { b.old = 1 }},
 		{"servers that died by themselves", func(b *books, id string) { b.died = []string{"exit status 2"} }},
 		{"servers that wrote to standard error", func(b *books, id string) { b.said = []string{"DATA RACE"} }},
 		{"goroutines more than at the start", func(b *books, id string) { b.left.Goroutines = 1 }},

@@ -10,14 +10,14 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// The ways of -broken: the claim stands in a transaction of its own, before or
-// after that of the work. Both are what is often written by hand.
+// Two mistakes that hand-written code makes: the claim is committed in its own
+// transaction, before or after that of the work.
 const (
 	markBefore = "mark-before" // loses the event if the work fails
-	markAfter  = "mark-after"  // does it twice
+	markAfter  = "mark-after"  // applies the event twice
 )
 
-// transactional returns the runner of that mode, or one that is broken.
+// transactional returns the runner of transactional mode, or a broken one.
 func (s *server) transactional() idempotency.Runner {
 	if s.Broken == "" {
 		return s.events.Transactional()
@@ -25,10 +25,10 @@ func (s *server) transactional() idempotency.Runner {
 	return &broken{server: s}
 }
 
-// broken is a runner that looks right.
+// broken is a runner that looks correct.
 type broken struct{ *server }
 
-// Run implements [idempotency.Runner], but for what that promises.
+// Run implements [idempotency.Runner] without its guarantees.
 func (b *broken) Run(ctx context.Context, key idempotency.Key, _ idempotency.Fingerprint, work idempotency.Work) (*idempotency.Result, error) {
 	if b.Broken == markBefore {
 		if err := b.mark(ctx, key); err != nil {
@@ -43,19 +43,19 @@ func (b *broken) Run(ctx context.Context, key idempotency.Key, _ idempotency.Fin
 	if err := b.apply(ctx, key, work); err != nil {
 		return nil, err
 	}
-	time.Sleep(5 * time.Millisecond) // of something that is not the point
+	time.Sleep(5 * time.Millisecond) // widens the window between work and claim
 	if err := b.mark(ctx, key); err != nil && !errors.Is(err, idempotency.ErrDuplicate) {
 		return nil, err
 	}
 	return nil, nil
 }
 
-// mark records the event as done, in a transaction of its own.
+// mark records the event as processed, in its own transaction.
 func (b *broken) mark(ctx context.Context, key idempotency.Key) error {
 	return b.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return nil })
 }
 
-// marked reports whether the event is recorded as done.
+// marked reports whether the event is recorded as processed.
 func (b *broken) marked(ctx context.Context, key idempotency.Key) (bool, error) {
 	errMissing := errors.New("not yet")
 	err := b.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return errMissing })
@@ -68,7 +68,7 @@ func (b *broken) marked(ctx context.Context, key idempotency.Key) (bool, error) 
 	return false, err
 }
 
-// apply does the work in another transaction.
+// apply does the work, in another transaction.
 func (b *broken) apply(ctx context.Context, key idempotency.Key, work idempotency.Work) error {
 	tx, err := b.db.BeginTx(ctx, nil)
 	if err != nil {

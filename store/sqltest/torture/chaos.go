@@ -21,13 +21,13 @@ type chaos struct {
 	databaseKills atomic.Int64
 	holdUps       atomic.Int64
 	oldRecords    atomic.Int64
-	away          atomic.Int64 // for how long the database was, in nanoseconds
+	away          atomic.Int64 // total time without the database, in nanoseconds
 
 	mu  sync.Mutex // guards err
-	err error      // that chaos itself has met
+	err error      // of the first disturbance that failed
 }
 
-// run goes on until ctx ends, and leaves everything up and calm.
+// run disturbs the run until ctx ends, and leaves everything up and calm.
 func (c *chaos) run(ctx context.Context, seed uint64) {
 	var wg sync.WaitGroup
 	stream := uint64(0)
@@ -51,8 +51,7 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 	}
 }
 
-// repeat calls f again and again, at random times that are the pause apart on
-// average.
+// repeat calls f at random times, with the given pause on average.
 func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f func(context.Context, *rand.Rand) error) {
 	for {
 		select {
@@ -60,7 +59,7 @@ func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f
 			return
 		case <-time.After(time.Duration(r.Int64N(int64(2 * pause)))):
 		}
-		// What was begun is finished, so that nothing stays down.
+		// A disturbance that has begun finishes, so that nothing stays down.
 		if err := f(context.WithoutCancel(ctx), r); err != nil {
 			c.mu.Lock()
 			c.err = err
@@ -86,7 +85,7 @@ func (c *chaos) killServer(_ context.Context, r *rand.Rand) error {
 	return c.fleet.start(s)
 }
 
-// pauseServer stops a server process until its leases have ended.
+// pauseServer stops a server process until its leases have expired.
 func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
 	s := c.fleet.pick(r)
 	defer s.mu.Unlock()
@@ -94,8 +93,8 @@ func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
 	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
 }
 
-// killDatabase kills the database server with what it knows: PostgreSQL by turns
-// as "pg_ctl -m immediate" does.
+// killDatabase kills the database server, PostgreSQL every other time in the way of
+// "pg_ctl -m immediate".
 func (c *chaos) killDatabase(ctx context.Context, _ *rand.Rand) error {
 	signal := syscall.SIGKILL
 	if n := c.databaseKills.Add(1); c.immediate && n%2 == 0 {
@@ -116,7 +115,7 @@ func (c *chaos) cutStatement(context.Context, *rand.Rand) error {
 	return nil
 }
 
-// holdUp has the network be slow for a while, or let nothing pass.
+// holdUp slows the network down for a while, or stalls it.
 func (c *chaos) holdUp(_ context.Context, r *rand.Rand) error {
 	c.holdUps.Add(1)
 	if r.IntN(2) == 0 {
@@ -129,7 +128,7 @@ func (c *chaos) holdUp(_ context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// addOld gives the purge work. The database may be away.
+// addOld adds records for the purge to remove. The database may be away.
 func (c *chaos) addOld(ctx context.Context, _ *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -14,8 +14,7 @@ import (
 	"syscall"
 )
 
-// A database is one throwaway database: a server of its own in a directory of its
-// own, or a file.
+// A database is one throwaway database: a server with its own directory, or a file.
 type database struct {
 	*engine
 	dir  string
@@ -26,13 +25,13 @@ type database struct {
 	mu      sync.Mutex // guards what follows
 	process *os.Process
 	stopped bool
-	ended   chan struct{} // closed when the server is stopped for good
+	ended   chan struct{} // closed when supervise has returned
 
 	admin *sql.DB
-	books *sql.DB // the parent's own connection, around the proxy
+	books *sql.DB // the test's own connection, past the proxy
 }
 
-// newDatabase makes and starts a database below dir, with its tables.
+// newDatabase creates and starts a database below dir, with its tables.
 func newDatabase(ctx context.Context, e *engine, dir string) (*database, error) {
 	d := &database{engine: e, dir: filepath.Join(dir, "data"), ended: make(chan struct{})}
 	if err := d.start(ctx); err != nil {
@@ -75,8 +74,8 @@ func (d *database) start(ctx context.Context) error {
 	return d.makeTables(ctx)
 }
 
-// makeDirectory makes the data directory, and makes it the property of whoever
-// will run the server.
+// makeDirectory creates the data directory, owned by the account that runs the
+// server.
 func (d *database) makeDirectory() error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil || os.Getuid() != 0 {
 		return err
@@ -85,8 +84,8 @@ func (d *database) makeDirectory() error {
 	return os.Chown(d.dir, uid, gid)
 }
 
-// runAs returns whom the server, or the process that has the file, runs as when
-// we are root: the engine's account, or nobody.
+// runAs returns the account for the server, or for the process that opens the file,
+// when we are root: the engine's own, or the least privileged one.
 func (d *database) runAs() (uid, gid int) {
 	for _, name := range []string{d.account, "nobody"} {
 		u, err := user.Lookup(name)
@@ -102,10 +101,10 @@ func (d *database) runAs() (uid, gid int) {
 	return 65534, 65534
 }
 
-// attributes make a command run as somebody other than root.
+// attributes returns attributes with which a command does not run as root.
 func (d *database) attributes() *syscall.SysProcAttr {
-	// A group of its own, so that an interrupt in the terminal reaches us only,
-	// and we stop what we have started.
+	// Its own group, so that an interrupt in the terminal reaches only us, and we
+	// stop what we have started.
 	a := &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() == 0 {
 		uid, gid := d.runAs()
@@ -132,7 +131,7 @@ func (d *database) makeServer() (err error) {
 
 func (d *database) address() string { return fmt.Sprintf("127.0.0.1:%d", d.port) }
 
-// freePort returns a port of the loopback interface that nobody listens on.
+// freePort returns an unused port of the loopback interface.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

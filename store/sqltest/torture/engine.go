@@ -11,44 +11,44 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// An engine is all that one kind of database needs to be told.
+// An engine is all that differs between the kinds of databases.
 type engine struct {
 	name    string
 	driver  string
 	dialect sqlstore.Dialect
 
 	// An engine without a server process has none of these.
-	account    string                              // that runs the server, for it refuses root
-	initialize func(dir string) (*exec.Cmd, error) // makes the data directory
+	account    string                              // that runs the server, which refuses root
+	initialize func(dir string) (*exec.Cmd, error) // creates the data directory
 	serve      func(dir string, port int) (*exec.Cmd, error)
 	adminDSN   func(dir string, port int) string
 	userDSN    func(address string) string
 	frames     func() framer // reads the client's side of the protocol
 	setUp      []string      // as the administrator, once
-	immediate  bool          // has a SIGQUIT that stops it without a checkpoint
+	immediate  bool          // SIGQUIT stops it without a checkpoint
 
 	tables      []string
 	oldRecord   string   // inserts a record that is past its retention
-	connections string   // counts those to the server but for the one that asks
-	readOnly    []string // as the administrator, before it is started anew or not
+	connections string   // counts all but the one that asks
+	readOnly    []string // as the administrator, without a restart
 	writable    []string
 }
 
-// engines are all of them by the name that -db gives.
+// engines are all engines by name.
 func engines() map[string]*engine {
 	return map[string]*engine{"sqlite": sqliteEngine(), "postgres": postgreSQL(), "mariadb": mariaDB()}
 }
 
-// engineNames is the order in which they are run.
+// engineNames is the order in which long runs take them.
 var engineNames = []string{"sqlite", "postgres", "mariadb"}
 
-// accounts is how many rows there are that the work of different events changes
-// in no order, for the sake of deadlocks.
+// accounts is the number of rows that the work of different events updates in
+// random order, to provoke deadlocks.
 const accounts = 16
 
 func (e *engine) hasServer() bool { return e.serve != nil }
 
-// bind writes parameters as the engine's driver wants them.
+// bind returns the query with parameters in the syntax of the engine's driver.
 func (e *engine) bind(query string) string {
 	if e.dialect != sqlstore.PostgreSQL {
 		return query

@@ -37,7 +37,7 @@ func mariaDB() *engine {
 		frames: func() framer { return mySQLFrames{} },
 		setUp: []string{
 			"CREATE DATABASE IF NOT EXISTS torture",
-			// Not the administrator, whom read_only does not bind.
+			// Not the administrator: read_only does not apply to that account.
 			"CREATE USER IF NOT EXISTS torture@127.0.0.1",
 			"GRANT ALL ON torture.* TO torture@127.0.0.1",
 		},
@@ -53,10 +53,9 @@ func mariaDB() *engine {
 	}
 }
 
-// mariaDBOptions are those that the making and the serving of a data directory
-// share. The log is small, so that a small disk is not full from the start; the
-// directory for temporary files is no other server's, for each removes at its
-// start what it finds there.
+// mariaDBOptions are the options for creating and for serving a data directory. The
+// log is small, so that a small disk is not full from the start. The directory for
+// temporary files is not shared, because each server empties it at startup.
 func mariaDBOptions(dir string) []string {
 	return []string{
 		"--no-defaults", "--datadir=" + dir, "--tmpdir=" + dir, "--innodb-log-file-size=8M",

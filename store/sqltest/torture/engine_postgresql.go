@@ -25,12 +25,9 @@ func postgreSQL() *engine {
 				"-c", "listen_addresses=127.0.0.1", "-c", "min_wal_size=2MB", "-c", "max_wal_size=16MB",
 				"-c", "shared_buffers=32MB", "-c", "checkpoint_timeout=30s")
 		},
-		adminDSN: func(_ string, port int) string { return postgreSQLDSN(fmt.Sprintf("127.0.0.1:%d", port)) },
-		userDSN:  postgreSQLDSN,
-		frames:   func() framer { return &postgreSQLFrames{} },
-		// What it cannot be told on the command line: that is not overridden by
-		// ALTER SYSTEM.
-		setUp:     []string{"SELECT 1"},
+		adminDSN:  func(_ string, port int) string { return postgreSQLDSN(fmt.Sprintf("127.0.0.1:%d", port)) },
+		userDSN:   postgreSQLDSN,
+		frames:    func() framer { return &postgreSQLFrames{} },
 		immediate: true,
 		tables: []string{
 			"CREATE TABLE ledger (mode text NOT NULL, event text NOT NULL, note text NOT NULL)",
@@ -51,7 +48,7 @@ func postgreSQLDSN(address string) string {
 	return "postgres://postgres@" + address + "/postgres?sslmode=disable&connect_timeout=5"
 }
 
-// findBinary returns a command in PATH or where Debian hides it.
+// findBinary returns a command from PATH or from where Debian keeps servers.
 func findBinary(name string, args ...string) (*exec.Cmd, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return exec.Command(path, args...), nil

@@ -6,7 +6,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// sqliteEngine has no server: its one process has the file.
+// sqliteEngine has no server: one process opens the file.
 func sqliteEngine() *engine {
 	return &engine{
 		name:    "SQLite",
@@ -21,7 +21,7 @@ func sqliteEngine() *engine {
 	}
 }
 
-// sqliteDSN has a commit on the disk before it is acknowledged.
+// sqliteDSN returns a DSN with which a commit is on disk before it is acknowledged.
 func sqliteDSN(file string) string {
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(2000)"}}
 	return "file:" + file + "?" + pragmas.Encode()

@@ -18,27 +18,27 @@ import (
 	"time"
 )
 
-// A fleet is the server processes of a run. Each has a slot, in which it is
-// killed and started again.
+// A fleet is the server processes of a run. Each has a slot, in which it is killed
+// and restarted.
 type fleet struct {
 	program    string
 	attributes *syscall.SysProcAttr
 	slots      []*slot
 
 	mu   sync.Mutex // guards what follows
-	died []string   // how processes have ended that nobody has killed
-	said []string   // what processes have written to standard error
+	died []string   // exit statuses of processes that died by themselves
+	said []string   // what processes wrote to standard error
 }
 
 type slot struct {
-	mu     sync.Mutex // held while something is done to the process
+	mu     sync.Mutex // held while the process is disturbed
 	config serverConfig
 	url    atomic.Pointer[string] // of the latest process, which may be dead
 	cmd    *exec.Cmd
 	stdin  io.Closer
 	killed atomic.Bool
 	ended  chan struct{}
-	rest   footing // what it held before it had done anything
+	rest   footing // what it held before the first delivery
 }
 
 func newFleet(program string, attributes *syscall.SysProcAttr, configs []serverConfig) (*fleet, error) {
@@ -93,8 +93,8 @@ func (f *fleet) start(s *slot) error {
 	return nil
 }
 
-// wait waits for the end of a process, and keeps what was strange about it: a
-// panic, the report of a data race.
+// wait waits for the end of a process, and keeps what must not happen: an exit that
+// we did not cause, and output such as a panic or the report of a data race.
 func (f *fleet) wait(s *slot, cmd *exec.Cmd, stderr *strings.Builder, ended chan struct{}) {
 	defer close(ended)
 	err := cmd.Wait()
@@ -116,7 +116,7 @@ func (f *fleet) kill(s *slot) {
 	s.stdin.Close()
 }
 
-// pick returns a slot that nobody does anything to, locked.
+// pick returns an undisturbed slot, locked.
 func (f *fleet) pick(r *rand.Rand) *slot {
 	for {
 		if s := f.slots[r.IntN(len(f.slots))]; s.mu.TryLock() {
@@ -126,8 +126,8 @@ func (f *fleet) pick(r *rand.Rand) *slot {
 	}
 }
 
-// pause stops the process in s for a while, as a machine that swaps or a virtual
-// one that moves does. It wakes up with a lease that has ended, and does not know.
+// pause stops the process in s for a while, as swapping or the migration of a
+// virtual machine does. It wakes up with an expired lease, and cannot know.
 func (s *slot) pause(d time.Duration) error {
 	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -149,15 +149,14 @@ func (f *fleet) any(r *rand.Rand) string {
 	return *f.slots[r.IntN(len(f.slots))].url.Load()
 }
 
-// drain has a server stop its purge and close what is idle, and returns what it
-// holds then.
+// drain asks a server to stop its purge and close idle connections, and returns what
+// it still holds.
 func drain(ctx context.Context, url string) (f footing, err error) {
 	err = post(ctx, url+"/drain", &f)
 	return f, err
 }
 
-// post tells a server to do something, and reads its answer into v unless that is
-// nil.
+// post sends a command to a server, and decodes the answer into v unless v is nil.
 func post(ctx context.Context, url string, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -165,7 +164,7 @@ func post(ctx context.Context, url string, v any) error {
 	if err != nil {
 		return err
 	}
-	// A connection of its own, for those of the pool cost the server goroutines.
+	// Not a pooled connection: those cost the server goroutines.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -181,8 +180,8 @@ func post(ctx context.Context, url string, v any) error {
 	return json.NewDecoder(resp.Body).Decode(v)
 }
 
-// leftovers waits until each server holds no more than when it began, and returns
-// what is left after a while.
+// leftovers waits until each server holds no more than at its start, and returns
+// what is still left after a while.
 func (f *fleet) leftovers(ctx context.Context) (left footing, err error) {
 	var (
 		mu sync.Mutex
@@ -220,8 +219,8 @@ func (s *slot) leftovers(ctx context.Context) (footing, error) {
 	}
 }
 
-// copyProgram copies this program to where everybody may execute it; what
-// "go run" builds, only its user may.
+// copyProgram copies the test binary to a directory that other accounts can enter:
+// the one that "go test" builds in is private.
 func copyProgram(to string) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// An outage is a time in which the database can be reached and cannot write.
+// An outage is a time when the database is reachable and cannot write.
 type outage struct {
 	title   string
-	prepare func(r *run) error // before there is a database
+	prepare func(r *run) error // before the database is created
 	begin   func(ctx context.Context, r *run) error
 	end     func(ctx context.Context, r *run) error
 }
@@ -26,10 +26,11 @@ var outages = []outage{
 	{"read-only", func(*run) error { return nil }, makeReadOnly, makeWritable},
 }
 
-// errCannot means that this user or machine cannot do it.
+// errCannot means that this account or machine cannot cause the outage.
 var errCannot = errors.New("cannot be done here")
 
-// run has a database fail in this way, with servers that are not restarted.
+// run causes the outage while a single server process handles deliveries. The same
+// process must recover.
 func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer) (err error) {
 	r := &run{name: name, seed: seed, out: out, start: time.Now()}
 	r.servers, r.lease = 1, time.Second
@@ -41,8 +42,8 @@ func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer
 	if err := o.prepare(r); err != nil {
 		return err
 	}
-	// Long rows fill a disk sooner, and a connection that opened a file while
-	// it could be written goes on writing to it.
+	// Long rows fill a disk sooner. Short-lived connections matter for read-only
+	// files: one that was opened before goes on writing.
 	if err := r.setUp(ctx, serverConfig{Pad: 3000, MaxLife: 200 * time.Millisecond}); err != nil {
 		return err
 	}
@@ -55,12 +56,11 @@ func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer
 	return r.settleOutage(ctx, engines()[name].name+", "+o.title, recovered)
 }
 
-// enoughUnavailable is how many answers of 503 there must be before an outage
-// ends.
+// enoughUnavailable is the number of 503 answers after which an outage ends.
 const enoughUnavailable = 40
 
-// deliver delivers before, during and after the outage, and returns how long it
-// took after its end until all was acknowledged.
+// deliver delivers before, during and after the outage, and returns the time from
+// its end until every event was acknowledged.
 func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, err error) {
 	var (
 		over    atomic.Bool
@@ -77,7 +77,7 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 	if err := o.begin(ctx, r); err != nil {
 		return 0, err
 	}
-	// By the middleware, or by the handler whose own statement has failed.
+	// From the middleware, or from the handler whose own statement failed.
 	unavailable := func() int { return r.sender.tally.count("503 unavailable") + r.sender.tally.count("503") }
 	before := unavailable()
 	if err := waitFor(ctx, func() bool { return unavailable() >= before+enoughUnavailable }); err != nil {
@@ -92,7 +92,7 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 	return time.Since(ended), nil
 }
 
-// waitFor waits until done, or until ctx ends or 30 seconds are over.
+// waitFor waits until done returns true, for at most 30 seconds.
 func waitFor(ctx context.Context, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -106,7 +106,7 @@ func waitFor(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// settleOutage draws the balance, and prints all of it only if it is off.
+// settleOutage balances the books, and prints them in full only on an imbalance.
 func (r *run) settleOutage(ctx context.Context, title string, recovered time.Duration) error {
 	time.Sleep(r.lease)
 	r.sender.client.CloseIdleConnections()
@@ -125,16 +125,15 @@ func (r *run) settleOutage(ctx context.Context, title string, recovered time.Dur
 	return nil
 }
 
-// diskSizes are the sizes of small disks: not much more than an empty database.
+// diskSizes are a little more than an empty database needs.
 var diskSizes = map[string]string{"sqlite": "4m", "postgres": "80m", "mariadb": "200m"}
 
 func (r *run) disk() string { return filepath.Join(r.dir, "data") }
 
-// mountSmallDisk puts the database on a disk of its own, for which one must be
-// root.
+// mountSmallDisk mounts a small disk for the database, which only root may do.
 func mountSmallDisk(r *run) error {
 	if os.Getuid() != 0 {
-		return fmt.Errorf("%w: to mount a small disk one must be root", errCannot)
+		return fmt.Errorf("%w: only root can mount a small disk", errCannot)
 	}
 	if err := os.Mkdir(r.disk(), 0o755); err != nil {
 		return err

@@ -15,15 +15,15 @@ func containsField(text, field string) bool { return slices.Contains(strings.Fie
 
 func (r *run) filler() string { return filepath.Join(r.disk(), "filler") }
 
-// fillDisk fills what is left of the disk. What the database has reserved for
-// itself, the deliveries fill.
+// fillDisk fills what is left of the disk. The deliveries fill what the database has
+// reserved for itself.
 func fillDisk(_ context.Context, r *run) error {
 	f, err := os.Create(r.filler())
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	// Ever smaller pieces, so that not even the last page is left.
+	// Ever smaller pieces, down to the last byte.
 	for size := 1 << 20; size > 0; size /= 16 {
 		for piece := make([]byte, size); err == nil; {
 			_, err = f.Write(piece)
@@ -38,8 +38,8 @@ func fillDisk(_ context.Context, r *run) error {
 
 func freeDisk(_ context.Context, r *run) error { return os.Remove(r.filler()) }
 
-// makeReadOnly has the database refuse to write, as it does on a server that has
-// become a replica, or a file that somebody has changed the mode of.
+// makeReadOnly makes the database refuse writes, like a server that became a replica,
+// or a file whose mode was changed.
 func makeReadOnly(ctx context.Context, r *run) error {
 	if r.hasServer() {
 		return r.exec(ctx, r.readOnly)
@@ -54,7 +54,7 @@ func makeWritable(ctx context.Context, r *run) error {
 	return r.chmod(0o600, 0o700)
 }
 
-// chmod changes the modes of SQLite's files and of their directory.
+// chmod changes the modes of SQLite's files and their directory.
 func (r *run) chmod(file, dir fs.FileMode) error {
 	files, err := filepath.Glob(r.file + "*")
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// An outsideLedger is another system that the events of lease mode have an effect
-// in. It knows the key that the library passes on, and does each key once; seen
-// is what it saw before that.
+// An outsideLedger is another system in which events under a lease have their effect.
+// It deduplicates by the key that the library passes on; seen counts the requests
+// before that.
 type outsideLedger struct {
 	server   *http.Server
 	listener net.Listener
 
 	mu    sync.Mutex          // guards what follows
 	seen  map[string]int      // effects asked for, by event
-	keys  map[string]struct{} // that were done
-	event map[string]int      // effects done, by event
+	keys  map[string]struct{} // that had their effect
+	event map[string]int      // effects, by event
 }
 
 func newOutsideLedger() (*outsideLedger, error) {
@@ -44,8 +44,8 @@ func (o *outsideLedger) url() string { return "http://" + o.listener.Addr().Stri
 
 func (o *outsideLedger) close() { o.server.Close() }
 
-// serve does the effect of a key once. Sometimes it takes its time, and sometimes
-// it fails when it is done, so that nobody knows.
+// serve applies the effect of a key once. Sometimes it is slow, and sometimes it
+// fails after the effect, so that the caller does not know the outcome.
 func (o *outsideLedger) serve(w http.ResponseWriter, r *http.Request) {
 	key, event := r.PathValue("key"), r.PathValue("event")
 	o.mu.Lock()
@@ -63,8 +63,8 @@ func (o *outsideLedger) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// effects returns the effects done by event, and how many were asked for beyond
-// the first of each.
+// effects returns the effects by event, and the number of requests that repeated
+// one.
 func (o *outsideLedger) effects() (done map[string]int, repeated int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

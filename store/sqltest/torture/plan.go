@@ -2,21 +2,21 @@ package torture
 
 import "time"
 
-// A plan is how much is done to one database. A run goes on until all the numbers
-// are reached.
+// A plan is how much is done to one database. A run ends when it has reached all the
+// numbers.
 type plan struct {
 	deliveries    int // at least
 	serverKills   int
 	databaseKills int
 	cuts          int // of COMMIT
 
-	limit time.Duration // a run that takes longer has failed
+	limit time.Duration // a run that takes longer fails
 
 	servers int
-	atOnce  int // events in delivery at the same time
+	atOnce  int // events delivered concurrently
 	lease   time.Duration
 
-	// The average time between two of them.
+	// The average time between two disturbances.
 	serverKillEvery   time.Duration
 	databaseKillEvery time.Duration
 	cutEvery          time.Duration
@@ -24,7 +24,7 @@ type plan struct {
 	pauseEvery        time.Duration // of a server, for longer than a lease
 }
 
-// shortPlan is enough to see that all of it works, in seconds.
+// shortPlan shows within seconds that everything works.
 func shortPlan(e *engine) plan {
 	p := plan{
 		deliveries: 2_500, serverKills: 10, databaseKills: 2, cuts: 20,
@@ -39,7 +39,7 @@ func shortPlan(e *engine) plan {
 	return p
 }
 
-// longPlan is enough to believe it.
+// longPlan leaves little to doubt.
 func longPlan(e *engine) plan {
 	p := plan{
 		deliveries: 200_000, serverKills: 200, databaseKills: 20, cuts: 500,
@@ -54,14 +54,14 @@ func longPlan(e *engine) plan {
 	return p
 }
 
-// oneProcess is p for a database that is a file of one process.
+// oneProcess is p for a database that is a file, opened by one process.
 func (p plan) oneProcess() plan {
 	p.servers, p.databaseKills, p.cuts = 1, 0, 0
 	return p
 }
 
-// configs returns what the servers are told. They differ in the time of day, and
-// in how many connections they may have: one has fewer than it needs.
+// configs returns the configurations of the servers. Their clocks and the sizes of
+// their pools differ: one has fewer connections than it needs.
 func (p plan) configs(base serverConfig) []serverConfig {
 	conns := []int{12, 2, 8, 4}
 	ahead := []time.Duration{0, time.Hour, -time.Hour, 30 * time.Minute}

@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// A cut is where a connection is cut.
+// A cut is a moment at which a connection is cut.
 type cut int32
 
-// The cuts. The client of each learns nothing but that its connection has ended.
+// The cuts. The client learns only that its connection has ended.
 const (
 	noCut       cut = iota
 	cutBefore       // the server never sees the COMMIT
-	cutMidway       // it was sent on, and nobody waits for what comes of it
-	cutAfter        // the server has answered, and the answer is not sent on
-	cutStanding     // as cutAfter, of any statement
+	cutMidway       // it was forwarded, and the connection is closed without waiting
+	cutAfter        // the server has answered, and the answer is not forwarded
+	cutStanding     // like cutAfter, for any statement
 )
 
 var cutNames = map[cut]string{
 	cutBefore:   "before the COMMIT reached the server",
-	cutMidway:   "right after it was sent on",
+	cutMidway:   "right after it was forwarded",
 	cutAfter:    "when the server had answered it",
 	cutStanding: "when the server had answered another statement",
 }
 
-// A proxy stands between the servers and their database, knows a COMMIT when it
-// passes, and does what networks do.
+// A proxy sits between the servers and their database. It recognizes a COMMIT, and
+// misbehaves like a network.
 type proxy struct {
 	listener net.Listener
 	to       string
@@ -37,7 +37,7 @@ type proxy struct {
 
 	armed    atomic.Int32 // the cut of the next COMMIT
 	armedAny atomic.Bool  // cut the next statement
-	frozen   atomic.Int64 // nothing is sent on until then, in nanoseconds since 1970
+	frozen   atomic.Int64 // nothing is forwarded until then, in nanoseconds since 1970
 	latency  atomic.Int64 // of each message, in nanoseconds
 	mu       sync.Mutex   // guards cuts
 	cuts     map[cut]int
@@ -96,10 +96,10 @@ func (p *proxy) close() {
 	p.links.Wait()
 }
 
-// freeze lets nothing pass for a while.
+// freeze stalls all connections for a while.
 func (p *proxy) freeze(d time.Duration) { p.frozen.Store(time.Now().Add(d).UnixNano()) }
 
-// calm ends whatever the proxy does to what passes.
+// calm ends all misbehaviour.
 func (p *proxy) calm() {
 	p.frozen.Store(0)
 	p.latency.Store(0)
@@ -107,7 +107,7 @@ func (p *proxy) calm() {
 	p.armedAny.Store(false)
 }
 
-// pass waits for as long as a message is held up.
+// pass waits while a message is held up.
 func (p *proxy) pass() {
 	if latency := p.latency.Load(); latency > 0 {
 		time.Sleep(time.Duration(rand.Int64N(latency)))
@@ -136,7 +136,7 @@ func (p *proxy) counted() (commits, statements int, by map[string]int) {
 	return commits, statements, by
 }
 
-// due returns the cut that m is to get, and disarms it.
+// due returns the cut for m, and disarms it.
 func (p *proxy) due(m message) cut {
 	c := noCut
 	switch {
@@ -169,7 +169,7 @@ func (l *link) close() {
 	l.server.Close()
 }
 
-// up sends on what the client says, a message at a time where it matters.
+// up forwards what the client sends. It writes a message that is cut on its own.
 func (l *link) up() {
 	defer l.close()
 	r := bufio.NewReaderSize(l.client, 32<<10)
@@ -197,7 +197,7 @@ func (l *link) up() {
 	}
 }
 
-// down sends on what the server says.
+// down forwards what the server sends.
 func (l *link) down() {
 	defer l.close()
 	b := make([]byte, 32<<10)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// report prints what was done and what came of it.
+// report prints what was done and the balance.
 func (r *run) report(b *books, lines []*line) {
 	out := r.out
 	fmt.Fprintf(out, "%s, %v, seed %d\n", r.database.name, time.Since(r.start).Round(100*time.Millisecond), r.seed)
@@ -22,7 +22,7 @@ func (r *run) report(b *books, lines []*line) {
 		fmt.Fprintf(out, "       %d commits cut (%s), %d other statements\n", commits, counts(by, cutNames[cutStanding]), statements)
 	}
 	_, repeated := r.outside.effects()
-	fmt.Fprintf(out, "       %d old records to purge; the system outside was asked for an effect again %d times, and knew the key\n",
+	fmt.Fprintf(out, "       %d old records to purge; the system outside received %d requests again, and recognized the key\n",
 		r.oldRecords.Load(), repeated)
 	fmt.Fprintf(out, "  answers: %s\n", counts(t.answers, ""))
 	for _, l := range lines {
@@ -38,7 +38,7 @@ func (r *run) report(b *books, lines []*line) {
 	fmt.Fprintf(out, "  %s\n\n", verdict)
 }
 
-// counts prints numbers by name, but for one name.
+// counts formats numbers by name, except for one name.
 func counts(of map[string]int, without string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(of)) {

@@ -15,14 +15,13 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// errImbalance means that the books do not balance, and that all that is to be
-// said of it was printed.
+// errImbalance means that the books do not balance. The report has the details.
 var errImbalance = errors.New("the books do not balance")
 
 // A run is one database under torture.
 type run struct {
 	chaos
-	name    string // of the engine in engines
+	name    string // of its engine
 	seed    uint64
 	broken  string
 	out     io.Writer
@@ -32,10 +31,10 @@ type run struct {
 	start   time.Time
 }
 
-// grace is for how long after the last event of a run the senders come again.
+// grace is how long senders retry after the last event of a run.
 const grace = 90 * time.Second
 
-// torture runs the plan and prints what came of it.
+// torture runs the plan and prints the report.
 func torture(ctx context.Context, name string, p plan, seed uint64, broken string, out io.Writer) error {
 	r := &run{chaos: chaos{plan: p}, name: name, seed: seed, broken: broken, out: out, start: time.Now()}
 	defer r.close()
@@ -51,8 +50,8 @@ func torture(ctx context.Context, name string, p plan, seed uint64, broken strin
 	return r.settle(ctx)
 }
 
-// setUp starts everything, with servers like base. A directory for the database
-// may have been chosen before.
+// setUp starts everything, with servers configured like base. If r.dir is set, the
+// database is created there.
 func (r *run) setUp(ctx context.Context, base serverConfig) (err error) {
 	if r.dir == "" {
 		if r.dir, err = newDirectory(); err != nil {
@@ -89,7 +88,7 @@ func (r *run) setUp(ctx context.Context, base serverConfig) (err error) {
 	return err
 }
 
-// newDirectory makes a directory that others than root can enter.
+// newDirectory creates a directory that all accounts can enter.
 func newDirectory() (string, error) {
 	dir, err := os.MkdirTemp("", "torture-")
 	if err != nil {
@@ -98,7 +97,7 @@ func newDirectory() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// giveAway makes the files those of whom the servers run as.
+// giveAway makes the servers' account the owner of the database's files.
 func (r *run) giveAway() error {
 	if os.Getuid() != 0 {
 		return nil
@@ -116,8 +115,8 @@ func (r *run) giveAway() error {
 	return nil
 }
 
-// traffic has the senders deliver in the midst of chaos until there was enough of
-// everything, and then in peace until all is acknowledged.
+// traffic delivers amid chaos until the plan is fulfilled, and then in peace until
+// every event is acknowledged.
 func (r *run) traffic(ctx context.Context) {
 	chaosCtx, calm := context.WithCancel(ctx)
 	var chaos, senders sync.WaitGroup
@@ -148,13 +147,13 @@ func (r *run) fulfilled() bool {
 		r.databaseKills.Load() >= int64(r.plan.databaseKills) && cuts >= r.cuts
 }
 
-// settle waits for what may still be under way, draws the balance and prints it.
+// settle waits for what may still be in flight, balances the books and prints them.
 func (r *run) settle(ctx context.Context) error {
 	time.Sleep(r.lease)
 	r.sender.client.CloseIdleConnections()
 	b, err := r.draw(context.WithoutCancel(ctx))
 	if err != nil {
-		return fmt.Errorf("%s: drawing the balance: %w", r.database.name, err)
+		return fmt.Errorf("%s: balancing the books: %w", r.database.name, err)
 	}
 	lines := b.lines()
 	r.report(b, lines)
@@ -203,5 +202,5 @@ func (r *run) close() {
 	os.RemoveAll(r.dir)
 }
 
-// newSeed returns a seed for those who have none.
+// newSeed returns a random seed.
 func newSeed() uint64 { return rand.Uint64() }

@@ -26,7 +26,7 @@ type event struct {
 
 func (e *event) acknowledged() bool { return e.accepted.Load()+e.duplicates.Load() > 0 }
 
-// A sender makes events and delivers them.
+// A sender creates events and delivers them.
 type sender struct {
 	fleet   *fleet
 	client  *http.Client
@@ -63,14 +63,14 @@ func (s *sender) newEvent() *event {
 	return e
 }
 
-// earlier returns an event that was sent before.
+// earlier returns an event that was sent earlier.
 func (s *sender) earlier(r *rand.Rand) *event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.events[r.IntN(len(s.events))]
 }
 
-// work delivers new events, one after the other, until there are enough.
+// work delivers new events, one after the other, until enough returns true.
 func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for ctx.Err() == nil && !enough() {
@@ -86,7 +86,7 @@ func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
 	}
 }
 
-// deliver delivers copies of e at once.
+// deliver delivers copies of e concurrently.
 func (s *sender) deliver(ctx context.Context, e *event, copies int, seed uint64) {
 	var wg sync.WaitGroup
 	for i := range copies {
@@ -95,8 +95,8 @@ func (s *sender) deliver(ctx context.Context, e *event, copies int, seed uint64)
 	wg.Wait()
 }
 
-// untilAcknowledged is what senders do: they come again, less and less often,
-// after all but 2xx and 409.
+// untilAcknowledged does what senders do: it retries with growing pauses after every
+// answer except 2xx and 409.
 func (s *sender) untilAcknowledged(ctx context.Context, e *event, r *rand.Rand) {
 	pause := 10 * time.Millisecond
 	for ctx.Err() == nil {
@@ -118,12 +118,12 @@ func (s *sender) untilAcknowledged(ctx context.Context, e *event, r *rand.Rand) 
 	e.givenUp.Add(1)
 }
 
-// once delivers e once, to any server, and returns the status of the answer, 0 if
-// there was none.
+// once delivers e once, to any server, and returns the status, 0 if there was no
+// answer.
 func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) int {
 	timeout := 12 * time.Second
 	if r.IntN(50) == 0 {
-		timeout = time.Duration(1 + r.Int64N(int64(50*time.Millisecond))) // an impatient one
+		timeout = time.Duration(1 + r.Int64N(int64(50*time.Millisecond))) // an impatient sender
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -133,7 +133,7 @@ func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) int {
 		err = s.signers[e.mode].Sign(req.Header, []byte(body))
 	}
 	if err != nil {
-		panic(err) // the program is wrong
+		panic(err) // only a bug gets here
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
@@ -168,6 +168,6 @@ func (t *tally) count(answer string) int {
 	return t.answers[answer]
 }
 
-// expected are the answers that our deliveries may get. All of them are
-// authentic, so that none is refused.
+// expected are the acceptable answers. All deliveries are authentic, so that a
+// refusal is a failure.
 var expected = []string{"200", "409", "500", "503", "no answer"}

@@ -22,44 +22,43 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// secret is what all deliveries are signed with.
+// secret signs all deliveries.
 const secret = "a secret for the torture"
 
-// A mode is how an event is worked on. It is the path of its endpoint and the
-// scope of its records.
+// A mode is how an event is processed. It is the path of the endpoint and the scope
+// of the records.
 type mode string
 
 // The modes.
 const (
 	transactional mode = "transactional" // record and effect are one commit
 	leased        mode = "leased"        // the effect is in another system
-	completed     mode = "completed"     // under a lease, which the effect's commit ends
+	completed     mode = "completed"     // under a lease that the effect's commit completes
 )
 
 var modes = []mode{transactional, leased, completed}
 
-// scheme signs the time too, so that the servers' clocks matter as much as they
-// can.
+// scheme signs the time too, so that the servers' clocks matter.
 func scheme(m mode) hmacverify.Scheme {
 	s := preset.XSignature256Timestamp()
 	s.Name = string(m)
 	return s
 }
 
-// A serverConfig is what a server process is told.
+// A serverConfig configures a server process.
 type serverConfig struct {
-	Engine  string        // its name in engines
-	DSN     string        // of the proxy before the database
-	Conns   int           // that its pool may hold
+	Engine  string        // its key in engines
+	DSN     string        // of the proxy in front of the database
+	Conns   int           // limit of its pool
 	MaxLife time.Duration // of a connection; 0 means no limit
-	Outside string        // URL of the ledger outside of the database
-	Ahead   time.Duration // of its clock, before the true one
+	Outside string        // URL of the ledger outside the database
+	Ahead   time.Duration // how far its clock is ahead
 	Lease   time.Duration
-	Purge   bool   // without end
-	Record  bool   // failures in transactional mode
+	Purge   bool   // purge without end
+	Record  bool   // record failures in transactional mode
 	Pad     int    // bytes in each row of the ledger
-	Fail    bool   // some attempts fail, panic, or take long
-	Broken  string // how the claim stands out of the transaction, see broken.go
+	Fail    bool   // make some attempts fail, panic, or take long
+	Broken  string // how to separate claim and work, see broken.go
 }
 
 // tolerance is wide enough for clocks that are an hour apart.
@@ -77,8 +76,8 @@ type server struct {
 	purging bool
 }
 
-// serve is a server process: it says where it listens and serves until its
-// standard input ends, which it does when its parent has died.
+// serve is a server process. It prints its address and serves until its standard
+// input ends, as it does when the parent dies.
 func serve(config string, stdin io.Reader, stdout io.Writer) error {
 	s := &server{client: &http.Client{Timeout: 3 * time.Second}}
 	if err := json.Unmarshal([]byte(config), &s.serverConfig); err != nil {
@@ -105,7 +104,7 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 		go s.purgeForever()
 	}
 	fmt.Fprintf(stdout, "http://%s\n", l.Addr())
-	// The panics are ours, and net/http would write a stack of each.
+	// The panics are intended, and net/http would log the stack of each.
 	h := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go h.Serve(l)
 	_, err = io.Copy(io.Discard, stdin)
@@ -138,8 +137,7 @@ func (s *server) routes() (http.Handler, error) {
 	return mux, nil
 }
 
-// purgeForever purges without end, over all that comes, but for the time between
-// a drain and the next start.
+// purgeForever purges without end, except between a drain and the next start.
 func (s *server) purgeForever() {
 	for {
 		s.mu.Lock()
@@ -157,15 +155,15 @@ func (s *server) startPurge(http.ResponseWriter, *http.Request) {
 	s.purging = true
 }
 
-// A footing is what a server that does nothing holds.
+// A footing is what an idle server holds.
 type footing struct {
 	Goroutines, Connections, InUse int
 	Stacks                         string // of the goroutines
 }
 
-// drain stops the purge, closes the idle connections, and tells what is left. A
-// purge would open a connection between any two drains, and keep the goroutine
-// alive with which a pool looks after the age of its connections.
+// drain stops the purge, closes idle connections, and reports what is left. A purge
+// would open a connection between two drains, and keep alive the goroutine in which
+// a pool closes old connections.
 func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +177,7 @@ func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), stats.OpenConnections, stats.InUse, stacks.String()})
 }
 
-// serveProcess is main for the arguments with which a fleet starts this program.
+// serveProcess runs a server if args are those with which a fleet starts one.
 func serveProcess(args []string) (is bool, err error) {
 	if len(args) != 2 || args[0] != "-serve" {
 		return false, nil

@@ -13,12 +13,11 @@ import (
 	"time"
 )
 
-// startTimeout is for how long a database may take to answer after it was
-// started, on a machine that does much else.
+// startTimeout is how long a database may take to answer after its start, on a busy
+// machine.
 const startTimeout = 60 * time.Second
 
-// supervise starts the server again whenever it has ended, as the machine's
-// service manager would.
+// supervise restarts the server whenever it has ended, like a service manager.
 func (d *database) supervise() {
 	defer close(d.ended)
 	for {
@@ -36,7 +35,7 @@ func (d *database) supervise() {
 	}
 }
 
-// launch starts the server unless it was stopped for good.
+// launch starts the server unless stop was called.
 func (d *database) launch(command *exec.Cmd) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -64,7 +63,7 @@ func (d *database) ready(ctx context.Context) error {
 	}
 }
 
-// kill kills the server, and returns when the supervisor has brought it back.
+// kill kills the server, and returns when it is back.
 func (d *database) kill(ctx context.Context, signal syscall.Signal) error {
 	d.mu.Lock()
 	process := d.process
@@ -75,8 +74,8 @@ func (d *database) kill(ctx context.Context, signal syscall.Signal) error {
 		return err
 	}
 	if signal == syscall.SIGKILL {
-		// PostgreSQL's processes outlive their parent by what they are doing, and
-		// would keep a new server from starting.
+		// PostgreSQL's processes outlive their parent until they have finished a
+		// query, and keep a new server from starting.
 		for _, pid := range children {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}

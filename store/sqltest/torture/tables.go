@@ -7,7 +7,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// makeTables makes the tables of the library and of the work.
+// makeTables creates the tables of the library and of the work.
 func (d *database) makeTables(ctx context.Context) error {
 	events, err := sqlstore.New(d.books, d.dialect, nil)
 	if err != nil {
@@ -32,7 +32,7 @@ func (d *database) makeTables(ctx context.Context) error {
 	return nil
 }
 
-// addOldRecords gives the purge something to do.
+// addOldRecords adds records for the purge to remove.
 func (d *database) addOldRecords(ctx context.Context, first, n int) error {
 	for i := range n {
 		if _, err := d.books.ExecContext(ctx, d.bind(d.oldRecord), fmt.Sprint("old-", first+i)); err != nil {

@@ -20,7 +20,7 @@ type framer interface {
 	next(r *bufio.Reader) (message, error)
 }
 
-// maxMessage is more than anything that we send.
+// maxMessage is longer than any message that we send.
 const maxMessage = 16 << 20
 
 var errTooLong = errors.New("message too long")

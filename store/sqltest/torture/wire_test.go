@@ -19,7 +19,7 @@ func mySQLPacket(sequence byte, payload string) string {
 	return string([]byte{byte(n), byte(n >> 8), byte(n >> 16), sequence}) + payload
 }
 
-func TestACommitIsKnownWhenItPasses(t *testing.T) {
+func TestFramer_Commit(t *testing.T) {
 	t.Parallel()
 	startup := postgreSQLMessage(0, "\x00\x03\x00\x00user\x00commit\x00\x00")[1:] // without a type
 	tests := []struct {

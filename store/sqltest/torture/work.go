@@ -18,8 +18,8 @@ import (
 
 var errOnPurpose = errors.New("failed on purpose, after the work")
 
-// unreliable has some attempts fail after they have done their work, and some
-// take longer than their lease.
+// unreliable makes some attempts fail after their work, and some take longer than
+// their lease.
 func (s *server) unreliable(next http.Handler) http.Handler {
 	if !s.Fail {
 		return next
@@ -41,14 +41,14 @@ func (s *server) unreliable(next http.Handler) http.Handler {
 	})
 }
 
-// discard is a response writer of an answer that nobody gets.
+// discard is a response writer for an answer that is not sent.
 type discard struct{}
 
 func (discard) Header() http.Header         { return make(http.Header) }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// fail answers 503 for what is the fault of another system.
+// fail reports err, and answers 503 for failures of another system.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	idempotency.Fail(r, err)
 	status := http.StatusServiceUnavailable
@@ -58,7 +58,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	http.Error(w, "failed", status)
 }
 
-// inTransaction writes the ledger in the transaction of the record.
+// inTransaction writes to the ledger in the record's transaction.
 func (s *server) inTransaction(w http.ResponseWriter, r *http.Request) {
 	tx, ok := sqlstore.Tx(r.Context())
 	if !ok {
@@ -73,11 +73,12 @@ func (s *server) inTransaction(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// completeInTransaction writes the ledger in a transaction that ends the lease.
+// completeInTransaction writes to the ledger in the transaction that completes the
+// lease.
 func (s *server) completeInTransaction(w http.ResponseWriter, r *http.Request) {
 	err := func() error {
 		if s.Fail {
-			time.Sleep(rand.N(100 * time.Millisecond)) // what the lease is for
+			time.Sleep(rand.N(100 * time.Millisecond)) // slow work, as in lease mode
 		}
 		tx, err := s.db.BeginTx(r.Context(), nil)
 		if err != nil {
@@ -97,8 +98,8 @@ func (s *server) completeInTransaction(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// effect is the work: a row, and with some events a change of two rows that all
-// events share, in no order.
+// effect is the work: it inserts a row, and for some events updates two rows that all
+// events share, in random order.
 func (s *server) effect(ctx context.Context, tx *sql.Tx, m mode) error {
 	a, ok := idempotency.AttemptFrom(ctx)
 	if !ok {
@@ -133,8 +134,8 @@ func accountsOf(event string) [2]int {
 	return [2]int{first, (first + 1 + h/accounts%(accounts-1)) % accounts}
 }
 
-// outside has the ledger that is outside of the database write the effect, under
-// the key by which that can tell a repetition.
+// outside requests the effect from the ledger outside the database, with the key by
+// which that recognizes a retry.
 func (s *server) outside(w http.ResponseWriter, r *http.Request) {
 	a, ok := idempotency.AttemptFrom(r.Context())
 	if !ok {
