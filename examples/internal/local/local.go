@@ -87,14 +87,15 @@ func (m *Machine) Secret(name string) string {
 	return rand.Text()
 }
 
-// Try prints the command that sends a delivery to the example.
+// Try prints the command that sends a delivery to the example, for the root of the
+// repository.
 func (m *Machine) Try(args ...string) {
 	for i, arg := range args {
 		if strings.ContainsAny(arg, ` "{}[]$&;*?<>|`) {
 			args[i] = "'" + arg + "'"
 		}
 	}
-	fmt.Fprintln(m.stdout, "try:  go -C examples run ./send", strings.Join(args, " "))
+	fmt.Fprintln(m.stdout, "try:  go run ./hmacverify/send", strings.Join(args, " "))
 }
 
 // See prints the command that shows what the example has done.

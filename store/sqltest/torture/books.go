@@ -1,0 +1,181 @@
+package torture
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// Books are what is known at the end of a run.
+type books struct {
+	events  []*event
+	effects map[string]int               // by event, in either ledger
+	records map[string]idempotency.State // by event
+	old     int                          // records that the purge missed
+	balance int                          // of all accounts
+	answers map[string]int
+	died    []string // exit statuses of servers that died by themselves
+	said    []string // what servers wrote to standard error
+	left    footing  // what the servers still hold when idle
+	conns   int      // to the database's server
+}
+
+// read adds what is in the database.
+func (b *books) read(ctx context.Context, d *database) error {
+	rows, err := d.books.QueryContext(ctx, "SELECT event, count(*) FROM ledger GROUP BY event")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var event string
+		var n int
+		if err := rows.Scan(&event, &n); err != nil {
+			return err
+		}
+		b.effects[event] += n
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if err := b.readRecords(ctx, d); err != nil {
+		return err
+	}
+	if d.connections != "" {
+		if err := d.admin.QueryRowContext(ctx, d.connections).Scan(&b.conns); err != nil {
+			return err
+		}
+		b.conns-- // our own
+	}
+	return d.books.QueryRowContext(ctx, "SELECT sum(balance) FROM accounts").Scan(&b.balance)
+}
+
+func (b *books) readRecords(ctx context.Context, d *database) error {
+	rows, err := d.books.QueryContext(ctx, "SELECT scope, id, state FROM "+sqlstore.DefaultTable)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	b.records = make(map[string]idempotency.State)
+	for rows.Next() {
+		var scope, id []byte
+		var state idempotency.State
+		if err := rows.Scan(&scope, &id, &state); err != nil {
+			return err
+		}
+		if string(scope) == "old" {
+			b.old++
+			continue
+		}
+		b.records[string(id)] = state
+	}
+	return rows.Err()
+}
+
+// A line of the books counts something that must not happen.
+type line struct {
+	what     string
+	count    int
+	examples []string
+}
+
+func (l *line) add(example string) {
+	l.count++
+	if len(l.examples) < 3 {
+		l.examples = append(l.examples, example)
+	}
+}
+
+func listed(what string, examples []string) *line {
+	return &line{what: what, count: len(examples), examples: examples[:min(1, len(examples))]}
+}
+
+func (l *line) String() string {
+	s := fmt.Sprintf("%-58s %6d", l.what, l.count)
+	if len(l.examples) > 0 {
+		s += "  such as " + strings.Join(l.examples, ", ")
+	}
+	return s
+}
+
+// lines balances the books.
+func (b *books) lines() []*line {
+	return append(b.eventLines(), b.worldLines()...)
+}
+
+// eventLines count what can be wrong with an event.
+func (b *books) eventLines() []*line {
+	var (
+		lost     = &line{what: "acknowledged events without an effect"}
+		double   = &line{what: "events with more than one effect"}
+		twice    = &line{what: "events that two copies were answered 2xx for"}
+		never    = &line{what: "events or copies that were never acknowledged"}
+		claimed  = &line{what: "claims left over"}
+		noRecord = &line{what: "acknowledged events without a processed record"}
+		unknown  = &line{what: "effects of events that were never sent"}
+	)
+	known := make(map[string]bool, len(b.events))
+	for _, e := range b.events {
+		known[e.id] = true
+		state := b.records[e.id]
+		check := func(bad bool, l *line) {
+			if bad {
+				l.add(e.id)
+			}
+		}
+		check(e.acknowledged() && b.effects[e.id] == 0, lost)
+		check(b.effects[e.id] > 1, double)
+		check(e.accepted.Load() > 1, twice)
+		check(!e.acknowledged() || e.givenUp.Load() > 0, never)
+		check(state == idempotency.Claimed, claimed)
+		check(e.acknowledged() && state != idempotency.Done, noRecord)
+	}
+	for id := range b.effects {
+		if !known[id] {
+			unknown.add(id)
+		}
+	}
+	return []*line{lost, double, twice, never, claimed, noRecord, unknown}
+}
+
+// worldLines count what can be wrong with everything else.
+func (b *books) worldLines() []*line {
+	moved := 0
+	for id, n := range b.effects {
+		if !strings.HasPrefix(id, string(leased)) && transfers(id) {
+			moved += 2 * n
+		}
+	}
+	off := &line{what: "accounts off by", count: b.balance - moved}
+	answers := &line{what: "unexpected answers"}
+	for answer, n := range b.answers {
+		if !slices.ContainsFunc(expected, func(e string) bool { return strings.HasPrefix(answer, e) }) {
+			answers.count += n
+			answers.examples = append(answers.examples, answer)
+		}
+	}
+	goroutines := &line{what: "goroutines more than at the start", count: b.left.Goroutines}
+	if goroutines.count > 0 {
+		goroutines.examples = []string{b.left.Stacks}
+	}
+	return []*line{
+		off,
+		answers,
+		{what: "old records that the purge missed", count: b.old},
+		listed("servers that died by themselves", b.died),
+		listed("servers that wrote to standard error", b.said),
+		goroutines,
+		{what: "connections that the servers hold", count: cmp.Or(b.left.Connections, b.left.InUse)},
+		{what: "connections that the database has", count: b.conns},
+	}
+}
+
+// balanced reports whether all lines are zero.
+func balanced(lines []*line) bool {
+	return !slices.ContainsFunc(lines, func(l *line) bool { return l.count != 0 })
+}

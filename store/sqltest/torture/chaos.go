@@ -1,0 +1,138 @@
+package torture
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Chaos is what happens to a run while the senders deliver.
+type chaos struct {
+	plan
+	*database
+	proxy *proxy // nil without a server
+	fleet *fleet
+
+	serverKills   atomic.Int64
+	serverPauses  atomic.Int64
+	databaseKills atomic.Int64
+	holdUps       atomic.Int64
+	oldRecords    atomic.Int64
+	away          atomic.Int64 // total time without the database, in nanoseconds
+
+	mu  sync.Mutex // guards err
+	err error      // of the first disturbance that failed
+}
+
+// run disturbs the run until ctx ends, and leaves everything up and calm.
+func (c *chaos) run(ctx context.Context, seed uint64) {
+	var wg sync.WaitGroup
+	stream := uint64(0)
+	every := func(pause time.Duration, f func(context.Context, *rand.Rand) error) {
+		stream++
+		r := rand.New(rand.NewPCG(seed, stream))
+		wg.Go(func() { c.repeat(ctx, pause, r, f) })
+	}
+	every(c.serverKillEvery, c.killServer)
+	every(300*time.Millisecond, c.addOld)
+	if c.proxy != nil {
+		every(c.databaseKillEvery, c.killDatabase)
+		every(c.cutEvery, c.cutCommit)
+		every(4*c.cutEvery, c.cutStatement)
+		every(c.holdUpEvery, c.holdUp)
+		every(c.pauseEvery, c.pauseServer)
+	}
+	wg.Wait()
+	if c.proxy != nil {
+		c.proxy.calm()
+	}
+}
+
+// repeat calls f at random times, with the given pause on average.
+func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f func(context.Context, *rand.Rand) error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Duration(r.Int64N(int64(2 * pause)))):
+		}
+		// A disturbance that has begun finishes, so that nothing stays down.
+		if err := f(context.WithoutCancel(ctx), r); err != nil {
+			c.mu.Lock()
+			c.err = err
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (c *chaos) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// killServer kills a server process, which is down for a moment.
+func (c *chaos) killServer(_ context.Context, r *rand.Rand) error {
+	s := c.fleet.pick(r)
+	defer s.mu.Unlock()
+	c.fleet.kill(s)
+	c.serverKills.Add(1)
+	time.Sleep(time.Duration(r.Int64N(int64(c.serverKillEvery / 5))))
+	return c.fleet.start(s)
+}
+
+// pauseServer stops a server process until its leases have expired.
+func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
+	s := c.fleet.pick(r)
+	defer s.mu.Unlock()
+	c.serverPauses.Add(1)
+	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
+}
+
+// killDatabase kills the database server, PostgreSQL every other time in the way of
+// "pg_ctl -m immediate".
+func (c *chaos) killDatabase(ctx context.Context, _ *rand.Rand) error {
+	signal := syscall.SIGKILL
+	if n := c.databaseKills.Add(1); c.immediate && n%2 == 0 {
+		signal = syscall.SIGQUIT
+	}
+	killed := time.Now()
+	defer func() { c.away.Add(int64(time.Since(killed))) }()
+	return c.kill(ctx, signal)
+}
+
+func (c *chaos) cutCommit(_ context.Context, r *rand.Rand) error {
+	c.proxy.armed.Store(int32(cutBefore) + r.Int32N(3))
+	return nil
+}
+
+func (c *chaos) cutStatement(context.Context, *rand.Rand) error {
+	c.proxy.armedAny.Store(true)
+	return nil
+}
+
+// holdUp slows the network down for a while, or stalls it.
+func (c *chaos) holdUp(_ context.Context, r *rand.Rand) error {
+	c.holdUps.Add(1)
+	if r.IntN(2) == 0 {
+		c.proxy.freeze(time.Duration(r.Int64N(int64(1500 * time.Millisecond))))
+		return nil
+	}
+	c.proxy.latency.Store(r.Int64N(int64(10 * time.Millisecond)))
+	time.Sleep(c.holdUpEvery / 2)
+	c.proxy.latency.Store(0)
+	return nil
+}
+
+// addOld adds records for the purge to remove. The database may be away.
+func (c *chaos) addOld(ctx context.Context, _ *rand.Rand) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	const n = 20
+	c.addOldRecords(ctx, int(c.oldRecords.Add(n)), n)
+	return nil
+}

@@ -1,0 +1,142 @@
+package torture
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// A database is one throwaway database: a server with its own directory, or a file.
+type database struct {
+	*engine
+	dir  string
+	file string // of SQLite
+	port int
+	log  *os.File
+
+	mu      sync.Mutex // guards what follows
+	process *os.Process
+	stopped bool
+	ended   chan struct{} // closed when supervise has returned
+
+	admin *sql.DB
+	books *sql.DB // the test's own connection, past the proxy
+}
+
+// newDatabase creates and starts a database below dir, with its tables.
+func newDatabase(ctx context.Context, e *engine, dir string) (*database, error) {
+	d := &database{engine: e, dir: filepath.Join(dir, "data"), ended: make(chan struct{})}
+	if err := d.start(ctx); err != nil {
+		d.stop()
+		return nil, fmt.Errorf("%s: %w", e.name, err)
+	}
+	return d, nil
+}
+
+func (d *database) start(ctx context.Context) error {
+	if err := d.makeDirectory(); err != nil {
+		return err
+	}
+	var err error
+	if !d.hasServer() {
+		d.file = filepath.Join(d.dir, "torture.db")
+		if d.books, err = d.open(sqliteDSN(d.file), 1); err != nil {
+			return err
+		}
+		return d.makeTables(ctx)
+	}
+	if err := d.makeServer(); err != nil {
+		return err
+	}
+	go d.supervise()
+	if d.admin, err = d.open(d.adminDSN(d.dir, d.port), 1); err != nil {
+		return err
+	}
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	for _, statement := range d.setUp {
+		if _, err := d.admin.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	if d.books, err = d.open(d.userDSN(d.address()), 1); err != nil {
+		return err
+	}
+	return d.makeTables(ctx)
+}
+
+// makeDirectory creates the data directory, owned by the account that runs the
+// server.
+func (d *database) makeDirectory() error {
+	if err := os.MkdirAll(d.dir, 0o700); err != nil || os.Getuid() != 0 {
+		return err
+	}
+	uid, gid := d.runAs()
+	return os.Chown(d.dir, uid, gid)
+}
+
+// runAs returns the account for the server, or for the process that opens the file,
+// when we are root: the engine's own, or the least privileged one.
+func (d *database) runAs() (uid, gid int) {
+	for _, name := range []string{d.account, "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.Atoi(u.Uid)
+		gid, gidErr := strconv.Atoi(u.Gid)
+		if errors.Join(uidErr, gidErr) == nil {
+			return uid, gid
+		}
+	}
+	return 65534, 65534
+}
+
+// attributes returns attributes with which a command does not run as root.
+func (d *database) attributes() *syscall.SysProcAttr {
+	// Its own group, so that an interrupt in the terminal reaches only us, and we
+	// stop what we have started.
+	a := &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() == 0 {
+		uid, gid := d.runAs()
+		a.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	return a
+}
+
+func (d *database) makeServer() (err error) {
+	command, err := d.initialize(d.dir)
+	if err != nil {
+		return err
+	}
+	command.Dir, command.SysProcAttr = d.dir, d.attributes()
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(command.Path), err, out)
+	}
+	if d.port, err = freePort(); err != nil {
+		return err
+	}
+	d.log, err = os.CreateTemp("", "torture-*.log")
+	return err
+}
+
+func (d *database) address() string { return fmt.Sprintf("127.0.0.1:%d", d.port) }
+
+// freePort returns an unused port of the loopback interface.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

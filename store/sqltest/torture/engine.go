@@ -1,0 +1,74 @@
+package torture
+
+import (
+	"database/sql"
+	"os/exec"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
+	_ "modernc.org/sqlite"             // registers "sqlite"
+
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// An engine is all that differs between the kinds of databases.
+type engine struct {
+	name    string
+	driver  string
+	dialect sqlstore.Dialect
+
+	// An engine without a server process has none of these.
+	account    string                              // that runs the server, which refuses root
+	initialize func(dir string) (*exec.Cmd, error) // creates the data directory
+	serve      func(dir string, port int) (*exec.Cmd, error)
+	adminDSN   func(dir string, port int) string
+	userDSN    func(address string) string
+	frames     func() framer // reads the client's side of the protocol
+	setUp      []string      // as the administrator, once
+	immediate  bool          // SIGQUIT stops it without a checkpoint
+
+	tables      []string
+	oldRecord   string   // inserts a record that is past its retention
+	connections string   // counts all but the one that asks
+	readOnly    []string // as the administrator, without a restart
+	writable    []string
+}
+
+// engines are all engines by name.
+func engines() map[string]*engine {
+	return map[string]*engine{"sqlite": sqliteEngine(), "postgres": postgreSQL(), "mariadb": mariaDB()}
+}
+
+// engineNames is the order in which long runs take them.
+var engineNames = []string{"sqlite", "postgres", "mariadb"}
+
+// accounts is the number of rows that the work of different events updates in
+// random order, to provoke deadlocks.
+const accounts = 16
+
+func (e *engine) hasServer() bool { return e.serve != nil }
+
+// bind returns the query with parameters in the syntax of the engine's driver.
+func (e *engine) bind(query string) string {
+	if e.dialect != sqlstore.PostgreSQL {
+		return query
+	}
+	var b strings.Builder
+	for i, part := range strings.Split(query, "?") {
+		if i > 0 {
+			b.WriteByte('$')
+			b.WriteByte(byte('0' + i))
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+func (e *engine) open(dsn string, conns int) (*sql.DB, error) {
+	db, err := sql.Open(e.driver, dsn)
+	if err == nil {
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+	}
+	return db, err
+}

@@ -1,0 +1,173 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// An event is delivered several times, until each of its copies is acknowledged.
+type event struct {
+	mode       mode
+	id         string
+	accepted   atomic.Int32 // copies that were answered 2xx
+	duplicates atomic.Int32 // 409
+	givenUp    atomic.Int32
+}
+
+func (e *event) acknowledged() bool { return e.accepted.Load()+e.duplicates.Load() > 0 }
+
+// A sender creates events and delivers them.
+type sender struct {
+	fleet   *fleet
+	client  *http.Client
+	signers map[mode]*hmacverify.Signer
+	tally   *tally
+
+	mu     sync.Mutex // guards events
+	events []*event
+}
+
+func newSender(f *fleet) (*sender, error) {
+	s := &sender{
+		fleet:   f,
+		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}},
+		signers: make(map[mode]*hmacverify.Signer),
+		tally:   newTally(),
+	}
+	for _, m := range modes {
+		signer, err := hmacverify.NewSigner(scheme(m), nil, secret)
+		if err != nil {
+			return nil, err
+		}
+		s.signers[m] = signer
+	}
+	return s, nil
+}
+
+func (s *sender) newEvent() *event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := modes[len(s.events)%len(modes)]
+	e := &event{mode: m, id: fmt.Sprintf("%s-%06d", m, len(s.events))}
+	s.events = append(s.events, e)
+	return e
+}
+
+// earlier returns an event that was sent earlier.
+func (s *sender) earlier(r *rand.Rand) *event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events[r.IntN(len(s.events))]
+}
+
+// work delivers new events, one after the other, until enough returns true.
+func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	for ctx.Err() == nil && !enough() {
+		e := s.newEvent()
+		copies := 3
+		if r.IntN(200) == 0 {
+			copies = 30 // a storm
+		}
+		s.deliver(ctx, e, copies, r.Uint64())
+		if r.IntN(10) == 0 {
+			s.deliver(ctx, s.earlier(r), 1, r.Uint64()) // long after
+		}
+	}
+}
+
+// deliver delivers copies of e concurrently.
+func (s *sender) deliver(ctx context.Context, e *event, copies int, seed uint64) {
+	var wg sync.WaitGroup
+	for i := range copies {
+		wg.Go(func() { s.untilAcknowledged(ctx, e, rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	wg.Wait()
+}
+
+// untilAcknowledged does what senders do: it retries with growing pauses after every
+// answer except 2xx and 409.
+func (s *sender) untilAcknowledged(ctx context.Context, e *event, r *rand.Rand) {
+	pause := 10 * time.Millisecond
+	for ctx.Err() == nil {
+		status := s.once(ctx, e, r)
+		if status/100 == 2 {
+			e.accepted.Add(1)
+			return
+		}
+		if status == http.StatusConflict {
+			e.duplicates.Add(1)
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause/2 + time.Duration(r.Int64N(int64(pause)))):
+		}
+		pause = min(2*pause, time.Second)
+	}
+	e.givenUp.Add(1)
+}
+
+// once delivers e once, to any server, and returns the status, 0 if there was no
+// answer.
+func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) int {
+	timeout := 12 * time.Second
+	if r.IntN(50) == 0 {
+		timeout = time.Duration(1 + r.Int64N(int64(50*time.Millisecond))) // an impatient sender
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	body := fmt.Sprintf(`{"eventId":%q}`, e.id)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.fleet.any(r)+"/"+string(e.mode), strings.NewReader(body))
+	if err == nil {
+		err = s.signers[e.mode].Sign(req.Header, []byte(body))
+	}
+	if err != nil {
+		panic(err) // only a bug gets here
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		s.tally.add("no answer")
+		return 0
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	s.tally.add(strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", resp.Header.Get(idempotency.StatusHeader))))
+	return resp.StatusCode
+}
+
+// A tally counts deliveries by their answers.
+type tally struct {
+	mu      sync.Mutex // guards answers
+	answers map[string]int
+	total   atomic.Int64
+}
+
+func newTally() *tally { return &tally{answers: make(map[string]int)} }
+
+func (t *tally) add(answer string) {
+	t.total.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answers[answer]++
+}
+
+func (t *tally) count(answer string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answers[answer]
+}
+
+// expected are the acceptable answers. All deliveries are authentic, so that a
+// refusal is a failure.
+var expected = []string{"200", "409", "500", "503", "no answer"}

@@ -1,0 +1,186 @@
+package torture
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// secret signs all deliveries.
+const secret = "a secret for the torture"
+
+// A mode is how an event is processed. It is the path of the endpoint and the scope
+// of the records.
+type mode string
+
+// The modes.
+const (
+	transactional mode = "transactional" // record and effect are one commit
+	leased        mode = "leased"        // the effect is in another system
+	completed     mode = "completed"     // under a lease that the effect's commit completes
+)
+
+var modes = []mode{transactional, leased, completed}
+
+// scheme signs the time too, so that the servers' clocks matter.
+func scheme(m mode) hmacverify.Scheme {
+	s := preset.XSignature256Timestamp()
+	s.Name = string(m)
+	return s
+}
+
+// A serverConfig configures a server process.
+type serverConfig struct {
+	Engine  string        // its key in engines
+	DSN     string        // of the proxy in front of the database
+	Conns   int           // limit of its pool
+	MaxLife time.Duration // of a connection; 0 means no limit
+	Outside string        // URL of the ledger outside the database
+	Ahead   time.Duration // how far its clock is ahead
+	Lease   time.Duration
+	Purge   bool   // purge without end
+	Record  bool   // record failures in transactional mode
+	Pad     int    // bytes in each row of the ledger
+	Fail    bool   // make some attempts fail, panic, or take long
+	Broken  string // how to separate claim and work, see broken.go
+}
+
+// tolerance is wide enough for clocks that are an hour apart.
+const tolerance = 90 * time.Minute
+
+// A server is one of the processes that are killed.
+type server struct {
+	serverConfig
+	*engine
+	db     *sql.DB
+	events *sqlstore.Store
+	client *http.Client
+
+	mu      sync.Mutex // guards purging, and is held while the purge runs
+	purging bool
+}
+
+// serve is a server process. It prints its address and serves until its standard
+// input ends, as it does when the parent dies.
+func serve(config string, stdin io.Reader, stdout io.Writer) error {
+	s := &server{client: &http.Client{Timeout: 3 * time.Second}}
+	if err := json.Unmarshal([]byte(config), &s.serverConfig); err != nil {
+		return err
+	}
+	s.engine = engines()[s.Engine]
+	var err error
+	if s.db, err = s.open(s.DSN, s.Conns); err != nil {
+		return err
+	}
+	s.db.SetConnMaxLifetime(s.MaxLife)
+	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{RecordFailures: s.Record}); err != nil {
+		return err
+	}
+	handler, err := s.routes()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if s.Purge {
+		go s.purgeForever()
+	}
+	fmt.Fprintf(stdout, "http://%s\n", l.Addr())
+	// The panics are intended, and net/http would log the stack of each.
+	h := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go h.Serve(l)
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
+
+func (s *server) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	work := map[mode]http.HandlerFunc{
+		transactional: s.inTransaction,
+		leased:        s.outside,
+		completed:     s.completeInTransaction,
+	}
+	runners := map[mode]idempotency.Runner{
+		transactional: s.transactional(),
+		leased:        &idempotency.Leased{Store: s.events, Lease: s.Lease},
+		completed:     &idempotency.Leased{Store: s.events, Lease: s.Lease},
+	}
+	for _, m := range modes {
+		o := &hmacverify.Options{Tolerance: tolerance, Now: func() time.Time { return time.Now().Add(s.Ahead) }}
+		verifier, err := hmacverify.New(scheme(m), o, secret)
+		if err != nil {
+			return nil, err
+		}
+		once := &idempotency.Middleware{Runner: runners[m], CheckContent: true, Timeout: 8 * time.Second}
+		mux.Handle("POST /"+string(m), verifier.Handler(once.Handler(s.unreliable(work[m]))))
+	}
+	mux.HandleFunc("POST /purge", s.startPurge)
+	mux.HandleFunc("POST /drain", s.drain)
+	return mux, nil
+}
+
+// purgeForever purges without end, except between a drain and the next start.
+func (s *server) purgeForever() {
+	for {
+		s.mu.Lock()
+		if s.purging {
+			s.events.Purge(context.Background()) // the database may be away
+		}
+		s.mu.Unlock()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (s *server) startPurge(http.ResponseWriter, *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purging = true
+}
+
+// A footing is what an idle server holds.
+type footing struct {
+	Goroutines, Connections, InUse int
+	Stacks                         string // of the goroutines
+}
+
+// drain stops the purge, closes idle connections, and reports what is left. A purge
+// would open a connection between two drains, and keep alive the goroutine in which
+// a pool closes old connections.
+func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purging = false
+	s.db.SetMaxIdleConns(-1)
+	s.db.SetMaxIdleConns(s.Conns)
+	s.client.CloseIdleConnections()
+	stats := s.db.Stats()
+	var stacks strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), stats.OpenConnections, stats.InUse, stacks.String()})
+}
+
+// serveProcess runs a server if args are those with which a fleet starts one.
+func serveProcess(args []string) (is bool, err error) {
+	if len(args) != 2 || args[0] != "-serve" {
+		return false, nil
+	}
+	return true, serve(args[1], os.Stdin, os.Stdout)
+}
