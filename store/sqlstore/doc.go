@@ -31,11 +31,16 @@
 // If such work ends with a transaction of its own, [Store.CompleteTx] completes
 // the record in it, and the effect is exactly-once again.
 //
-// # The table
+// # The tables
 //
-// [Schema] returns the statement that makes the table, for your migrations, and
-// [Store.CreateTable] runs it. [Store.Check], at start, refuses a table or a server
-// that would fail or would take one event for another. Keys are bytes and are
+// [Schema] returns the statements that create the tables, for your migrations, and
+// [Store.CreateTables] runs them. The folder schema has them as files for goose,
+// golang-migrate and atlas. [Upgrade] returns the statements that bring tables of an
+// older version up to date. [Store.Check], at start, refuses tables or a server that
+// would fail or would take one event for another. To look at the records yourself,
+// select from the view whose name is the table's with _readable after it.
+//
+// Keys are bytes and are
 // compared byte for byte. Times are microseconds since 1970 by the database's
 // clock; the clocks of the application's machines do not matter.
 //

@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/hookonce/hookonce/idempotency"
 )
@@ -28,8 +30,20 @@ func (s *Store) Payload(ctx context.Context, key idempotency.Key) (idempotency.P
 
 func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p idempotency.Payload, err error) {
 	row := c.QueryRowContext(ctx, s.sql.findPayload, []byte(key.Scope), []byte(key.ID))
-	err = row.Scan(&p.Source, &p.ContentType, &p.Body)
+	var delivery []byte
+	if err := row.Scan(&delivery, &p.Body); err != nil {
+		return p, err
+	}
+	var kept keptDelivery
+	err = json.Unmarshal(delivery, &kept)
+	p.Source, p.ContentType = kept.Scheme, kept.Header.Get("Content-Type")
 	return p, err
+}
+
+// keptDelivery is what the column delivery holds, as JSON.
+type keptDelivery struct {
+	Scheme string      `json:"scheme"`
+	Header http.Header `json:"header"`
 }
 
 // payload returns the payload that ctx carries, and whether it is to be kept.
@@ -50,11 +64,15 @@ func (s *Store) keepPayload(ctx context.Context, c conn, key idempotency.Key) er
 	if body == nil {
 		body = []byte{} // nil would be NULL
 	}
-	_, err := c.ExecContext(ctx, s.sql.keepPayload,
-		[]byte(key.Scope), []byte(key.ID), name(p.Source), name(p.ContentType), body)
+	kept := keptDelivery{Scheme: name(p.Source), Header: http.Header{"Content-Type": {name(p.ContentType)}}}
+	delivery, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	_, err = c.ExecContext(ctx, s.sql.keepPayload, []byte(key.Scope), []byte(key.ID), string(delivery), body)
 	return err
 }
 
 // name returns s as the table holds it. The sender chooses the media type, and
 // one that is too long must not keep its event from being done.
-func name(s string) []byte { return []byte(s[:min(len(s), maxName)]) }
+func name(s string) string { return s[:min(len(s), maxName)] }

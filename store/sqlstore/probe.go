@@ -12,19 +12,18 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// probes are key parts that some type, collation or conversion takes for each
-// other.
+// probes are key parts that some type, collation or conversion confuses.
 var probes = []string{
 	"a", "A", "a ", "a\x00", " a", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0",
 	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "y",
 	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "z",
 }
 
-// A probe is a transaction in which records are tried that are to be rolled back.
+// A probe tries records in a transaction that is rolled back.
 type probe struct {
 	*Store
 	tx   *sql.Tx
-	name string // nobody else's
+	name string // is in every key, and unique
 }
 
 // inProbe calls f in a transaction and rolls it back.
@@ -35,7 +34,7 @@ func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
 	})
 }
 
-// checkRollback looks for MySQL's tables whose engine has no transactions.
+// checkRollback finds tables whose engine has no transactions, which MySQL allows.
 func (s *Store) checkRollback(ctx context.Context) error {
 	var key idempotency.Key
 	err := s.inProbe(ctx, func(p probe) error {
@@ -49,7 +48,7 @@ func (s *Store) checkRollback(ctx context.Context) error {
 	_, err = s.find(ctx, s.db, key)
 	switch {
 	case err == nil:
-		return fmt.Errorf("table %s does not roll back", s.o.Table)
+		return fmt.Errorf("table %s does not roll back, because its engine has no transactions: change it to InnoDB", s.o.Table)
 	case !errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
 	}
@@ -67,8 +66,7 @@ func (s *Store) checkRecords(ctx context.Context) error {
 	})
 }
 
-// keys inserts keys that must not be taken for each other, each of them twice,
-// and reads them back.
+// keys inserts keys that must stay distinct, each of them twice, and reads them back.
 func (p probe) keys(ctx context.Context) error {
 	var keys []idempotency.Key
 	for _, part := range probes {
@@ -81,9 +79,9 @@ func (p probe) keys(ctx context.Context) error {
 			case err != nil:
 				return fmt.Errorf("inserting the key %.60v: %w", key, err)
 			case won && !want:
-				return errors.New("the table takes a second record of a key: it has no primary key (scope, id)")
+				return fmt.Errorf("table %s accepts a second record with the same key: add PRIMARY KEY (scope, id)", p.o.Table)
 			case !won && want:
-				return fmt.Errorf("the table takes the key %.60v for another: its columns do not compare byte for byte", key)
+				return fmt.Errorf("table %s takes the key %.60v for another, because scope or id does not compare byte for byte: give them their types in Schema", p.o.Table, key)
 			}
 		}
 	}
@@ -95,8 +93,8 @@ func (p probe) keys(ctx context.Context) error {
 	return nil
 }
 
-// values takes two records to their ends with the largest values that the columns
-// must hold.
+// values completes one record and releases another with the largest values that the
+// columns must hold.
 func (p probe) values(ctx context.Context) error {
 	owner := idempotency.NewOwner()
 	claimed := idempotency.Record{
@@ -124,8 +122,8 @@ func (p probe) values(ctx context.Context) error {
 	return p.keepsTime(ctx)
 }
 
-// keepsTime reads by its age when the dead record was changed: a time that was cut
-// is one of long ago, and a purge would delete the record at once.
+// keepsTime reads the age of the dead record. A time that the column has truncated is
+// long ago, and a purge would delete the record at once.
 func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
@@ -135,12 +133,18 @@ func (p probe) keepsTime(ctx context.Context) error {
 		return fmt.Errorf("reading the time of a change: %w", err)
 	}
 	if time.Duration(age)*time.Microsecond > time.Hour {
-		return fmt.Errorf("table %s does not keep what it is given in changed_at", p.o.Table)
+		return p.alters("changed_at")
 	}
 	return nil
 }
 
-// keeps claims a record, ends it by a fenced statement, and compares it with want.
+// alters is the error about columns that return another value than was written.
+func (p probe) alters(columns ...string) error {
+	return fmt.Errorf("table %s alters what is written to %s: give the columns their types in Schema", p.o.Table, strings.Join(columns, ", "))
+}
+
+// keeps claims a record, ends the claim with the fenced statement end, and compares
+// the record with want.
 func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, args ...any) error {
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
 	b := bid{key: key, state: idempotency.Claimed, owner: want.Owner[:], lease: want.LeaseLeft, fp: want.Fingerprint}
@@ -150,7 +154,7 @@ func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, a
 	c := idempotency.Claim{Key: key, Owner: want.Owner, Token: want.Token}
 	err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...)
 	if errors.Is(err, idempotency.ErrLeaseLost) {
-		return fmt.Errorf("table %s does not keep what it is given in owner or token", p.o.Table)
+		return p.alters("owner or token")
 	}
 	if err != nil {
 		return err
@@ -160,7 +164,7 @@ func (p probe) keeps(ctx context.Context, want idempotency.Record, end string, a
 		return fmt.Errorf("reading the largest values: %w", err)
 	}
 	if names := differing(got, want); len(names) > 0 {
-		return fmt.Errorf("table %s does not keep what it is given in %s", p.o.Table, strings.Join(names, ", "))
+		return p.alters(names...)
 	}
 	return nil
 }
@@ -196,37 +200,41 @@ func differing(got, want idempotency.Record) (names []string) {
 	return names
 }
 
-// payload keeps the largest values that the table of payloads must hold.
+// payload stores the largest values that the table of payloads must hold.
 func (p probe) payload(ctx context.Context) error {
 	if !p.o.KeepPayloads {
 		return nil
 	}
 	table := p.o.Table + "_payloads"
-	long := strings.Repeat("\xff", maxName)
+	long := strings.Repeat("x", maxName)
 	want := idempotency.Payload{Source: long, ContentType: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
-	if err := p.keepPayload(idempotency.WithPayload(ctx, want), p.tx, key); err != nil {
-		return fmt.Errorf("table %s: %w", table, err)
+	err := p.keepPayload(idempotency.WithPayload(ctx, want), p.tx, key)
+	if missingTable(p.dialect, err) {
+		return fmt.Errorf("table %s does not exist: run the statements of Schema", table)
+	}
+	if err != nil {
+		return fmt.Errorf("inserting into table %s: %w", table, err)
 	}
 	got, err := p.findPayload(ctx, p.tx, key)
 	if err != nil {
-		return fmt.Errorf("table %s: %w", table, err)
+		return fmt.Errorf("reading table %s: %w", table, err)
 	}
 	if got.Source != long || got.ContentType != long || !bytes.Equal(got.Body, want.Body) {
-		return fmt.Errorf("table %s does not keep what it is given", table)
+		return fmt.Errorf("table %s alters what is written to it: give its columns their types in Schema", table)
 	}
 	return nil
 }
 
-// types looks for a SQLite table that is not STRICT. It would take a key that was
-// bound as text, such as one that somebody has migrated, beside the same key as a
+// types finds a SQLite table that is not STRICT. It would accept a key that is bound
+// as text, such as one that another program has copied, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
 	if p.sql.insertText == "" {
 		return nil
 	}
 	if _, err := p.tx.ExecContext(ctx, p.sql.insertText, p.name); err == nil {
-		return fmt.Errorf("table %s takes text for a blob: it is not STRICT", p.o.Table)
+		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.o.Table)
 	}
 	return nil
 }
