@@ -57,7 +57,7 @@ func (a *app) wire(ctx context.Context, secret string) (err error) {
 		return err
 	}
 	a.submitter = a.sessions
-	if err := a.events.CreateTable(ctx); err != nil {
+	if err := a.events.CreateTables(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	if err := a.sessions.CreateTables(ctx); err != nil {

@@ -60,7 +60,7 @@ func newHandler(ctx context.Context, db *sql.DB, secret, service string, bank *s
 	if err != nil {
 		return nil, err
 	}
-	if err := events.CreateTable(ctx); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	// A lease, because a payment is nothing that a transaction could undo.

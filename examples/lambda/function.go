@@ -51,7 +51,7 @@ func newFunction(ctx context.Context, db *sql.DB, secret string) (f *function, e
 	if f.events, err = sqlstore.New(db, sqlstore.SQLite, nil); err != nil {
 		return nil, err
 	}
-	if err := f.events.CreateTable(ctx); err != nil {
+	if err := f.events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	return f, local.Exec(ctx, db, createTable)

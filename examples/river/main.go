@@ -65,7 +65,7 @@ func newHandler(ctx context.Context, db *sql.DB, jobs *river.Client[*sql.Tx], se
 	if err != nil {
 		return nil, err
 	}
-	if err := events.CreateTable(ctx); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	once := &idempotency.Middleware{Runner: events.Transactional()}

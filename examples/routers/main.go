@@ -74,7 +74,7 @@ func newEndpoint(ctx context.Context, db *sql.DB, secret string) (*endpoint, err
 	if err != nil {
 		return nil, err
 	}
-	if err := events.CreateTable(ctx); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	if err := local.Exec(ctx, db, createTable); err != nil {

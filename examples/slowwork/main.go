@@ -70,7 +70,7 @@ func (s *server) handler(ctx context.Context, secret string) (http.Handler, erro
 	if s.events, err = sqlstore.New(s.db, sqlstore.SQLite, nil); err != nil {
 		return nil, err
 	}
-	if err := s.events.CreateTable(ctx); err != nil {
+	if err := s.events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	if err := local.Exec(ctx, s.db, createTable); err != nil {

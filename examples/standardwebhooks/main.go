@@ -57,7 +57,7 @@ func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, e
 	if err != nil {
 		return nil, err
 	}
-	if err := events.CreateTable(ctx); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
 	if err := local.Exec(ctx, db, createTable); err != nil {

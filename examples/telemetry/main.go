@@ -84,7 +84,7 @@ func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.Tr
 	if err != nil {
 		return nil, err
 	}
-	return a, a.events.CreateTable(ctx)
+	return a, a.events.CreateTables(ctx)
 }
 
 func (a *app) routes() http.Handler {

@@ -9,15 +9,20 @@ import (
 	"strings"
 )
 
-// Check reports what would make the store fail, or mistake one event for another,
-// before any event comes: a server that is too old; on MySQL, autocommit switched
-// off, or a completion_type or SQL mode that it cannot work with; a table that is
-// not there, lacks a column, or has one that does not keep what it is given; one
-// that takes a second record of a key, or one key for another; one that does not
-// roll back, or that PostgreSQL empties after a crash. Call it at start. It writes
-// nothing that stays.
+// Check returns an error, which says the way out, if something would make the store
+// fail or take one event for another. Call it at start, before any event arrives. It
+// leaves nothing in the tables. It checks:
+//
+//   - the server: that it can be reached, that it is not too old and, on MySQL, that
+//     autocommit, completion_type and sql_mode are such that single statements commit
+//   - the tables: that they exist, are of [SchemaVersion], have every column, roll
+//     back and, on PostgreSQL, survive a crash
+//   - what the tables do with records: that they refuse a second record with the same
+//     key, never take one key for another, and store every value unchanged
 func (s *Store) Check(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSupported, s.checkColumns, s.checkRollback, s.checkRecords} {
+	for _, check := range []func(context.Context) error{
+		s.checkServer, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
+	} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
 		}
@@ -25,25 +30,31 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) checkVersion(ctx context.Context) error {
+// checkServer connects first, so that a server that cannot be reached is not taken
+// for one of another kind.
+func (s *Store) checkServer(ctx context.Context) error {
+	if err := s.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("cannot connect to the database: %w", err)
+	}
 	var version string
 	if err := s.db.QueryRowContext(ctx, s.sql.version).Scan(&version); err != nil {
-		return fmt.Errorf("the server does not tell its version as %s does: %w", s.dialect, err)
+		return fmt.Errorf("cannot read the server's version; is its dialect %s?: %w", s.dialect, err)
 	}
 	return s.oldEnough(version)
 }
 
-// checkSupported: without autocommit, or in a transaction that COMMIT has chained to
-// the one before, what runs by itself would never be committed; where assignments
-// are simultaneous, a failure would be recorded with another state; and after the
-// crash that empties an UNLOGGED table, every event would be done again.
-func (s *Store) checkSupported(ctx context.Context) error {
+// checkSettings reports settings of the session or the table that the store does not
+// work with. Without autocommit, or in a transaction that COMMIT has chained to the
+// one before, single statements would never be committed; where assignments are
+// simultaneous, a failure would be recorded with a wrong state; and after the crash
+// that empties an UNLOGGED table, every event would be applied again.
+func (s *Store) checkSettings(ctx context.Context) error {
 	if s.sql.unsupported == "" {
 		return nil
 	}
 	var what string
 	if err := s.db.QueryRowContext(ctx, s.sql.unsupported).Scan(&what); err != nil {
-		return err
+		return fmt.Errorf("reading the server's settings: %w", err)
 	}
 	if what != "" {
 		return errors.New(what)
@@ -51,16 +62,25 @@ func (s *Store) checkSupported(ctx context.Context) error {
 	return nil
 }
 
-// oldEnough are the versions that have what the statements need: PostgreSQL 14 is
-// the oldest that its makers support, MariaDB 10.6 and MySQL 8.0 have SKIP
-// LOCKED, SQLite 3.38 has STRICT tables and RETURNING without their first bugs.
+func (s *Store) checkExist(ctx context.Context) error {
+	exist, err := s.recordsExist(ctx)
+	if err == nil && !exist {
+		err = fmt.Errorf("table %s does not exist: create it with CreateTables, or run the statements of Schema", s.o.Table)
+	}
+	return err
+}
+
+// oldEnough compares the server's version with the oldest that has what the
+// statements need. PostgreSQL 14 is the oldest that its makers support; MariaDB 10.6
+// and MySQL 8.0 have SKIP LOCKED; SQLite 3.38 has STRICT tables, and RETURNING
+// without its first bugs.
 func (s *Store) oldEnough(version string) error {
 	oldest := []int{3, 38}
 	switch {
 	case s.dialect == PostgreSQL:
 		n, err := strconv.Atoi(version) // such as 150018
 		if err != nil {
-			return fmt.Errorf("PostgreSQL version %q", version)
+			return fmt.Errorf("the server reports the version %q, which is not PostgreSQL's; is its dialect %s?", version, s.dialect)
 		}
 		version, oldest = fmt.Sprintf("%d.%d", n/10000, n%10000), []int{14}
 	case s.dialect == MySQL && strings.Contains(version, "MariaDB"):
@@ -69,15 +89,15 @@ func (s *Store) oldEnough(version string) error {
 		oldest = []int{8, 0}
 	}
 	if slices.Compare(numbers(version), oldest) < 0 {
-		return fmt.Errorf("%s version %s is older than %s", s.dialect, version, dotted(oldest))
+		return fmt.Errorf("the server's version %q is too old for %s: upgrade it to %s or later", version, s.dialect, dotted(oldest))
 	}
 	return nil
 }
 
 // numbers returns the numbers at the beginning of a version.
 func numbers(version string) []int {
-	// Some proxies and old drivers see MariaDB as a MySQL 5.5.5 that goes on
-	// with the version proper.
+	// Some proxies and old drivers report MariaDB as a MySQL 5.5.5, followed by its
+	// own version.
 	version = strings.TrimPrefix(version, "5.5.5-")
 	var parts []int
 	for part := range strings.SplitSeq(version, ".") {
@@ -106,7 +126,7 @@ var columns = []string{
 func (s *Store) checkColumns(ctx context.Context) error {
 	rows, err := s.db.QueryContext(ctx, s.sql.columns)
 	if err != nil {
-		return fmt.Errorf("table %s: %w", s.o.Table, err)
+		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
 	}
 	defer rows.Close()
 	got, err := rows.Columns()
@@ -120,7 +140,7 @@ func (s *Store) checkColumns(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("table %s lacks the columns %s", s.o.Table, strings.Join(missing, ", "))
+		return fmt.Errorf("table %s lacks the columns %s: add them as Schema has them", s.o.Table, strings.Join(missing, ", "))
 	}
 	return rows.Err()
 }

@@ -7,13 +7,20 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// The statement is for your migration tool.
+// The statements are for your migration tool.
 func ExampleSchema() {
 	schema, err := sqlstore.Schema(sqlstore.PostgreSQL, &sqlstore.Options{Table: "app.webhooks"})
 	if err != nil {
 		panic(err)
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(schema), "\n")
-	fmt.Println(first)
-	// Output: CREATE TABLE IF NOT EXISTS app.webhooks (
+	for line := range strings.Lines(schema) {
+		if strings.HasPrefix(line, "CREATE") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// CREATE TABLE IF NOT EXISTS app.webhooks_version (
+	// CREATE TABLE IF NOT EXISTS app.webhooks_payloads (
+	// CREATE TABLE IF NOT EXISTS app.webhooks (
+	// CREATE OR REPLACE VIEW app.webhooks_readable AS
 }

@@ -1,7 +1,6 @@
 package sqlstore
 
-// Keys are VARBINARY, which no collation can merge and which is not padded. A
-// duplicate is known by error 1062: INSERT IGNORE would cut a key that is too
+// A duplicate is known by error 1062: INSERT IGNORE would cut a key that is too
 // long and take it for another, and the affected rows of ON DUPLICATE KEY UPDATE
 // mean something else under the DSN's clientFoundRows.
 //
@@ -10,35 +9,6 @@ package sqlstore
 // (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that
 // they see what is committed and not the snapshot of a transaction of the caller's.
 var mySQL = statements{
-	create: `
-CREATE TABLE IF NOT EXISTS {table} (
-    scope         VARBINARY(255) NOT NULL,
-    id            VARBINARY(255) NOT NULL,
-    state         TINYINT        NOT NULL CHECK (state BETWEEN 1 AND 4), -- claimed, done, released, dead
-    owner         VARBINARY(16)  NOT NULL,
-    token         BIGINT         NOT NULL,
-    attempts      INT            NOT NULL,
-    lease_until   BIGINT         NOT NULL,                               -- microseconds since 1970
-    changed_at    BIGINT         NOT NULL,                               -- microseconds since 1970
-    fingerprint   VARBINARY(32),
-    result_status INT,
-    result_type   VARBINARY(255),
-    result_body   MEDIUMBLOB,
-    last_error    VARBINARY(512),
-    PRIMARY KEY (scope, id)
-) ENGINE = InnoDB`,
-
-	createPayloads: `
-CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        VARBINARY(255) NOT NULL,
-    id           VARBINARY(255) NOT NULL,
-    source       VARBINARY(255) NOT NULL,
-    content_type VARBINARY(255) NOT NULL,
-    body         LONGBLOB       NOT NULL,
-    changed_at   BIGINT         NOT NULL, -- microseconds since 1970
-    PRIMARY KEY (scope, id)
-) ENGINE = InnoDB`,
-
 	insert: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
@@ -117,12 +87,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ? AND id = ? AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES (?, ?, ?, ?, ?, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES (?, ?, ?, ?, {now})
 ON DUPLICATE KEY UPDATE scope = VALUES(scope)`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ? AND id = ?`,
 
@@ -180,10 +150,11 @@ STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	unsupported: `
 SELECT CASE
-    WHEN NOT @@autocommit THEN 'autocommit is off'
-    WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN'
-    WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT'
+    WHEN NOT @@autocommit THEN 'autocommit is off, so single statements would not be committed: set autocommit to 1'
+    WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN, so single statements would not be committed: set completion_type to NO_CHAIN'
+    WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT, which would record failures with a wrong state: remove it'
     ELSE ''
 END`,
-	version: `SELECT version()`,
+	tablesVersion: `SELECT version FROM {table}_version`,
+	version:       `SELECT version()`,
 }

@@ -1,36 +1,6 @@
 package sqlstore
 
-// Keys are bytea, which no collation can merge and which holds every byte.
 var postgreSQL = statements{
-	create: `
-CREATE TABLE IF NOT EXISTS {table} (
-    scope         bytea    NOT NULL,
-    id            bytea    NOT NULL,
-    state         smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- claimed, done, released, dead
-    owner         bytea    NOT NULL,
-    token         bigint   NOT NULL,
-    attempts      integer  NOT NULL,
-    lease_until   bigint   NOT NULL,                               -- microseconds since 1970
-    changed_at    bigint   NOT NULL,                               -- microseconds since 1970
-    fingerprint   bytea,
-    result_status integer,
-    result_type   text,
-    result_body   bytea,
-    last_error    text,
-    PRIMARY KEY (scope, id)
-)`,
-
-	createPayloads: `
-CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        bytea  NOT NULL,
-    id           bytea  NOT NULL,
-    source       bytea  NOT NULL,
-    content_type bytea  NOT NULL,
-    body         bytea  NOT NULL,
-    changed_at   bigint NOT NULL, -- microseconds since 1970
-    PRIMARY KEY (scope, id)
-)`,
-
 	// A claim waits while another transaction has the same key in flight. In a
 	// transaction the context bounds that: to set lock_timeout and to put it back
 	// would cost a tenth of the whole transaction. ON CONFLICT names its columns so
@@ -115,12 +85,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES ($1, $2, $3, $4, $5, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES ($1, $2, $3, $4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = $1 AND id = $2`,
 
@@ -188,8 +158,9 @@ WHERE ctid = ANY (ARRAY(
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	unsupported: `
 SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('{table}') AND relpersistence = 'u')
-    THEN 'table {table} is UNLOGGED: a crash would empty it'
+    THEN 'table {table} is UNLOGGED, so a crash would empty it: run ALTER TABLE {table} SET LOGGED'
     ELSE ''
 END`,
-	version: `SHOW server_version_num`,
+	tablesVersion: `SELECT version FROM {table}_version`,
+	version:       `SHOW server_version_num`,
 }

@@ -14,19 +14,18 @@ import (
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// probes are key parts that some type, collation or conversion takes for each
-// other.
+// probes are key parts that some type, collation or conversion confuses.
 var probes = []string{
 	"a", "A", "a ", "a\x00", " a", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0",
 	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "y",
 	strings.Repeat("x", idempotency.MaxKeyBytes-1) + "z",
 }
 
-// A probe is a transaction in which records are tried that are to be rolled back.
+// A probe tries records in a transaction that is rolled back.
 type probe struct {
 	*Store
 	tx   *sql.Tx
-	name string // unique
+	name string // is in every key, and unique
 }
 
 // inProbe calls f in a transaction and rolls it back.
@@ -37,7 +36,7 @@ func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
 	})
 }
 
-// checkRollback looks for MySQL's tables whose engine has no transactions.
+// checkRollback finds tables whose engine has no transactions, which MySQL allows.
 func (s *Store) checkRollback(ctx context.Context) error {
 	var key idempotency.Key
 	err := s.inProbe(ctx, func(p probe) error {
@@ -51,7 +50,7 @@ func (s *Store) checkRollback(ctx context.Context) error {
 	_, err = s.find(ctx, s.db, key)
 	switch {
 	case err == nil:
-		return fmt.Errorf("table %s does not roll back", s.o.Table)
+		return fmt.Errorf("table %s does not roll back, because its engine has no transactions: change it to InnoDB", s.o.Table)
 	case !errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
 	}
@@ -69,8 +68,7 @@ func (s *Store) checkRecords(ctx context.Context) error {
 	})
 }
 
-// keys inserts keys that must not be taken for each other, each of them twice,
-// and reads them back.
+// keys inserts keys that must stay distinct, each of them twice, and reads them back.
 func (p probe) keys(ctx context.Context) error {
 	var keys []idempotency.Key
 	for _, part := range probes {
@@ -83,9 +81,9 @@ func (p probe) keys(ctx context.Context) error {
 			case err != nil:
 				return fmt.Errorf("inserting the key %.60v: %w", key, err)
 			case won && !want:
-				return errors.New("the table takes a second record of a key: it has no primary key (scope, id)")
+				return fmt.Errorf("table %s accepts a second record with the same key: add PRIMARY KEY (scope, id)", p.o.Table)
 			case !won && want:
-				return fmt.Errorf("the table takes the key %.60v for another: its columns do not compare byte for byte", key)
+				return fmt.Errorf("table %s takes the key %.60v for another, because scope or id does not compare byte for byte: give them their types in Schema", p.o.Table, key)
 			}
 		}
 	}
@@ -97,8 +95,8 @@ func (p probe) keys(ctx context.Context) error {
 	return nil
 }
 
-// values takes two records to their ends with the largest values that the columns
-// must hold.
+// values completes one record and releases another with the largest values that the
+// columns must hold.
 func (p probe) values(ctx context.Context) error {
 	owner := lease.NewOwner()
 	claimed := lease.Record{
@@ -126,8 +124,8 @@ func (p probe) values(ctx context.Context) error {
 	return p.keepsTime(ctx)
 }
 
-// keepsTime reads by its age when the dead record was changed: a time that was cut
-// is one of long ago, and a purge would delete the record at once.
+// keepsTime reads the age of the dead record. A time that the column has truncated is
+// long ago, and a purge would delete the record at once.
 func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
@@ -137,12 +135,18 @@ func (p probe) keepsTime(ctx context.Context) error {
 		return fmt.Errorf("reading the time of a change: %w", err)
 	}
 	if time.Duration(age)*time.Microsecond > time.Hour {
-		return fmt.Errorf("table %s does not keep what it is given in changed_at", p.o.Table)
+		return p.alters("changed_at")
 	}
 	return nil
 }
 
-// keeps claims a record, ends it by a fenced statement, and compares it with want.
+// alters is the error about columns that return another value than was written.
+func (p probe) alters(columns ...string) error {
+	return fmt.Errorf("table %s alters what is written to %s: give the columns their types in Schema", p.o.Table, strings.Join(columns, ", "))
+}
+
+// keeps claims a record, ends the claim with the fenced statement end, and compares
+// the record with want.
 func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ...any) error {
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
 	b := claimRequest{key: key, state: lease.Claimed, owner: want.Owner[:], length: want.LeaseLeft, fp: want.Fingerprint}
@@ -152,7 +156,7 @@ func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ..
 	c := lease.Claim{Key: key, Owner: want.Owner, Token: want.Token}
 	err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...)
 	if errors.Is(err, idempotency.ErrLeaseLost) {
-		return fmt.Errorf("table %s does not keep what it is given in owner or token", p.o.Table)
+		return p.alters("owner or token")
 	}
 	if err != nil {
 		return err
@@ -162,7 +166,7 @@ func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ..
 		return fmt.Errorf("reading the largest values: %w", err)
 	}
 	if names := differing(got, want); len(names) > 0 {
-		return fmt.Errorf("table %s does not keep what it is given in %s", p.o.Table, strings.Join(names, ", "))
+		return p.alters(names...)
 	}
 	return nil
 }
@@ -198,7 +202,7 @@ func differing(got, want lease.Record) (names []string) {
 	return names
 }
 
-// payload keeps the largest values that the table of payloads must hold.
+// payload stores the largest values that the table of payloads must hold.
 func (p probe) payload(ctx context.Context) error {
 	if !p.o.KeepPayloads {
 		return nil
@@ -207,28 +211,32 @@ func (p probe) payload(ctx context.Context) error {
 	long := strings.Repeat("\u00e9", 1<<15+1)
 	want := hmacverify.Stored{Scheme: "check", Type: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
-	if err := p.insertPayload(ctx, p.tx, key, want); err != nil {
-		return fmt.Errorf("table %s: %w", table, err)
+	err := p.insertPayload(ctx, p.tx, key, want)
+	if missingTable(p.dialect, err) {
+		return fmt.Errorf("table %s does not exist: run the statements of Schema", table)
+	}
+	if err != nil {
+		return fmt.Errorf("inserting into table %s: %w", table, err)
 	}
 	got, err := p.findPayload(ctx, p.tx, key)
 	if err != nil {
-		return fmt.Errorf("table %s: %w", table, err)
+		return fmt.Errorf("reading table %s: %w", table, err)
 	}
 	if got.Type != long || !bytes.Equal(got.Body, want.Body) {
-		return fmt.Errorf("table %s does not keep what it is given", table)
+		return fmt.Errorf("table %s alters what is written to it: give its columns their types in Schema", table)
 	}
 	return nil
 }
 
-// types looks for a SQLite table that is not STRICT. It would take a key that was
-// bound as text, such as one from a migration, beside the same key as a
+// types finds a SQLite table that is not STRICT. It would accept a key that is bound
+// as text, such as one that another program has copied, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
 	if p.sql.insertText == "" {
 		return nil
 	}
 	if _, err := p.tx.ExecContext(ctx, p.sql.insertText, p.name); err == nil {
-		return fmt.Errorf("table %s takes text for a blob: it is not STRICT", p.o.Table)
+		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.o.Table)
 	}
 	return nil
 }

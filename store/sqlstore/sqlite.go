@@ -1,43 +1,13 @@
 package sqlstore
 
-// STRICT refuses a key that is bound as text instead of as a blob, which SQLite
-// would take for a different one. The clock is read by julianday, whose 'now' has
-// milliseconds in every version that we support.
+// The clock is read by julianday, whose 'now' has milliseconds in every version that
+// we support.
 //
 // The INSERT is the transaction's first statement, so that even a deferred BEGIN
 // takes the write lock before it has read anything: an upgrade of a read
 // transaction fails at once if another connection has written, and no busy timeout
 // helps.
 var sqlite = statements{
-	create: `
-CREATE TABLE IF NOT EXISTS {table} (
-    scope         BLOB    NOT NULL,
-    id            BLOB    NOT NULL,
-    state         INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4), -- claimed, done, released, dead
-    owner         BLOB    NOT NULL,
-    token         INTEGER NOT NULL,
-    attempts      INTEGER NOT NULL,
-    lease_until   INTEGER NOT NULL,                               -- microseconds since 1970
-    changed_at    INTEGER NOT NULL,                               -- microseconds since 1970
-    fingerprint   BLOB,
-    result_status INTEGER,
-    result_type   TEXT,
-    result_body   BLOB,
-    last_error    TEXT,
-    PRIMARY KEY (scope, id)
-) STRICT, WITHOUT ROWID`,
-
-	createPayloads: `
-CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        BLOB    NOT NULL,
-    id           BLOB    NOT NULL,
-    source       BLOB    NOT NULL,
-    content_type BLOB    NOT NULL,
-    body         BLOB    NOT NULL,
-    changed_at   INTEGER NOT NULL, -- microseconds since 1970
-    PRIMARY KEY (scope, id)
-) STRICT, WITHOUT ROWID`,
-
 	insert: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 VALUES (?1, ?2, ?3, ?4, 1, 1, {now} + ?5, {now}, ?6)
@@ -111,12 +81,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ?1 AND id = ?2 AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES (?1, ?2, ?3, ?4, ?5, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES (?1, ?2, ?3, ?4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ?1 AND id = ?2`,
 
@@ -154,6 +124,7 @@ WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} 
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT), 1, x'', 1, 1, 0, 0)`,
 
-	columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	version: `SELECT sqlite_version()`,
+	columns:       `SELECT * FROM {table} WHERE 1 = 0`,
+	tablesVersion: `SELECT version FROM {table}_version`,
+	version:       `SELECT sqlite_version()`,
 }

@@ -15,9 +15,6 @@ import (
 // MySQL ones that go through the table take the key that they start after as
 // (scope, scope, id).
 type statements struct {
-	create         string // creates the table
-	createPayloads string // creates the table of payloads
-
 	insert      string // claims a key that has no record
 	insertAlone string // the same without a transaction, if that is another statement
 	find        string // reads a record
@@ -44,7 +41,9 @@ type statements struct {
 	unsupported string // reads what of the session or the table is not supported, "" if nothing
 	insertText  string // inserts a key as text, if that is to be refused
 	columns     string // reads no rows of the table, but their columns
-	version     string // reads the server's version
+
+	tablesVersion string // reads the version of the tables
+	version       string // reads the server's version
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
@@ -91,9 +90,9 @@ func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/tim
 
 func (s *statements) all() []*string {
 	return []*string{
-		&s.create, &s.createPayloads, &s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
+		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
-		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.version,
+		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
 	}
 }
 

@@ -95,7 +95,7 @@ type Options struct {
 }
 
 // New returns a Store in db, whose database speaks the dialect d. It does not touch
-// the database: call [Store.CreateTable] or [Store.Check] next. o may be nil.
+// the database: call [Store.CreateTables] or [Store.Check] next. o may be nil.
 func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: no database: pass what sql.Open returned")

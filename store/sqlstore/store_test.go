@@ -54,36 +54,3 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 		}
 	}
 }
-
-func TestSchemaNamesTheTables(t *testing.T) {
-	t.Parallel()
-	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
-		without, err := sqlstore.Schema(d, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		with, err := sqlstore.Schema(d, &sqlstore.Options{Table: "app.events", KeepPayloads: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, test := range []struct {
-			schema, part string
-			want         int
-		}{
-			{without, "CREATE TABLE IF NOT EXISTS " + sqlstore.DefaultTable + " (", 1},
-			{without, "CREATE TABLE", 1},
-			{with, "CREATE TABLE IF NOT EXISTS app.events (", 1},
-			{with, "CREATE TABLE IF NOT EXISTS app.events_payloads (", 1},
-			{with, "CREATE TABLE", 2},
-			{with, ";\n", 2},
-			{without + with, "{", 0},
-		} {
-			if got := strings.Count(test.schema, test.part); got != test.want {
-				t.Errorf("%s: %d of %q, want %d, in:\n%s", d, got, test.part, test.want, test.schema)
-			}
-		}
-	}
-	if _, err := sqlstore.Schema(sqlstore.MySQL, &sqlstore.Options{Table: "a b"}); err == nil {
-		t.Error("a table name with a space: got no error")
-	}
-}

@@ -2,58 +2,124 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 )
 
-// Schema returns the statements that make the tables, for migration tools. They
-// do nothing if the tables are there. o is what [New] will be given.
-func Schema(d Dialect, o *Options) (string, error) {
-	if o == nil {
-		o = new(Options)
-	}
-	s, err := statementsOf(d, o.Table, o.Wait, false)
-	if err != nil {
-		return "", err
-	}
-	text := s.create + ";\n"
-	if o.KeepPayloads {
-		text += s.createPayloads + ";\n"
-	}
-	return text, nil
-}
-
-// CreateTable makes the tables unless they are there; where they are, it needs no
-// right to make any. Processes that start at the same time may all call it.
-func (s *Store) CreateTable(ctx context.Context) error {
-	err := s.createUnlessThere(ctx, s.o.Table, s.sql.create)
-	if err == nil && s.o.KeepPayloads {
-		err = s.createUnlessThere(ctx, s.o.Table+"_payloads", s.sql.createPayloads)
-	}
-	if err != nil {
-		return fmt.Errorf("sqlstore: create table: %w", err)
+// CreateTables runs the statements of [Schema] if the tables do not exist. If they
+// do, it changes nothing and needs no right to create anything, but returns an error
+// if their version is not [SchemaVersion]. Any number of processes may call it at
+// the same time.
+func (s *Store) CreateTables(ctx context.Context) error {
+	if err := s.createTables(ctx); err != nil {
+		return fmt.Errorf("sqlstore: create tables: %w", err)
 	}
 	return nil
 }
 
-// createUnlessThere looks first, because IF NOT EXISTS looks in one schema only: on
-// PostgreSQL an empty table would hide the one that is used, if that is further on
-// in the search_path.
-func (s *Store) createUnlessThere(ctx context.Context, table, statement string) error {
-	if _, err := s.db.ExecContext(ctx, "SELECT 1 FROM "+table+" WHERE 1 = 0"); err == nil {
-		return nil
+// createTables looks for the records first, because IF NOT EXISTS looks in one
+// schema only: on PostgreSQL an empty table would hide the one that is used, if that
+// is further on in the search_path. They are the last table of the schema, so where
+// they exist the others do.
+func (s *Store) createTables(ctx context.Context) error {
+	exists, err := s.recordsExist(ctx)
+	if err != nil {
+		return err
 	}
-	return s.retry(ctx, func() error { return s.createOnce(ctx, statement) })
-}
-
-// createOnce tries again where IF NOT EXISTS is not enough: on PostgreSQL those
-// that run at once fail on a unique index of the catalog (23505), or find the table
-// (42P07) or its row type (42710) that was not there when they looked.
-func (s *Store) createOnce(ctx context.Context, statement string) (err error) {
-	for range maxClaimTries {
-		_, err = s.db.ExecContext(ctx, statement)
-		if !hasState(err, "23505") && !hasState(err, "42P07") && !hasState(err, "42710") {
-			break
-		}
+	if !exists {
+		exists, err = s.runSchema(ctx)
+	}
+	if exists {
+		return s.checkVersion(ctx)
 	}
 	return err
 }
+
+// runSchema creates the tables, and reports whether they exist afterwards. On
+// PostgreSQL IF NOT EXISTS does not wait for another process that is creating the
+// same table: the slower of the two fails on a unique index of the catalog, after the
+// other's commit.
+func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
+	schema, err := Schema(s.dialect, &s.o)
+	if err != nil {
+		return false, err
+	}
+	err = s.inTx(ctx, func(tx *sql.Tx) error { return execAll(ctx, tx, schema) })
+	if err != nil && s.dialect == PostgreSQL {
+		exist, _ = s.recordsExist(ctx)
+		return exist, err
+	}
+	return err == nil, err
+}
+
+// execAll runs the statements of a schema and commits: one by one, because not every
+// driver takes several at once. MySQL commits each by itself.
+func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
+	for statement := range strings.SplitAfterSeq(strings.TrimSpace(schema), ";\n") {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// recordsExist reports whether the table of records exists.
+func (s *Store) recordsExist(ctx context.Context) (bool, error) {
+	err := s.retry(ctx, func() error {
+		return s.db.QueryRowContext(ctx, s.sql.columns).Scan()
+	})
+	switch {
+	case missingTable(s.dialect, err):
+		return false, nil
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return false, fmt.Errorf("reading table %s: %w", s.o.Table, err)
+	}
+	return true, nil
+}
+
+// checkVersion reports as an error that the tables, which exist, are not of
+// SchemaVersion. Their statements would fail, or would write what the processes of
+// the other version misread.
+func (s *Store) checkVersion(ctx context.Context) error {
+	table := s.o.Table + "_version"
+	var version int
+	err := s.retry(ctx, func() error {
+		return s.db.QueryRowContext(ctx, s.sql.tablesVersion).Scan(&version)
+	})
+	switch {
+	case missingTable(s.dialect, err): // so the tables are of version 0
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("table %s is empty: insert its row again, id 1 and version %d if Schema of this release created the tables", table, SchemaVersion)
+	case err != nil:
+		return fmt.Errorf("reading table %s: %w", table, err)
+	}
+	switch {
+	case version < SchemaVersion:
+		return fmt.Errorf("the tables of %s have version %d, but version %d is needed: run the statements of Upgrade from version %d", s.o.Table, version, SchemaVersion, version)
+	case version > SchemaVersion:
+		return fmt.Errorf("the tables of %s have version %d, but this release of hookonce knows versions up to %d: use a release that knows it", s.o.Table, version, SchemaVersion)
+	}
+	return nil
+}
+
+// missingTable reports whether err says that the table of a query does not exist.
+func missingTable(d Dialect, err error) bool {
+	switch d {
+	case PostgreSQL:
+		return hasState(err, "42P01") || hasState(err, "3F000") // undefined_table, invalid_schema_name
+	case MySQL:
+		return hasNumber(d, err, func(n int) bool { return n == mysqlNoTable || n == mysqlNoDatabase })
+	case SQLite:
+		// SQLITE_ERROR is the code of every error in a statement.
+		return err != nil && strings.Contains(err.Error(), "no such table")
+	}
+	return false
+}
+
+// Error numbers of MySQL and MariaDB.
+const (
+	mysqlNoDatabase = 1049 // ER_BAD_DB_ERROR
+	mysqlNoTable    = 1146 // ER_NO_SUCH_TABLE
+)

@@ -42,7 +42,7 @@ func BenchmarkDuplicates(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			db := newBusiness(b, sqlstore.PostgreSQL, callers)
 			events := newStore(b, db, sqlstore.PostgreSQL, nil)
-			if err := events.CreateTable(b.Context()); err != nil {
+			if err := events.CreateTables(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			for i := range int64(finished) {

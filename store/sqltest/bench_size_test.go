@@ -50,7 +50,7 @@ func BenchmarkClaimsInALargeTable(b *testing.B) {
 	db := newBusiness(b, sqlstore.PostgreSQL, callers)
 	beside := func(table string, rows int) contender {
 		events := newStore(b, db, sqlstore.PostgreSQL, &sqlstore.Options{Table: table})
-		if err := events.CreateTable(b.Context()); err != nil {
+		if err := events.CreateTables(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		fillPostgreSQL(b, db, table, rows, time.Hour)
@@ -68,7 +68,7 @@ func BenchmarkPurgeBesideClaims(b *testing.B) {
 	rows := rowsOf(b, "HOOKONCE_BENCH_PURGED", 1_000_000)
 	db := newBusiness(b, sqlstore.PostgreSQL, callers+1)
 	events := newStore(b, db, sqlstore.PostgreSQL, nil)
-	if err := events.CreateTable(b.Context()); err != nil {
+	if err := events.CreateTables(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	var next int64

@@ -167,10 +167,10 @@ func BenchmarkTransactional(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			db := newBusiness(b, sqlstore.PostgreSQL, callers)
 			events := newStore(b, db, sqlstore.PostgreSQL, nil)
-			if err := events.CreateTable(b.Context()); err != nil {
+			if err := events.CreateTables(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			if err := newStore(b, db, sqlstore.PostgreSQL, &sqlstore.Options{Table: "by_hand"}).CreateTable(b.Context()); err != nil {
+			if err := newStore(b, db, sqlstore.PostgreSQL, &sqlstore.Options{Table: "by_hand"}).CreateTables(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			compare(b, callers,

@@ -51,7 +51,7 @@ func TestEveryWriteIsTriedAgainWhileSQLiteIsBusy(t *testing.T) {
 		{"Retry", func() error { return events.Retry(ctx, key) }},
 		{"Purge", func() error { _, err := events.Purge(ctx); return err }},
 		{"Check", func() error { return events.Check(ctx) }},
-		{"CreateTable", func() error { return other.CreateTable(ctx) }},
+		{"CreateTables", func() error { return other.CreateTables(ctx) }},
 		{"RunTx", func() error { return events.RunTx(ctx, key, effect) }},
 		{"Renew", func() error { return events.Renew(ctx, completed, time.Hour) }},
 		{"Complete", func() error { return events.Complete(ctx, completed, nil) }},

@@ -9,7 +9,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// schemaOf returns the statements that make the tables, one by one, with
+// schemaOf returns the statements that create the tables, one by one, with
 // replacements made.
 func schemaOf(t *testing.T, d sqlstore.Dialect, o *sqlstore.Options, replacements ...string) []string {
 	t.Helper()
@@ -46,7 +46,7 @@ func newStore(t testing.TB, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options)
 	return events
 }
 
-func TestCheckAcceptsTheTableOfTheSchema(t *testing.T) {
+func TestCheck_TablesOfTheSchema(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		o := &sqlstore.Options{KeepPayloads: true, Table: "our_events"}
@@ -64,7 +64,7 @@ func TestCheckAcceptsTheTableOfTheSchema(t *testing.T) {
 	})
 }
 
-func TestCheckAcceptsTheTableThatItMadeAndUsed(t *testing.T) {
+func TestCheck_TablesInUse(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
@@ -92,7 +92,7 @@ var flaws = map[sqlstore.Dialect]map[string]flaw{
 		"missing columns":             {[]string{"last_error", "lasterror", "owner", "holder"}, "lacks the columns owner, last_error"},
 		"a key of the ID alone":       {[]string{"PRIMARY KEY (scope, id)", "PRIMARY KEY (id)"}, "ON CONFLICT|for another"},
 		"a missing table of payloads": {[]string{"idempotency_records_payloads", "other"}, "idempotency_records_payloads"},
-		"a missing column of those":   {[]string{"content_type", "kind"}, "idempotency_records_payloads"},
+		"a missing column of those":   {[]string{"delivery", "kind"}, "idempotency_records_payloads"},
 	},
 	sqlstore.PostgreSQL: {
 		"a column too many":     {[]string{"fingerprint", "tenant INT NOT NULL, fingerprint"}, "tenant"},
@@ -108,7 +108,7 @@ var flaws = map[sqlstore.Dialect]map[string]flaw{
 		"a fingerprint in text": {[]string{"fingerprint bytea", "fingerprint text"}, "fingerprint"},
 	},
 	sqlstore.MySQL: {
-		"no primary key":              {[]string{", PRIMARY KEY (scope, id)", ""}, "no primary key"},
+		"no primary key":              {[]string{", PRIMARY KEY (scope, id)", ""}, "add PRIMARY KEY"},
 		"a collation that folds case": {keysAre("VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"), "for another|ncorrect string"},
 		"a collation that pads":       {keysAre("VARCHAR(255) CHARACTER SET latin1 COLLATE latin1_bin"), "for another"},
 		"UTF-8 that pads":             {keysAre("VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"), "for another|ncorrect string"},
@@ -124,11 +124,11 @@ var flaws = map[sqlstore.Dialect]map[string]flaw{
 		"a narrow error":              {[]string{"last_error VARBINARY(512)", "last_error VARBINARY(511)"}, "last_error"},
 		"a narrow owner":              {[]string{"owner VARBINARY(16)", "owner VARBINARY(15)"}, "owner"},
 		"a payload that is cut":       {[]string{" body LONGBLOB", " body BLOB"}, "payloads"},
-		"a source that is cut":        {[]string{"source VARBINARY(255)", "source VARBINARY(100)"}, "payloads"},
+		"a delivery that is cut":      {[]string{"delivery MEDIUMBLOB", "delivery VARBINARY(500)"}, "payloads"},
 	},
 	sqlstore.SQLite: {
 		"a column too many":    {[]string{"fingerprint", "tenant INT NOT NULL, fingerprint"}, "tenant"},
-		"no primary key":       {[]string{", PRIMARY KEY (scope, id)", "", ", WITHOUT ROWID", ""}, "ON CONFLICT"},
+		"no primary key":       {[]string{", PRIMARY KEY (scope, id)", "", "STRICT, WITHOUT ROWID", "STRICT"}, "ON CONFLICT"},
 		"text that folds case": {[]string{"BLOB NOT NULL, id BLOB", "TEXT COLLATE NOCASE NOT NULL, id TEXT COLLATE NOCASE", "STRICT,", ""}, "not STRICT"},
 		"strict text":          {[]string{"BLOB NOT NULL, id BLOB", "TEXT NOT NULL, id TEXT"}, "TEXT"},
 		"numbers":              {[]string{"BLOB NOT NULL, id BLOB", "NUMERIC NOT NULL, id NUMERIC", "STRICT,", ""}, "not STRICT"},
@@ -142,7 +142,7 @@ func keysAre(kind string) []string {
 
 // Each of these tables would make the store fail, or mistake one event for
 // another, some day.
-func TestCheckRefuses(t *testing.T) {
+func TestCheck_Flaws(t *testing.T) {
 	t.Parallel()
 	each(t, checkFlaws)
 	t.Run("MariaDB that cuts silently", func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 // Such a collation merges no keys; but what is no text is cut without an error.
-func TestCheckRefusesTextThatDoesNotPadAndIsCutSilently(t *testing.T) {
+func TestCheck_TextThatDoesNotPadAndIsCutSilently(t *testing.T) {
 	t.Parallel()
 	db := openMariaDB(t, "sql_mode", "''")
 	keys := keysAre("VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
@@ -165,7 +165,7 @@ func TestCheckRefusesTextThatDoesNotPadAndIsCutSilently(t *testing.T) {
 	}
 }
 
-func TestCheckRefusesSettingsThatLoseRecords(t *testing.T) {
+func TestCheck_SettingsThatLoseRecords(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{
 		"autocommit":      "0",
@@ -191,12 +191,15 @@ func checkFlaws(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	o := &sqlstore.Options{KeepPayloads: true}
 	check := func(t *testing.T, f flaw) {
 		for _, statement := range schemaOf(t, d, o, f.replacements...) {
-			mustExec(t, db, statement)
+			if !strings.Contains(statement, " VIEW ") { // the view takes bytes only
+				mustExec(t, db, statement)
+			}
 		}
 		defer func() {
 			for _, table := range []string{sqlstore.DefaultTable, "other"} {
-				mustExec(t, db, "DROP TABLE IF EXISTS "+table)
-				mustExec(t, db, "DROP TABLE IF EXISTS "+table+"_payloads")
+				for _, suffix := range []string{"", "_payloads", "_version"} {
+					mustExec(t, db, "DROP TABLE IF EXISTS "+table+suffix)
+				}
 			}
 		}()
 		err := newStore(t, db, d, o).Check(t.Context())

@@ -29,7 +29,7 @@ func Example_runTx() {
 	if err != nil {
 		panic(err)
 	}
-	if err := errors.Join(events.CreateTable(ctx), events.Check(ctx)); err != nil {
+	if err := errors.Join(events.CreateTables(ctx), events.Check(ctx)); err != nil {
 		panic(err)
 	}
 	if _, err := db.ExecContext(ctx, "CREATE TABLE payments (amount INTEGER)"); err != nil {

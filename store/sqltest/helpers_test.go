@@ -25,7 +25,7 @@ func newEvents(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := events.CreateTable(t.Context()); err != nil {
+	if err := events.CreateTables(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	mustExec(t, db, "CREATE TABLE effects (name text NOT NULL)")

@@ -45,8 +45,8 @@ func TestPayloadsHaveARetentionOfTheirOwn(t *testing.T) {
 func fillPayloads(t *testing.T, db *sql.DB) {
 	t.Helper()
 	mustExec(t, db, `
-INSERT INTO `+sqlstore.DefaultTable+`_payloads (scope, id, source, content_type, body, changed_at)
-SELECT scope, id, id, id, id, changed_at
+INSERT INTO `+sqlstore.DefaultTable+`_payloads (scope, id, delivery, body, changed_at)
+SELECT scope, id, '{}', id, changed_at
 FROM `+sqlstore.DefaultTable)
 }
 

@@ -49,7 +49,7 @@ func TestThePayloadIsCommittedWithTheWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		payload := idempotency.Payload{Source: "sender", ContentType: "application/json; a=\xff", Body: []byte("{\x00\xff}")}
+		payload := idempotency.Payload{Source: "sender", ContentType: "application/json; a=\x00é", Body: []byte("{\x00\xff}")}
 		boom := errors.New("boom")
 		work := func(p idempotency.Payload, err error) error {
 			return events.RunTx(idempotency.WithPayload(t.Context(), p), key, func(context.Context, *sql.Tx) error { return err })

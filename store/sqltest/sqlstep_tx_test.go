@@ -78,7 +78,7 @@ func TestMethodsJoinTheRunnersTransaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := events.CreateTable(ctx); err != nil {
+		if err := events.CreateTables(ctx); err != nil {
 			t.Fatal(err)
 		}
 		key := idempotency.Key{Scope: "test", ID: "evt_1"}

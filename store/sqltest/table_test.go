@@ -3,6 +3,7 @@ package sqltest_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -11,25 +12,28 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestMakingTheTableTwiceDoesNothing(t *testing.T) {
+func TestCreateTables_Twice(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
 		if err := events.RunTx(t.Context(), key, effect); err != nil {
 			t.Fatal(err)
 		}
-		if err := events.CreateTable(t.Context()); err != nil {
+		if err := events.CreateTables(t.Context()); err != nil {
 			t.Error(err)
 		}
 		for _, statement := range schemaOf(t, d, nil) {
 			mustExec(t, db, statement)
 		}
 		checkCounts(t, db, 1, 1)
+		if err := events.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
-// Where the table is, nobody needs the right to make one.
-func TestATableThatIsThereNeedsNoRightToMakeIt(t *testing.T) {
+// Where the tables exist, CreateTables needs no right to create anything.
+func TestCreateTables_ReadOnly(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		readOnly := map[sqlstore.Dialect]string{
@@ -41,17 +45,17 @@ func TestATableThatIsThereNeedsNoRightToMakeIt(t *testing.T) {
 		o := &sqlstore.Options{KeepPayloads: true}
 		newEvents(t, db, d, o)
 		mustExec(t, db, readOnly)
-		if err := newStore(t, db, d, o).CreateTable(t.Context()); err != nil {
-			t.Errorf("both tables are there: %v", err)
+		if err := newStore(t, db, d, o).CreateTables(t.Context()); err != nil {
+			t.Errorf("the tables exist: %v", err)
 		}
-		if err := newStore(t, db, d, &sqlstore.Options{Table: "other"}).CreateTable(t.Context()); err == nil {
-			t.Error("made a table where nothing can be written")
+		if err := newStore(t, db, d, &sqlstore.Options{Table: "other"}).CreateTables(t.Context()); err == nil {
+			t.Error("created tables where nothing can be written")
 		}
 	})
 }
 
 // An empty table in front of the one that is used would make duplicates new.
-func TestATableFurtherOnInTheSearchPathIsNotHidden(t *testing.T) {
+func TestCreateTables_SearchPath(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	newEvents(t, db, sqlstore.PostgreSQL, nil)
@@ -65,35 +69,77 @@ func TestATableFurtherOnInTheSearchPathIsNotHidden(t *testing.T) {
 		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
-		if err := events.CreateTable(t.Context()); err != nil {
+		if err := events.CreateTables(t.Context()); err != nil {
 			t.Error(err)
 		}
 		db.SetMaxIdleConns(0) // a connection may have statements prepared for the table before
 	}
 }
 
-// The processes of one deployment start together.
-func TestManyMakeTheTableAtOnce(t *testing.T) {
+// The processes of one deployment start together, on a database without tables.
+func TestCreateTables_Concurrent(t *testing.T) {
+	t.Parallel()
+	for i := range 20 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+				start := make(chan struct{})
+				var g errgroup.Group
+				for range 8 {
+					events := newStore(t, db, d, &sqlstore.Options{KeepPayloads: true}) // each as a process of its own has it
+					g.Go(func() error {
+						<-start
+						if err := events.CreateTables(t.Context()); err != nil {
+							return err
+						}
+						return events.Check(t.Context())
+					})
+				}
+				close(start)
+				if err := g.Wait(); err != nil {
+					t.Error(err)
+				}
+				for table, want := range map[string]int{
+					sqlstore.DefaultTable:               0,
+					sqlstore.DefaultTable + "_payloads": 0,
+					sqlstore.DefaultTable + "_version":  1,
+					sqlstore.DefaultTable + "_readable": 0,
+				} {
+					if got := count(t, db, table); got != want {
+						t.Errorf("%d rows in %s, want %d", got, table, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A schema that fails halfway must not leave tables that the next CreateTables takes
+// for complete. What stands in the way here has the name of the view, which comes last.
+func TestCreateTables_FailsHalfway(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		for _, table := range []string{"a", "b", "c", "d", "e"} {
-			o := &sqlstore.Options{Table: table, KeepPayloads: true}
-			var g errgroup.Group
-			for range 8 {
-				events := newStore(t, db, d, o) // each as a process of its own has it
-				g.Go(func() error { return events.CreateTable(t.Context()) })
-			}
-			if err := g.Wait(); err != nil {
-				t.Errorf("table %s: %v", table, err)
-			}
-			if err := newStore(t, db, d, o).Check(t.Context()); err != nil {
-				t.Error(err)
-			}
+		const view = sqlstore.DefaultTable + "_readable"
+		create, drop := "CREATE TABLE "+view+" (name int)", "DROP TABLE "+view
+		if d == sqlstore.SQLite { // where IF NOT EXISTS takes a table for the view
+			mustExec(t, db, "CREATE TABLE other (name int)")
+			create, drop = "CREATE INDEX "+view+" ON other (name)", "DROP INDEX "+view
+		}
+		mustExec(t, db, create)
+		events := newStore(t, db, d, nil)
+		if err := events.CreateTables(t.Context()); err == nil {
+			t.Fatal("the view cannot be created: got no error")
+		}
+		mustExec(t, db, drop)
+		if err := errors.Join(events.CreateTables(t.Context()), events.Check(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if d != sqlstore.MySQL { // which does not roll back what it has created
+			count(t, db, view)
 		}
 	})
 }
 
-func TestTheTableMayBeInAnotherSchema(t *testing.T) {
+func TestCreateTables_OtherSchema(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1) // pg_temp belongs to a connection
@@ -112,8 +158,10 @@ func TestTheTableMayBeInAnotherSchema(t *testing.T) {
 		if _, err := events.Purge(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := count(t, db, table); got != 1 {
-			t.Errorf("%d records, want 1", got)
+		for _, table := range []string{table, table + "_readable"} {
+			if got := count(t, db, table); got != 1 {
+				t.Errorf("%d records in %s, want 1", got, table)
+			}
 		}
 	})
 }

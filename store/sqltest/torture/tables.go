@@ -13,7 +13,7 @@ func (d *database) makeTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := events.CreateTable(ctx); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return err
 	}
 	if err := events.Check(ctx); err != nil {

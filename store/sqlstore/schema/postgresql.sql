@@ -1,0 +1,55 @@
+-- The tables of hookonce for PostgreSQL 14 and later: idempotency_records, and the
+-- tables and the view whose names begin with that. A migration for goose,
+-- golang-migrate and atlas as it is; sqlstore.Schema returns it for other names.
+--
+-- +goose Up
+
+-- The version of these tables, in one row.
+CREATE TABLE IF NOT EXISTS idempotency_records_version (
+    id      smallint PRIMARY KEY CHECK (id = 1),
+    version integer  NOT NULL
+);
+
+INSERT INTO idempotency_records_version (id, version)
+VALUES (1, 1)
+ON CONFLICT (id) DO NOTHING;
+
+-- The first delivery of each event, if Options.KeepPayloads is set.
+CREATE TABLE IF NOT EXISTS idempotency_records_payloads (
+    scope      bytea  NOT NULL,
+    id         bytea  NOT NULL,
+    delivery   text   NOT NULL, -- JSON: all of the delivery but its body
+    body       bytea  NOT NULL,
+    changed_at bigint NOT NULL, -- microseconds since 1970
+    PRIMARY KEY (scope, id)
+);
+
+-- Keys are bytea, which no collation can merge and which holds every byte.
+CREATE TABLE IF NOT EXISTS idempotency_records (
+    scope         bytea    NOT NULL,
+    id            bytea    NOT NULL,
+    state         smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- claimed, done, released, dead
+    owner         bytea    NOT NULL,
+    token         bigint   NOT NULL,
+    attempts      integer  NOT NULL,
+    lease_until   bigint   NOT NULL,                               -- microseconds since 1970
+    changed_at    bigint   NOT NULL,                               -- microseconds since 1970
+    fingerprint   bytea,
+    result_status integer,
+    result_type   text,
+    result_body   bytea,
+    last_error    text,
+    PRIMARY KEY (scope, id)
+);
+
+-- The records for people to read, with times in UTC. Bytes that are not ASCII are
+-- octal, like \303, because text could not hold every key.
+CREATE OR REPLACE VIEW idempotency_records_readable AS
+SELECT encode(scope, 'escape') AS endpoint,
+       encode(id, 'escape')    AS id,
+       CASE state WHEN 1 THEN 'claimed' WHEN 2 THEN 'done' WHEN 3 THEN 'released' WHEN 4 THEN 'dead' END AS state,
+       attempts,
+       to_timestamp(changed_at / 1e6) AT TIME ZONE 'UTC' AS changed_at,
+       CASE WHEN state = 1 THEN to_timestamp(lease_until / 1e6) AT TIME ZONE 'UTC' END AS lease_until,
+       last_error
+FROM idempotency_records;

@@ -1,0 +1,53 @@
+-- Brings the tables of hookonce for PostgreSQL from version 0, before they had a version,
+-- to version 1. Stop the processes of the old version first. A migration for goose,
+-- golang-migrate and atlas as it is; sqlstore.Upgrade returns it for other
+-- names.
+--
+-- +goose Up
+
+-- Version 0 had payloads only if Options.KeepPayloads was set.
+CREATE TABLE IF NOT EXISTS idempotency_records_payloads (
+    scope        bytea  NOT NULL,
+    id           bytea  NOT NULL,
+    source       bytea  NOT NULL,
+    content_type bytea  NOT NULL,
+    body         bytea  NOT NULL,
+    changed_at   bigint NOT NULL,
+    PRIMARY KEY (scope, id)
+);
+
+ALTER TABLE idempotency_records_payloads ADD COLUMN delivery text;
+
+UPDATE idempotency_records_payloads
+SET delivery = json_build_object(
+    'scheme', encode(source, 'escape'),
+    'header', CASE WHEN content_type = '' THEN '{}'
+        ELSE json_build_object('Content-Type', json_build_array(encode(content_type, 'escape'))) END
+);
+
+ALTER TABLE idempotency_records_payloads
+    ALTER COLUMN delivery SET NOT NULL,
+    DROP COLUMN source,
+    DROP COLUMN content_type;
+
+-- The version of these tables, in one row.
+CREATE TABLE IF NOT EXISTS idempotency_records_version (
+    id      smallint PRIMARY KEY CHECK (id = 1),
+    version integer  NOT NULL
+);
+
+INSERT INTO idempotency_records_version (id, version)
+VALUES (1, 1)
+ON CONFLICT (id) DO NOTHING;
+
+-- The records for people to read, with times in UTC. Bytes that are not ASCII are
+-- octal, like \303, because text could not hold every key.
+CREATE OR REPLACE VIEW idempotency_records_readable AS
+SELECT encode(scope, 'escape') AS endpoint,
+       encode(id, 'escape')    AS id,
+       CASE state WHEN 1 THEN 'claimed' WHEN 2 THEN 'done' WHEN 3 THEN 'released' WHEN 4 THEN 'dead' END AS state,
+       attempts,
+       to_timestamp(changed_at / 1e6) AT TIME ZONE 'UTC' AS changed_at,
+       CASE WHEN state = 1 THEN to_timestamp(lease_until / 1e6) AT TIME ZONE 'UTC' END AS lease_until,
+       last_error
+FROM idempotency_records;
