@@ -36,8 +36,7 @@
 //	s.ID, s.Identity = hmacverify.Field{}, hmacverify.BodyDigest
 //	s.Sender.Duplicate = hmacverify.Replay
 //
-// The name is part of the key under which events are recorded, so give a changed
-// scheme a name of its own if both are in use.
+// Give a changed scheme a name of its own if both are in use: deliveries carry it.
 //
 // # How facts are known
 //

@@ -87,8 +87,8 @@ func checkRetries(t *testing.T, d hmacverify.Sender) {
 	}
 }
 
-// checkFacts wants a source for all that is said, and for each part no more than
-// one that is the most specific.
+// checkFacts wants a source, a place and a date for each fact, and a fact for what
+// is said of signature and retries.
 func checkFacts(t *testing.T, d hmacverify.Sender) {
 	date := regexp.MustCompile(`^20[0-9]{2}(-(0[1-9]|1[0-2]))?$`)
 	about := map[string]bool{}
