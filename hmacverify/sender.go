@@ -121,9 +121,9 @@ const (
 
 // Fact is the source of something that is known about a sender.
 type Fact struct {
-	// About is the subject: "signature", "identity", "waits", "retries",
-	// "responses", "limits", "setup". Default everything that no other Fact is
-	// about.
+	// About is the subject: "signature", "identity", "waits", "retries", "retry
+	// time", "responses", "limits", "setup", "batch". Default: everything that no
+	// other Fact is about.
 	About string
 
 	// Source is the kind of source. Default SourceUnknown.

@@ -62,15 +62,17 @@ func (o *options) now() time.Time {
 	return time.Now()
 }
 
-// tolerance returns how old a delivery may be, 0 if the scheme has no timestamp.
+// tolerance returns the tolerance of a receiver's verifier; 0 if the scheme has no
+// timestamp, negative if any time is accepted.
 func tolerance(s hmacverify.Scheme) time.Duration {
-	switch {
-	case s.Timestamp == hmacverify.Timestamp{}:
-		return 0
-	case s.Timestamp.Tolerance == 0:
-		return 5 * time.Minute
+	verifier, err := hmacverify.New(s, &hmacverify.Options{
+		URL:  "https://example.com",
+		Keys: func(*http.Request) (hmacverify.Tenant, error) { return hmacverify.Tenant{}, hmacverify.ErrNoKey },
+	})
+	if err != nil {
+		return 0 // the Signer reports it
 	}
-	return s.Timestamp.Tolerance
+	return verifier.Tolerance()
 }
 
 // delivery creates and signs a delivery.

@@ -14,13 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // Every preset is accepted by its own receiver, and refused if it is altered, stale
 // or signed with another secret.
 func TestSend_EveryScheme(t *testing.T) {
 	t.Parallel()
-	for _, s := range schemes() {
+	for _, s := range preset.All() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			if len(s.Signature) == 0 {
@@ -85,7 +86,10 @@ func newEndpoint(t *testing.T, s hmacverify.Scheme, secret string) *endpoint {
 	e := &endpoint{}
 	mux := http.NewServeMux()
 	e.url = serve(t, mux)
-	options := &hmacverify.Options{URL: e.url, OnError: func(_ *http.Request, err error) { e.last.Store(&err) }}
+	options := &hmacverify.Options{URL: e.url, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		e.last.Store(&err)
+		hmacverify.WriteError(w, err)
+	}}
 	verifier, err := hmacverify.New(s, options, secret)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // defaultParallel is the default of -parallel: what one process can have in flight
@@ -88,7 +89,7 @@ func (o *options) addHeader(s string) error {
 
 func (o *options) setScheme(name string) (err error) {
 	var ok bool
-	if o.scheme, ok = schemeNamed(name); !ok {
+	if o.scheme, ok = preset.ByName(name); !ok {
 		return fmt.Errorf("unknown scheme %q, see -list", name)
 	}
 	if len(o.scheme.Signature) == 0 {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
 // A report is the output of the command, with -json as JSON.
@@ -154,7 +156,7 @@ func (l latency) writeText(w io.Writer, n int) (err error) {
 // writeList lists the schemes.
 func writeList(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range schemes() {
+	for _, s := range preset.All() {
 		text, err := describe(s)
 		if err != nil {
 			text = err.Error()
