@@ -65,6 +65,9 @@ func (o *options) now() time.Time {
 // tolerance returns the tolerance of a receiver's verifier; 0 if the scheme has no
 // timestamp, negative if any time is accepted.
 func tolerance(s hmacverify.Scheme) time.Duration {
+	if s.Timestamp == (hmacverify.Timestamp{}) {
+		return 0
+	}
 	verifier, err := hmacverify.New(s, &hmacverify.Options{
 		URL:  "https://example.com",
 		Keys: func(*http.Request) (hmacverify.Tenant, error) { return hmacverify.Tenant{}, hmacverify.ErrNoKey },
