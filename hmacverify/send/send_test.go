@@ -176,7 +176,7 @@ func TestSend_Text(t *testing.T) {
 		}
 	}
 	_, out, _ := send(t, append(args, "-n", "20")...)
-	for _, want := range []string{"20 sent of evt_1", "20  409 Conflict duplicate\n", "median"} {
+	for _, want := range []string{"20 sent of evt_1", "20  200 OK duplicate\n", "median"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
