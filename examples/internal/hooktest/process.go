@@ -61,7 +61,7 @@ func (p *Process) readURL(t *testing.T, stdout io.Reader) {
 	t.Helper()
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if try, ok := strings.CutPrefix(lines.Text(), "try:  go -C examples "); ok && p.try == "" {
+		if try, ok := strings.CutPrefix(lines.Text(), "try:  "); ok && p.try == "" {
 			p.try = try
 		}
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
@@ -144,16 +144,16 @@ func CheckOnce(t *testing.T, got []Outcome, n, status, duplicate int) (again int
 	return again
 }
 
-// Try runs the command that the example prints for people to try it, with more
-// arguments, and returns what was answered, the most frequent first.
+// Try runs the command that the example prints, with more arguments, and returns the
+// answers, the most frequent first.
 func (p *Process) Try(t *testing.T, args ...string) []Outcome {
 	t.Helper()
 	if p.try == "" {
 		t.Fatal("the example prints no command to try it with")
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", "go "+p.try+` -json "$@"`, "bash")
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", p.try+` -json "$@"`, "bash")
 	cmd.Args = append(cmd.Args, args...)
-	cmd.Dir = ".." // the folder of the examples
+	cmd.Dir = "../.." // the root of the repository, from an example
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var report struct{ Answers []Outcome }
