@@ -90,7 +90,10 @@ func newEndpoint(t *testing.T, s hmacverify.Scheme, secret string) *endpoint {
 	e := &endpoint{}
 	mux := http.NewServeMux()
 	e.url = serve(t, mux)
-	options := &hmacverify.Options{URL: e.url, OnError: func(_ *http.Request, err error) { e.last.Store(&err) }}
+	options := &hmacverify.Options{URL: e.url, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		e.last.Store(&err)
+		hmacverify.WriteError(w, err)
+	}}
 	verifier, err := hmacverify.New(s, options, secret)
 	if err != nil {
 		t.Fatal(err)
