@@ -43,20 +43,24 @@ type plan struct {
 	tolerance time.Duration
 	method    string
 
+	// Where ID, type and timestamp are: in a header, or at a path of the body.
+	// Header names are canonical.
 	idHeader, typeHeader, timeHeader string
 	idPath, typePath, timePath       []string
-	idSigned                         bool
-	wantsTime                        bool // the body must have a timestamp
+
+	idSigned  bool // the signature covers the ID
+	wantsTime bool // the body must have a timestamp
 }
 
 // newPlan checks a scheme and the options that depend on it.
 func newPlan(s Scheme, o *Options) (*plan, error) {
-	if s.Signed == "" && s.Extract == nil {
+	if s.Signed == "" && s.Extract == nil { // the default
 		s.Signed = "{body}"
 	}
 	// {method} is this one and not the request's: a PUT that the sender signed
 	// must not pass for a POST.
 	p := &plan{scheme: s, method: cmp.Or(o.Method, http.MethodPost)}
+	// Later steps rely on what earlier ones resolved.
 	for _, step := range []func(*Options) error{
 		p.name, p.options, p.algorithm, p.signature, p.list, p.parse, p.sender, p.timestamp, p.url, p.fields, p.identity,
 	} {
@@ -211,6 +215,7 @@ func (p *plan) identity(*Options) error {
 			return p.wrong("Identity", "the ID is signed: set SignedID, or clear ID if it is not unique")
 		}
 	case SignedID:
+		// What an ExtractFunc returns as ID is signed, by its contract.
 		if !p.idSigned && !custom {
 			return p.wrong("Identity", "SignedID needs an ID in the signed bytes: in the body, or in a header that Signed names")
 		}
