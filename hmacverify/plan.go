@@ -155,20 +155,6 @@ func (p *plan) parse(*Options) error {
 	return err
 }
 
-// sender checks the facts that defaults follow from.
-func (p *plan) sender(*Options) error {
-	s := &p.scheme.Sender
-	switch {
-	case s.MaxBody < 0 || s.MaxBody > maxMaxBody:
-		return p.wrong("Sender.MaxBody", "%d is not between 0 and 1 GiB", s.MaxBody)
-	case s.RetryWindow < 0 || s.RetryWindow > maxRetryWindow:
-		return p.wrong("Sender.RetryWindow", "%v is not between 0 and ten years", s.RetryWindow)
-	case s.RetryTime < RetryTimeUnknown || s.RetryTime > RetryTimeFirst:
-		return p.wrong("Sender.RetryTime", "%d is not one of RetryTimeUnknown, RetryTimeNew and RetryTimeFirst", s.RetryTime)
-	}
-	return nil
-}
-
 // url requires the address from configuration. There is no option to take it from
 // the request: the client chooses Host and X-Forwarded-*, so a delivery to another
 // endpoint could be replayed to this one.
