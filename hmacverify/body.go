@@ -19,9 +19,10 @@ func (in *incoming) readBody(limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: Content-Length %d, limit %d", ErrBodyTooLarge, r.ContentLength, limit)
 	case r.Body == nil || r.Body == http.NoBody:
 		return nil, nil
-	case r.ContentLength > 0:
+	case r.ContentLength > 0: // so many bytes are read, and no more
 		return readAnnounced(r.Body, r.ContentLength)
 	}
+	// One byte over the limit is enough to refuse the body.
 	var b bytes.Buffer
 	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
 	if err == nil && n > limit {

@@ -58,7 +58,7 @@ func (s *scratch) readSignature(p *plan, value string) error {
 	for rest, more := value, true; more; {
 		var group string
 		group, rest, more = strings.Cut(rest, l.Group)
-		if group == "" {
+		if group == "" { // two separators in a row
 			continue
 		}
 		before := s.timestamp
@@ -124,6 +124,7 @@ func (s *scratch) add(p *plan, text string) {
 		}
 		text = rest
 	}
+	// It is decoded in place, so that no candidate costs an allocation.
 	n := len(s.candidates)
 	s.candidates = slices.Grow(s.candidates, 1)[:n+1]
 	if !p.decode(&s.candidates[n], text) {

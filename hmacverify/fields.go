@@ -34,6 +34,8 @@ func (s *scratch) readID(p *plan, h http.Header, body []byte) (id string, signed
 
 // bodyText returns the string or number at path, or nothing.
 func bodyText(body []byte, path []string) string {
+	// The token's length is checked before its escapes are decoded, which would
+	// copy it.
 	token := jsonValue(body, path)
 	if len(token) > 6*maxID+2 { // \u0041 is the longest way to write one byte
 		return ""

@@ -41,6 +41,8 @@ func (v *Verifier) tenantKeys(r *http.Request) (*keyring, error) {
 		// could pass for a duplicate of the other's.
 		return nil, p.wrong("Tenant.Name", "must be 1 to %d bytes", maxTenantLength)
 	}
+	// The keys are decoded for each request. A cache would have to know when they
+	// change, which only the key function does.
 	keys, err := newVerifyKeys(p, cmp.Or(t.URL, v.opts.URL), t.Keys)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (p *plan) decodeKey(key string) (decoded []byte, wrong string) {
 	decoded = []byte(bare)
 	var err error
 	switch p.scheme.KeyEncoding {
-	case Base64Key:
+	case Base64Key: // padded or not
 		decoded, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(bare, "="))
 		wrong = "is not base64, as KeyEncoding Base64Key says it is"
 	case HexKey:

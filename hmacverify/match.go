@@ -27,7 +27,7 @@ func (s *scratch) match(p *plan, r *keyring, signed []byte) (int, bool) {
 // never joined: two short texts and the body are hashed one after the other.
 func (s *scratch) mac(i int, signed []byte) []byte {
 	h := s.macs[i]
-	h.Reset()
+	h.Reset() // to the state after the key
 	if s.split > 0 {
 		h.Write(s.text[:s.split])
 	}

@@ -43,20 +43,24 @@ type plan struct {
 	tolerance time.Duration
 	method    string
 
+	// Where ID, type and timestamp are: in a header, or at a path of the body.
+	// Header names are canonical.
 	idHeader, typeHeader, timeHeader string
 	idPath, typePath, timePath       []string
-	idSigned                         bool
-	wantsTime                        bool // the body must have a timestamp
+
+	idSigned  bool // the signature covers the ID
+	wantsTime bool // the body must have a timestamp
 }
 
 // newPlan checks a scheme and the options that depend on it.
 func newPlan(s Scheme, o *Options) (*plan, error) {
-	if s.Signed == "" && s.Extract == nil {
+	if s.Signed == "" && s.Extract == nil { // the default
 		s.Signed = "{body}"
 	}
 	// {method} is this one and not the request's: a PUT that the sender signed
 	// must not pass for a POST.
 	p := &plan{scheme: s, method: cmp.Or(o.Method, http.MethodPost)}
+	// Later steps rely on what earlier ones resolved.
 	for _, step := range []func(*Options) error{
 		p.name, p.options, p.algorithm, p.signature, p.list, p.parse, p.sender, p.timestamp, p.url, p.fields, p.identity,
 	} {
@@ -151,20 +155,6 @@ func (p *plan) parse(*Options) error {
 	return err
 }
 
-// sender checks the facts that defaults follow from.
-func (p *plan) sender(*Options) error {
-	s := &p.scheme.Sender
-	switch {
-	case s.MaxBody < 0 || s.MaxBody > maxMaxBody:
-		return p.wrong("Sender.MaxBody", "%d is not between 0 and 1 GiB", s.MaxBody)
-	case s.RetryWindow < 0 || s.RetryWindow > maxRetryWindow:
-		return p.wrong("Sender.RetryWindow", "%v is not between 0 and ten years", s.RetryWindow)
-	case s.RetryTime < RetryTimeUnknown || s.RetryTime > RetryTimeFirst:
-		return p.wrong("Sender.RetryTime", "%d is not one of RetryTimeUnknown, RetryTimeNew and RetryTimeFirst", s.RetryTime)
-	}
-	return nil
-}
-
 // url requires the address from configuration. There is no option to take it from
 // the request: the client chooses Host and X-Forwarded-*, so a delivery to another
 // endpoint could be replayed to this one.
@@ -211,6 +201,7 @@ func (p *plan) identity(*Options) error {
 			return p.wrong("Identity", "the ID is signed: set SignedID, or clear ID if it is not unique")
 		}
 	case SignedID:
+		// What an ExtractFunc returns as ID is signed, by its contract.
 		if !p.idSigned && !custom {
 			return p.wrong("Identity", "SignedID needs an ID in the signed bytes: in the body, or in a header that Signed names")
 		}

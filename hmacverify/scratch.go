@@ -31,7 +31,8 @@ func takeScratch(pool *sync.Pool) *scratch {
 	return &scratch{}
 }
 
-// release returns s to the pool without anything that belongs to the delivery.
+// release returns s to the pool without anything that belongs to the delivery. The
+// MACs stay: they are the keys', and keyWith makes others for other keys.
 func (s *scratch) release(pool *sync.Pool) {
 	clear(s.values)
 	s.candidates, s.values, s.text = s.candidates[:0], s.values[:0], s.text[:0]

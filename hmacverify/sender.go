@@ -149,3 +149,17 @@ const (
 	SourceRegistry               // a registry of webhook providers
 	SourceHearsay                // a user, a third party, memory
 )
+
+// sender checks the facts that defaults follow from.
+func (p *plan) sender(*Options) error {
+	s := &p.scheme.Sender
+	switch {
+	case s.MaxBody < 0 || s.MaxBody > maxMaxBody:
+		return p.wrong("Sender.MaxBody", "%d is not between 0 and 1 GiB", s.MaxBody)
+	case s.RetryWindow < 0 || s.RetryWindow > maxRetryWindow:
+		return p.wrong("Sender.RetryWindow", "%v is not between 0 and ten years", s.RetryWindow)
+	case s.RetryTime < RetryTimeUnknown || s.RetryTime > RetryTimeFirst:
+		return p.wrong("Sender.RetryTime", "%d is not one of RetryTimeUnknown, RetryTimeNew and RetryTimeFirst", s.RetryTime)
+	}
+	return nil
+}

@@ -97,6 +97,7 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	if err := w.keyWith(p, s.keys); err != nil {
 		return err
 	}
+	// All keys sign, so that receivers accept either while keys rotate.
 	keys := s.keys.keys()
 	signatures := make([]string, len(keys))
 	for i, key := range keys {
@@ -114,6 +115,7 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 func (s *Signer) stamp(w *scratch, h http.Header) error {
 	p := s.plan
 	switch {
+	// A caller sets the header to sign for another time than now, as a retry does.
 	case p.timeHeader != "" && len(h[p.timeHeader]) > 0:
 		var err error
 		w.timestamp, err = single(h, p.timeHeader)
@@ -151,7 +153,8 @@ func (p *plan) encode(sum []byte) string {
 	return fmt.Sprintf("%x", sum)
 }
 
-// place sets the signature headers.
+// place sets the signature headers. Without a list each signature has a header of
+// its own, as long as there are headers.
 func (p *plan) place(h http.Header, timestamp string, signatures []string) {
 	if p.scheme.List.Sep != "" {
 		h[p.headers[0]] = []string{p.join(timestamp, signatures)}
@@ -167,7 +170,7 @@ func (p *plan) join(timestamp string, signatures []string) string {
 	l, groups := p.scheme.List, []string{}
 	entries := p.stampEntry(timestamp)
 	for i, signature := range signatures {
-		key := strconv.Itoa(i + 1)
+		key := strconv.Itoa(i + 1) // any key will do if the scheme names none
 		if len(l.Keys) > 0 {
 			key = l.Keys[0]
 		}

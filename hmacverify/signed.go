@@ -63,6 +63,7 @@ func formFields(body []byte) ([]byte, error) {
 	if len(form) > maxFields {
 		return nil, fmt.Errorf("%w: more than %d form fields", ErrMalformed, maxFields)
 	}
+	// Only names have a bound: the values are as long as the body, which has one.
 	names := make([]string, 0, len(form))
 	for name := range form {
 		names = append(names, name)

@@ -11,15 +11,23 @@ import (
 // everything but what authenticated the delivery. Its JSON omits the body, which a
 // store keeps as bytes in a column of its own.
 type Stored struct {
-	Scheme   string      `json:"scheme"`
-	Tenant   string      `json:"tenant,omitempty"`
-	Time     time.Time   `json:"time,omitzero"`
-	ID       string      `json:"id,omitempty"`
-	IDSigned bool        `json:"idSigned,omitempty"`
-	Identity Identity    `json:"identity"`
-	Type     string      `json:"type,omitempty"`
-	Header   http.Header `json:"header,omitempty"`
-	Body     []byte      `json:"-"`
+	// Scheme, Tenant, Time, ID, IDSigned and Identity are those of the Delivery.
+	Scheme   string    `json:"scheme"`
+	Tenant   string    `json:"tenant,omitempty"`
+	Time     time.Time `json:"time,omitzero"`
+	ID       string    `json:"id,omitempty"`
+	IDSigned bool      `json:"idSigned,omitempty"`
+	Identity Identity  `json:"identity"`
+
+	// Type is what EventType returned. It is kept, because the restored delivery
+	// does not know where its scheme has the type.
+	Type string `json:"type,omitempty"`
+
+	// Header is the request's header without what authenticates a request.
+	Header http.Header `json:"header,omitempty"`
+
+	// Body is the body, byte for byte.
+	Body []byte `json:"-"`
 }
 
 // secretHeaders can authenticate a request by themselves.
@@ -34,6 +42,7 @@ func (d *Delivery) Stored() Stored {
 		delete(header, name)
 	}
 	if d.verifier != nil {
+		// A stored signature would let a reader of the store replay the delivery.
 		for _, name := range d.verifier.plan.headers {
 			delete(header, name)
 		}

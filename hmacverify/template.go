@@ -15,11 +15,13 @@ type partKind int
 const (
 	literal partKind = iota
 	timestampPart
-	headerPart
+	headerPart // {id} too
 	urlPart
 	methodPart
 )
 
+// part is a literal or a name in braces. The body is not a part: it stands between
+// template.before and template.after.
 type part struct {
 	kind  partKind
 	text  string   // the literal, or the header's canonical name

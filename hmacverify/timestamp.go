@@ -105,7 +105,7 @@ func (p *plan) timestamp(o *Options) error {
 		return p.wrong("Timestamp.ListKey", "allows one Signature header, not %d", len(p.headers))
 	case t.JSON != "" && !p.signsBody():
 		return p.wrong("Timestamp.JSON", "the signature does not cover the bytes of the body")
-	case places == 0 && p.scheme.Extract == nil:
+	case places == 0 && p.scheme.Extract == nil: // no timestamp, so no tolerance
 		return p.withoutTimestamp(o)
 	}
 	if t.Header != "" {
@@ -114,6 +114,7 @@ func (p *plan) timestamp(o *Options) error {
 		}
 	}
 	p.listTime = t.ListKey != ""
+	// An ExtractFunc may find a time or not, unless the user insists on one.
 	p.wantsTime = t.JSON != "" || p.scheme.Extract != nil && (o.Tolerance != 0 || t.Tolerance != 0)
 	var err error
 	if p.timePath, err = p.path("Timestamp.JSON", t.JSON); err != nil {
@@ -144,6 +145,7 @@ func (p *plan) setTolerance(o *Options) error {
 	if set == 0 {
 		field, set = "Timestamp.Tolerance", p.scheme.Timestamp.Tolerance
 	}
+	// The last retry may be late, and clocks differ, as for any delivery.
 	covering := s.RetryWindow + defaultTolerance
 	switch {
 	case set < 0 && set != InsecureAnyTime:
@@ -153,6 +155,8 @@ func (p *plan) setTolerance(o *Options) error {
 			"so late ones would be refused: leave it 0 for %v, or set Sender.RetryTime to RetryTimeNew if each attempt is signed anew",
 			set, s.RetryWindow, covering)
 	}
+	// If it is not known which time retries carry, losing events is worse than a
+	// long replay window, but only where an ID stops the replay.
 	byDefault := defaultTolerance
 	if s.RetryTime == RetryTimeFirst || s.RetryTime == RetryTimeUnknown && p.scheme.Identity == SignedID {
 		byDefault = covering

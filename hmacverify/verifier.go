@@ -97,10 +97,10 @@ type incoming struct {
 	received time.Time     // zero is now
 }
 
-// verify is the one way to verify a delivery. Each step is in the file named
-// beside it. The order is that of their costs, and of trust: what the headers
-// alone decide comes before the body is read, and nothing in the body is believed
-// before its signature has matched.
+// verify is the one way to verify a delivery. Each step is in the file that its
+// comment names. They are in the order of cost and of trust: what the headers alone
+// decide comes before the body is read, and nothing in the body is believed before
+// its signature has matched.
 func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 	if v == nil || v.plan == nil {
 		return d, errZeroVerifier
@@ -109,32 +109,45 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 	s := takeScratch(v.pool)
 	defer s.release(v.pool)
 
-	if err = s.readHeaders(p, in.header); err != nil { // candidates.go
+	// candidates.go: the signatures to compare with, and other texts of headers.
+	if err = s.readHeaders(p, in.header); err != nil {
 		return d, err
 	}
+
+	// timestamp.go: an old request is refused here, before it costs a look-up.
 	var sent time.Time
 	if p.timeHeader != "" || p.listTime {
-		if sent, err = v.checkTime(s.timestamp, in.received); err != nil { // timestamp.go
+		if sent, err = v.checkTime(s.timestamp, in.received); err != nil {
 			return d, err
 		}
 	}
-	keys, err := v.findKeys(s, in.request) // keys.go
+
+	// keys.go: those that New was given, or the tenant's.
+	keys, err := v.findKeys(s, in.request)
 	if err != nil {
 		return d, err
 	}
-	body, err := in.readBody(v.opts.MaxBody) // body.go
+
+	// body.go: the first step that waits for the client.
+	body, err := in.readBody(v.opts.MaxBody)
 	if err != nil {
 		return d, err
 	}
-	signed, err := s.signedBytes(p, keys.url, in.header, body) // signed.go
+
+	// signed.go: what the signature covers.
+	signed, err := s.signedBytes(p, keys.url, in.header, body)
 	if err != nil {
 		return d, err
 	}
-	key, ok := s.match(p, keys, signed) // match.go
+
+	// match.go: one MAC for each key, until one equals a candidate.
+	key, ok := s.match(p, keys, signed)
 	if !ok {
 		return d, ErrMismatch
 	}
-	inBody, err := s.readBodyTime(p, body) // fields.go
+
+	// fields.go: from here on the body is authentic.
+	inBody, err := s.readBodyTime(p, body)
 	if err != nil {
 		return d, err
 	}

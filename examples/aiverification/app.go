@@ -46,7 +46,10 @@ func newApp(ctx context.Context, dbURL, secret string, logger *slog.Logger) (*ap
 }
 
 func (a *app) wire(ctx context.Context, secret string) (err error) {
-	options := &hmacverify.Options{MaxBody: maxBody, OnError: a.refused}
+	options := &hmacverify.Options{MaxBody: maxBody, ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+		a.refused(r, err)
+		hmacverify.WriteError(w, err)
+	}}
 	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.Tr
 	if a.telemetry, err = newTelemetry(a.registry, tracers); err != nil {
 		return nil, err
 	}
-	options := &hmacverify.Options{OnError: a.telemetry.refused}
+	options := &hmacverify.Options{ErrorHandler: a.telemetry.refused}
 	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
 		return nil, err
 	}

@@ -75,13 +75,14 @@ func (t *telemetry) observe(ctx context.Context, e idempotency.Event) {
 	}
 }
 
-// refused is an hmacverify.Options.OnError.
-func (t *telemetry) refused(r *http.Request, err error) {
+// refused is an hmacverify.Options.ErrorHandler.
+func (t *telemetry) refused(w http.ResponseWriter, r *http.Request, err error) {
 	why := reason(err)
 	t.refusals.Add(r.Context(), 1, metric.WithAttributes(attribute.String("reason", why)))
 	span := trace.SpanFromContext(r.Context())
 	span.SetStatus(codes.Error, "refused: "+why)
 	span.RecordError(err)
+	hmacverify.WriteError(w, err)
 }
 
 // reasons are those of hmacverify, as labels.
