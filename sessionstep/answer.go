@@ -6,49 +6,43 @@ import (
 	"net/http"
 )
 
-// A problem is an RFC 9457 problem document. Its type is about:blank, so its
-// title is the status's own; code is what a program looks at.
+// Status returns the status of the response to a callback that failed with err:
+// that of the first of this package's sentinels in err's tree, 413 for a
+// [net/http.MaxBytesError], 500 for every other error, and 200 for nil.
+func Status(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	return problemOf(err).Status
+}
+
+// WriteError writes the response to a callback that failed with err: [Status], and
+// a problem document with a code that is stable. It does not show the text of err.
+// err must not be nil.
+func WriteError(w http.ResponseWriter, err error) {
+	p := problemOf(err)
+	writeJSON(w, p.Status, "application/problem+json", p)
+}
+
+// A problem is an RFC 9457 problem document. It has no type, which stands for
+// about:blank, so its title is the status's own; programs look at code.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Code   string `json:"code"`
 }
 
-// problemOf is the one place that decides what an error is answered with. What it
-// does not know is 500, so that whoever holds the transaction rolls it back and
-// the sender comes again.
+// problemOf maps errors to responses, and is the only place that does. An error
+// that it does not know is a 500: the transaction is rolled back, and the sender
+// retries.
 func problemOf(err error) problem {
 	status, code := http.StatusInternalServerError, "internal"
-	switch {
-	case isTooLarge(err):
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		status, code = http.StatusRequestEntityTooLarge, "body_too_large"
-	case errors.Is(err, ErrMalformed):
-		status, code = http.StatusBadRequest, "malformed_callback"
-	case errors.Is(err, ErrMissingField):
-		status, code = http.StatusBadRequest, "missing_field"
-	case errors.Is(err, ErrUnknownStatus):
-		status, code = http.StatusUnprocessableEntity, "unknown_status"
-	case errors.Is(err, ErrNotAcceptable):
-		status, code = http.StatusUnprocessableEntity, "payload_not_acceptable"
-	case errors.Is(err, ErrSessionNotFound):
-		status, code = http.StatusNotFound, "session_not_found"
-	case errors.Is(err, ErrSessionNotOpen):
-		status, code = http.StatusNotFound, "session_not_open"
-	case errors.Is(err, ErrStepNotFound):
-		status, code = http.StatusNotFound, "step_not_found"
-	case errors.Is(err, ErrStepNotInProgress):
-		status, code = http.StatusNotFound, "step_not_in_progress"
+	} else if e, ok := errors.AsType[*refusal](err); ok {
+		status, code = e.status, e.code
 	}
 	return problem{Title: http.StatusText(status), Status: status, Code: code}
-}
-
-func isTooLarge(err error) bool {
-	_, ok := errors.AsType[*http.MaxBytesError](err)
-	return ok
-}
-
-func writeProblem(w http.ResponseWriter, p problem) {
-	writeJSON(w, p.Status, "application/problem+json", p)
 }
 
 func writeSuccess(w http.ResponseWriter, eventID string) {
@@ -66,5 +60,5 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	w.Write(body) // the client is gone if this fails
+	w.Write(body) // fails only if the client is gone
 }

@@ -1,136 +1,92 @@
 package sessionstep_test
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
-	"strings"
+	"fmt"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/sessionstep"
 )
 
-func TestDecodeCallback(t *testing.T) {
+// decodes returns Options whose Decode returns s and err.
+func decodes(s sessionstep.Submission, err error) *sessionstep.Options {
+	return &sessionstep.Options{
+		Step:   "other",
+		Decode: func(context.Context, []byte) (sessionstep.Submission, error) { return s, err },
+	}
+}
+
+func TestHandler_DecodeFails(t *testing.T) {
 	t.Parallel()
-	want := sessionstep.Submission{Session: "s", Key: "e", Status: sessionstep.NeedsReview}
-	with := func(details string) sessionstep.Submission {
-		s := want
-		s.Details = json.RawMessage(details)
+	valid := sessionstep.Submission{Session: "s", Step: "own", Key: "k", Status: sessionstep.Rejected}
+	without := func(change func(*sessionstep.Submission)) sessionstep.Submission {
+		s := valid
+		change(&s)
 		return s
 	}
-	long := strings.Repeat("é", 127) + "x"
 	tests := map[string]struct {
-		body string
-		want sessionstep.Submission
+		s      sessionstep.Submission
+		err    error
+		status int
+		code   string
 	}{
-		"without details":           {`{"eventId":"e","sessionId":"s","status":"needs_review"}`, want},
-		"white space around":        {" \r\n\t{ \"eventId\" : \"e\",\"sessionId\":\"s\",\"status\":\"needs_review\" }\n", want},
-		"another order":             {`{"status":"needs_review","sessionId":"s","eventId":"e"}`, want},
-		"escapes in names":          {`{"event\u0049d":"e","sessionId":"s","status":"needs\u005freview"}`, want},
-		"details as they were sent": {`{"eventId":"e","sessionId":"s","status":"needs_review","details":{"b":1, "a":1.00,"a":2}}`, with(`{"b":1, "a":1.00,"a":2}`)},
-		"details that are null":     {`{"eventId":"e","sessionId":"s","status":"needs_review","details":null}`, with(`null`)},
-		"details that are a string": {`{"eventId":"e","sessionId":"s","status":"needs_review","details":"x"}`, with(`"x"`)},
-		"unknown fields":            {`{"v":2,"eventId":"e","sessionId":"s","status":"needs_review","v":{"eventId":"x"}}`, want},
-		"names that differ in case": {`{"EVENTID":"x","eventId":"e","sessionid":1,"sessionId":"s","Status":"verified","status":"needs_review"}`, want},
-		"eventId of 255 bytes":      {`{"eventId":"` + long + `","sessionId":"s","status":"needs_review"}`, sessionstep.Submission{Session: "s", Key: long, Status: "needs_review"}},
+		"says the payload is malformed":    {valid, fmt.Errorf("%w: not our XML", sessionstep.ErrMalformed), 400, "malformed_callback"},
+		"says the payload is unacceptable": {valid, sessionstep.ErrNotAcceptable, 422, "payload_not_acceptable"},
+		"fails for a reason of its own":    {valid, errors.New("lookup failed"), 500, "internal"},
+		"forgets the session":              {without(func(s *sessionstep.Submission) { s.Session = "" }), nil, 400, "missing_field"},
+		"forgets the key":                  {without(func(s *sessionstep.Submission) { s.Key = "" }), nil, 400, "missing_field"},
+		"forgets the status":               {without(func(s *sessionstep.Submission) { s.Status = "" }), nil, 400, "missing_field"},
+		"invents a status":                 {without(func(s *sessionstep.Submission) { s.Status = "ok" }), nil, 422, "unknown_status"},
+		"names a step that cannot be one":  {without(func(s *sessionstep.Submission) { s.Step = "a\x00" }), nil, 400, "malformed_callback"},
+		"returns details that are no JSON": {without(func(s *sessionstep.Submission) { s.Details = []byte("{") }), nil, 422, "payload_not_acceptable"},
+		"returns details not in UTF-8":     {without(func(s *sessionstep.Submission) { s.Details = []byte("\"\xff\"") }), nil, 422, "payload_not_acceptable"},
+		"returns empty details":            {without(func(s *sessionstep.Submission) { s.Details = []byte{} }), nil, 422, "payload_not_acceptable"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := sessionstep.DecodeCallback([]byte(test.body))
-			if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
-				t.Errorf("error %v (-want +got):\n%s", err, diff)
+			sessions := new(inMemory)
+			res, err := serve(newHandler(t, sessions, decodes(test.s, test.err)), callback)
+			checkProblem(t, res, test.status, test.code)
+			if len(sessions.got) != 0 || err == nil {
+				t.Errorf("submitted %v; Serve returned %v", sessions.got, err)
 			}
 		})
 	}
 }
 
-func TestDecodeCallbackRefuses(t *testing.T) {
+func TestHandler_DecodeNamesTheStep(t *testing.T) {
 	t.Parallel()
-	const rest = `"sessionId":"s","status":"verified"`
-	tests := map[string]struct {
-		body string
-		want error
-	}{
-		"nothing":                    {``, sessionstep.ErrMalformed},
-		"no object":                  {`["eventId"]`, sessionstep.ErrMalformed},
-		"null":                       {`null`, sessionstep.ErrMalformed},
-		"half an object":             {`{"eventId":"e",` + rest, sessionstep.ErrMalformed},
-		"trailing garbage":           {`{"eventId":"e",` + rest + `} x`, sessionstep.ErrMalformed},
-		"a second object":            {`{"eventId":"e",` + rest + `}{}`, sessionstep.ErrMalformed},
-		"a trailing comma":           {`{"eventId":"e",` + rest + `,}`, sessionstep.ErrMalformed},
-		"a byte order mark":          {"\uFEFF" + `{"eventId":"e",` + rest + `}`, sessionstep.ErrMalformed},
-		"invalid UTF-8":              {"{\"eventId\":\"e\xff\"," + rest + `}`, sessionstep.ErrMalformed},
-		"invalid UTF-8 elsewhere":    {"{\"eventId\":\"e\",\"x\":\"\xff\"," + rest + `}`, sessionstep.ErrMalformed},
-		"half a surrogate pair":      {`{"eventId":"\ud800",` + rest + `}`, sessionstep.ErrMalformed},
-		"NUL":                        {`{"eventId":"e\u0000",` + rest + `}`, sessionstep.ErrMalformed},
-		"eventId that is a number":   {`{"eventId":1,` + rest + `}`, sessionstep.ErrMalformed},
-		"eventId that is an object":  {`{"eventId":{},` + rest + `}`, sessionstep.ErrMalformed},
-		"status that is a list":      {`{"eventId":"e","sessionId":"s","status":["verified"]}`, sessionstep.ErrMalformed},
-		"eventId of 256 bytes":       {`{"eventId":"` + strings.Repeat("é", 128) + `",` + rest + `}`, sessionstep.ErrMalformed},
-		"eventId twice":              {`{"eventId":"e","eventId":"e",` + rest + `}`, sessionstep.ErrMalformed},
-		"eventId twice, once null":   {`{"eventId":null,"eventId":"e",` + rest + `}`, sessionstep.ErrMalformed},
-		"eventId twice, once in \\u": {`{"event\u0049d":"e","eventId":"f",` + rest + `}`, sessionstep.ErrMalformed},
-		"status twice":               {`{"eventId":"e","status":"rejected",` + rest + `}`, sessionstep.ErrMalformed},
-		"details twice":              {`{"eventId":"e","details":1,"details":1,` + rest + `}`, sessionstep.ErrMalformed},
-		"no eventId":                 {`{` + rest + `}`, sessionstep.ErrMissingField},
-		"eventId of other case":      {`{"EVENTID":"e",` + rest + `}`, sessionstep.ErrMissingField},
-		"empty eventId":              {`{"eventId":"",` + rest + `}`, sessionstep.ErrMissingField},
-		"null eventId":               {`{"eventId":null,` + rest + `}`, sessionstep.ErrMissingField},
-		"eventId inside of details":  {`{"details":{"eventId":"e"},` + rest + `}`, sessionstep.ErrMissingField},
-		"no sessionId":               {`{"eventId":"e","status":"verified"}`, sessionstep.ErrMissingField},
-		"no status":                  {`{"eventId":"e","sessionId":"s"}`, sessionstep.ErrMissingField},
-		"empty status":               {`{"eventId":"e","sessionId":"s","status":""}`, sessionstep.ErrMissingField},
-		"no eventId, unknown status": {`{"sessionId":"s","status":"x"}`, sessionstep.ErrMissingField},
-		"unknown status":             {`{"eventId":"e","sessionId":"s","status":"approved"}`, sessionstep.ErrUnknownStatus},
-		"status of other case":       {`{"eventId":"e","sessionId":"s","status":"Verified"}`, sessionstep.ErrUnknownStatus},
-		"status with a space":        {`{"eventId":"e","sessionId":"s","status":"verified "}`, sessionstep.ErrUnknownStatus},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := sessionstep.DecodeCallback([]byte(test.body))
-			if !errors.Is(err, test.want) {
-				t.Errorf("got %+v, error %v, want %v", got, err, test.want)
-			}
-		})
+	for step, want := range map[string]string{"own": "own", "": "other"} {
+		s := sessionstep.Submission{Session: "s", Step: step, Key: "k", Status: sessionstep.Rejected}
+		sessions := new(inMemory)
+		if res, err := serve(newHandler(t, sessions, decodes(s, nil)), callback); res.StatusCode != 200 || err != nil {
+			t.Errorf("step %q: got %d, error %v, want 200", step, res.StatusCode, err)
+		}
+		s.Step = want
+		if diff := cmp.Diff([]sessionstep.Submission{s}, sessions.got); diff != "" {
+			t.Errorf("step %q: submissions (-want +got):\n%s", step, diff)
+		}
 	}
 }
 
-func FuzzDecodeCallback(f *testing.F) {
-	f.Add([]byte(callback))
-	f.Add([]byte(`{"event\u0049d":"e","EVENTID":"f","sessionId":"s","status":"rejected","x":[{}],"details":null}`))
-	f.Add([]byte(`{"eventId":"e","sessionId":"s","status":"needs_review",}`))
-	f.Add([]byte("{\"eventId\":\"\xff\\ud800\"}"))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		s, err := sessionstep.DecodeCallback(body)
-		if err != nil {
-			for _, known := range []error{sessionstep.ErrMalformed, sessionstep.ErrMissingField, sessionstep.ErrUnknownStatus} {
-				if errors.Is(err, known) {
-					return
-				}
+// Decode sees the body as it was sent and the caller's context.
+func TestHandler_DecodeArguments(t *testing.T) {
+	t.Parallel()
+	type mark struct{}
+	ctx := context.WithValue(t.Context(), mark{}, "yes")
+	h := newHandler(t, new(inMemory), &sessionstep.Options{
+		Decode: func(ctx context.Context, body []byte) (sessionstep.Submission, error) {
+			if got := ctx.Value(mark{}); got != "yes" || string(body) != "\uFEFF<xml/>" {
+				t.Errorf("got context value %v, body %q", got, body)
 			}
-			t.Fatalf("error without a verdict: %v", err)
-		}
-		// A map matches names exactly, so it must have read the same.
-		var m map[string]json.RawMessage
-		if err := json.Unmarshal(body, &m); err != nil || !utf8.Valid(body) {
-			t.Fatalf("accepted %q: %v", body, err)
-		}
-		for name, got := range map[string]string{"eventId": s.Key, "sessionId": s.Session, "status": string(s.Status)} {
-			var want string
-			if err := json.Unmarshal(m[name], &want); err != nil || got != want {
-				t.Errorf("%s: got %q, want %q, error %v", name, got, want, err)
-			}
-		}
-		if diff := cmp.Diff(m["details"], s.Details); diff != "" {
-			t.Errorf("details (-want +got):\n%s", diff)
-		}
-		s.Step = "step"
-		if err := s.Validate(); err != nil {
-			t.Errorf("what was decoded is not valid: %v", err)
-		}
+			return sessionstep.Submission{Session: "s", Key: "k", Status: sessionstep.Verified}, nil
+		},
 	})
+	if _, err := h.Submit(ctx, []byte("\uFEFF<xml/>")); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,108 +1,149 @@
 package sessionstep
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 )
 
-// DefaultStep is the step that a [Handler] submits to if it is not told another.
+// DefaultStep is the step that a [Handler] submits to unless Options.Step names
+// another.
 const DefaultStep = "identity_verification"
 
 // DefaultMaxBody is the length in bytes of the longest body that a [Handler]
-// reads if it is not told another: 1 MiB.
+// reads unless Options.MaxBody sets another: 1 MiB.
 const DefaultMaxBody = 1 << 20
 
-// A Handler answers a verification service's callbacks. See the package comment
-// for what it takes and answers.
-//
-// Set the fields before the first request and do not change them after it. A
-// Handler keeps nothing between requests, so it is safe for concurrent use, and
-// it may be called again for the same request, with its body rewound, when a
-// conflict in the database undid the first call.
-type Handler struct {
-	// Submitter takes the submissions. Required: without it every callback that
-	// can be read is answered 500, so that the sender comes again when it has
-	// been set.
-	Submitter Submitter
-
-	// Step is the step that is submitted to. Empty means [DefaultStep].
+// Options configures a [Handler]; the zero value and nil use the defaults.
+type Options struct {
+	// Step names the step to submit to, a [ValidID]. Default: [DefaultStep].
 	Step string
 
-	// Decode makes a submission of the payload. Nil means [DecodeCallback].
+	// Decode reads a submission from the payload. It must not keep body.
 	//
-	// A function that leaves Submission.Step empty gets the Handler's. It should
-	// wrap [ErrMalformed], [ErrMissingField], [ErrUnknownStatus] or
-	// [ErrNotAcceptable] when the payload is to blame. Any other error means
-	// that the sender should come again and is answered 500. r's body has been
-	// read; it must not keep body.
-	Decode func(r *http.Request, body []byte) (Submission, error)
+	// ctx is the request's, or the one given to Submit. A submission without a
+	// Step gets the Handler's. An error should wrap [ErrMalformed],
+	// [ErrMissingField], [ErrUnknownStatus] or [ErrNotAcceptable] if the payload
+	// is to blame; any other is answered 500, so that the sender retries.
+	// Default: [DecodeCallback].
+	Decode func(ctx context.Context, body []byte) (Submission, error)
 
-	// MaxBody is the length in bytes of the longest body that is read. Zero or
-	// less means [DefaultMaxBody].
+	// MaxBody limits the length in bytes of the bodies that are read; longer
+	// ones are answered 413. Default: [DefaultMaxBody].
 	MaxBody int64
 
-	// OnError is told why r is not answered 200, before the answer is written.
-	// It is where to find the database's errors, as the answer does not hold
-	// them. It may be called concurrently. Nil means that nobody is told.
-	OnError func(r *http.Request, err error)
+	// ErrorHandler writes the response to a callback that failed with err, and
+	// replaces both [WriteError] and the log. It may be called concurrently, and
+	// several times for a request that is retried. Default: WriteError, and
+	// ServeHTTP logs failures of ours.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// ServeHTTP decodes the callback, submits it, and answers.
+// A Handler answers a verification service's callbacks, as the package comment
+// describes. Create it with [NewHandler]; the zero Handler answers every callback
+// 500.
+//
+// A Handler keeps nothing between requests: it is safe for concurrent use, and it
+// can be called again for the same request, with its body rewound, after a
+// conflict in the database undid the first call.
+type Handler struct {
+	submitter Submitter
+	o         Options
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// NewHandler returns a handler that passes callbacks to submitter. The error says
+// which argument is wrong and what to set instead. o may be nil.
+func NewHandler(submitter Submitter, o *Options) (*Handler, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	switch {
+	case submitter == nil:
+		return nil, errors.New("sessionstep: NewHandler: submitter is nil: pass your session service or the Store that sqlstep.New returns")
+	case o.Step != "" && !ValidID(o.Step):
+		return nil, fmt.Errorf("sessionstep: NewHandler: Options.Step of %d bytes cannot name a step: use 1 to %d bytes of UTF-8 without NUL and U+FFFD, or leave it empty for %q",
+			len(o.Step), MaxIDBytes, DefaultStep)
+	case o.MaxBody < 0:
+		return nil, fmt.Errorf("sessionstep: NewHandler: Options.MaxBody is negative: leave it 0 for %d bytes", DefaultMaxBody)
+	}
+	return &Handler{submitter: submitter, o: *o}, nil
+}
+
+// ServeHTTP answers the callback as [Handler.Serve] does. Without an
+// Options.ErrorHandler it logs what is answered 500 to [slog.Default].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key, err := h.submit(w, r)
-	if err != nil {
-		if h.OnError != nil {
-			h.OnError(r, err)
-		}
-		writeProblem(w, problemOf(err))
-		return
+	err := h.Serve(w, r)
+	if err != nil && h.o.ErrorHandler == nil && Status(err) >= http.StatusInternalServerError {
+		slog.ErrorContext(r.Context(), "sessionstep: callback failed", "error", err)
 	}
-	writeSuccess(w, key)
 }
 
-func (h *Handler) submit(w http.ResponseWriter, r *http.Request) (key string, err error) {
-	body, err := h.read(w, r)
-	if err != nil {
-		return "", err
+// Serve decodes the callback, submits it and writes the response. It returns nil
+// if the submission was accepted. If not, it returns the reason, so that the caller
+// can roll back, log and, after a conflict in the database, retry.
+//
+// It logs nothing, and the response does not hold the error.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.submitRequest(w, r)
+	switch {
+	case err == nil:
+		writeSuccess(w, s.Key)
+	case h.o.ErrorHandler != nil:
+		h.o.ErrorHandler(w, r, err)
+	default:
+		WriteError(w, err)
 	}
-	s, err := h.decode(r, body)
+	return err
+}
+
+// Submit decodes body and submits it, without HTTP. It returns the submission, as
+// far as it could be decoded, and why it was not accepted. [Status] maps the error
+// to a status; the sentinels of this package also carry it, see [ErrNotAcceptable].
+// Options.MaxBody and Options.ErrorHandler have no effect.
+func (h *Handler) Submit(ctx context.Context, body []byte) (Submission, error) {
+	s, err := h.decode(ctx, body)
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	if err := s.Validate(); err != nil {
-		return "", err
+		return s, err
 	}
-	if h.Submitter == nil {
-		return "", errors.New("sessionstep: Handler without a Submitter")
+	if h.submitter == nil {
+		return s, errors.New("sessionstep: Handler without a Submitter: create it with NewHandler")
 	}
-	return s.Key, h.Submitter.Submit(r.Context(), s)
+	return s, h.submitter.Submit(ctx, s)
 }
 
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := h.MaxBody
-	if limit <= 0 {
-		limit = DefaultMaxBody
+func (h *Handler) submitRequest(w http.ResponseWriter, r *http.Request) (Submission, error) {
+	body, err := h.read(w, r)
+	if err != nil {
+		return Submission{}, fmt.Errorf("sessionstep: read body: %w", err)
 	}
+	return h.Submit(r.Context(), body)
+}
+
+// read returns the body. An error that is not the limit is the connection's: it
+// says nothing about the payload, so it becomes a 500 and not a 400.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := cmp.Or(h.o.MaxBody, DefaultMaxBody)
 	if r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	// An error that is not the limit is the connection's, so nobody reads the
-	// answer; it becomes a 500 and not a verdict on the payload.
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
-func (h *Handler) decode(r *http.Request, body []byte) (s Submission, err error) {
-	if h.Decode != nil {
-		s, err = h.Decode(r, body)
+func (h *Handler) decode(ctx context.Context, body []byte) (s Submission, err error) {
+	if h.o.Decode != nil {
+		s, err = h.o.Decode(ctx, body)
 	} else {
 		s, err = DecodeCallback(body)
 	}
-	if s.Step == "" {
-		s.Step = h.Step
-	}
-	if s.Step == "" {
-		s.Step = DefaultStep
-	}
+	s.Step = cmp.Or(s.Step, h.o.Step, DefaultStep)
 	return s, err
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/hookonce/hookonce/sessionstep"
 )
 
-// inMemory is a Submitter that answers with an error and keeps what it was given.
+// inMemory is a Submitter that keeps what it is given and returns err.
 type inMemory struct {
 	err error
 	got []sessionstep.Submission
@@ -29,10 +29,20 @@ func (m *inMemory) Submit(_ context.Context, s sessionstep.Submission) error {
 
 const callback = `{"eventId":"evt_1","sessionId":"sess_1","status":"verified","details":{"score":0.98}}`
 
-func post(h http.Handler, body string) *http.Response {
+func newHandler(t *testing.T, s sessionstep.Submitter, o *sessionstep.Options) *sessionstep.Handler {
+	t.Helper()
+	h, err := sessionstep.NewHandler(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// serve posts body to h and returns the response and the error of Serve.
+func serve(h *sessionstep.Handler, body string) (*http.Response, error) {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("POST", "/webhooks/ai-verification", strings.NewReader(body)))
-	return w.Result()
+	err := h.Serve(w, httptest.NewRequest("POST", "/webhooks/ai-verification", strings.NewReader(body)))
+	return w.Result(), err
 }
 
 func bodyOf(t *testing.T, res *http.Response) string {
@@ -44,21 +54,60 @@ func bodyOf(t *testing.T, res *http.Response) string {
 	return string(body)
 }
 
-func TestHandlerSubmitsAndAnswers(t *testing.T) {
+// checkProblem checks the whole response, so that it shows nothing internal.
+func checkProblem(t *testing.T, res *http.Response, status int, code string) {
+	t.Helper()
+	want := fmt.Sprintf(`{"title":%q,"status":%d,"code":%q}`, http.StatusText(status), status, code)
+	if got := bodyOf(t, res); res.StatusCode != status || got != want {
+		t.Errorf("got %d %s, want %d %s", res.StatusCode, got, status, want)
+	}
+	if got := res.Header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type: got %q", got)
+	}
+}
+
+func TestNewHandler_Refuses(t *testing.T) {
+	t.Parallel()
+	sessions := new(inMemory)
+	tests := map[string]struct {
+		s    sessionstep.Submitter
+		o    *sessionstep.Options
+		want string // the way out
+	}{
+		"a nil Submitter":           {nil, nil, "pass your session service"},
+		"a step with NUL":           {sessions, &sessionstep.Options{Step: "a\x00"}, `leave it empty for "identity_verification"`},
+		"a step of 256 bytes":       {sessions, &sessionstep.Options{Step: strings.Repeat("a", 256)}, "use 1 to 255 bytes"},
+		"a step that is not UTF-8":  {sessions, &sessionstep.Options{Step: "\xff"}, "use 1 to 255 bytes of UTF-8"},
+		"a negative limit of bytes": {sessions, &sessionstep.Options{MaxBody: -1}, "leave it 0"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, err := sessionstep.NewHandler(test.s, test.o)
+			if h != nil || err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, error %v, want one with %q", h, err, test.want)
+			}
+		})
+	}
+}
+
+func TestHandler_SubmitsAndAnswers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		step, want string
+		o    *sessionstep.Options
+		want string
 	}{
-		"the step that it was told": {"address", "address"},
-		"the default step":          {"", "identity_verification"},
+		"the named step":                   {&sessionstep.Options{Step: "address"}, "address"},
+		"the default step":                 {new(sessionstep.Options), "identity_verification"},
+		"the default step without Options": {nil, "identity_verification"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sessions := new(inMemory)
-			res := post(&sessionstep.Handler{Submitter: sessions, Step: test.step}, callback)
-			if got, want := bodyOf(t, res), `{"status":"success","eventId":"evt_1"}`; res.StatusCode != 200 || got != want {
-				t.Errorf("got %d %s, want 200 %s", res.StatusCode, got, want)
+			res, err := serve(newHandler(t, sessions, test.o), callback)
+			if got, want := bodyOf(t, res), `{"status":"success","eventId":"evt_1"}`; res.StatusCode != 200 || got != want || err != nil {
+				t.Errorf("got %d %s, error %v, want 200 %s", res.StatusCode, got, err, want)
 			}
 			if got := res.Header.Get("Content-Type"); got != "application/json" {
 				t.Errorf("Content-Type: got %q", got)
@@ -74,51 +123,19 @@ func TestHandlerSubmitsAndAnswers(t *testing.T) {
 	}
 }
 
-func TestSubmittersErrorDecidesTheAnswer(t *testing.T) {
+// The options are copied: changing them later has no effect.
+func TestHandler_KeepsItsOptions(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		err    error
-		status int
-		code   string
-	}{
-		{sessionstep.ErrSessionNotFound, 404, "session_not_found"},
-		{sessionstep.ErrSessionNotOpen, 404, "session_not_open"},
-		{sessionstep.ErrStepNotFound, 404, "step_not_found"},
-		{sessionstep.ErrStepNotInProgress, 404, "step_not_in_progress"},
-		{sessionstep.ErrNotAcceptable, 422, "payload_not_acceptable"},
-		{errors.New("connection to db-7 refused"), 500, "internal"},
-		{context.DeadlineExceeded, 500, "internal"},
-	}
-	for _, test := range tests {
-		t.Run(test.code, func(t *testing.T) {
-			t.Parallel()
-			failure := fmt.Errorf("secret of the database: %w", test.err)
-			var told error
-			h := &sessionstep.Handler{
-				Submitter: &inMemory{err: failure},
-				OnError:   func(_ *http.Request, err error) { told = err },
-			}
-			checkProblem(t, post(h, callback), test.status, test.code)
-			if told != failure {
-				t.Errorf("OnError got %v, want %v", told, failure)
-			}
-		})
+	sessions, o := new(inMemory), sessionstep.Options{Step: "address"}
+	h := newHandler(t, sessions, &o)
+	o.Step = "other"
+	if _, err := serve(h, callback); err != nil || sessions.got[0].Step != "address" {
+		t.Errorf("got %+v, error %v", sessions.got, err)
 	}
 }
 
-// checkProblem checks the whole of the answer, so nothing internal is in it.
-func checkProblem(t *testing.T, res *http.Response, status int, code string) {
-	t.Helper()
-	want := fmt.Sprintf(`{"title":%q,"status":%d,"code":%q}`, http.StatusText(status), status, code)
-	if got := bodyOf(t, res); res.StatusCode != status || got != want {
-		t.Errorf("got %d %s, want %d %s", res.StatusCode, got, status, want)
-	}
-	if got := res.Header.Get("Content-Type"); got != "application/problem+json" {
-		t.Errorf("Content-Type: got %q", got)
-	}
-}
-
-func TestUnreadableCallbackIsNotSubmitted(t *testing.T) {
+// What cannot be read is answered with the payload's verdict and not submitted.
+func TestHandler_UnreadableCallback(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		body   string
@@ -136,118 +153,88 @@ func TestUnreadableCallbackIsNotSubmitted(t *testing.T) {
 		for _, length := range []string{"announced", "not announced"} {
 			t.Run(name+", length "+length, func(t *testing.T) {
 				t.Parallel()
-				sessions := new(inMemory)
-				var told error
-				h := &sessionstep.Handler{
-					Submitter: sessions,
-					OnError:   func(_ *http.Request, err error) { told = err },
-				}
+				sessions, o := new(inMemory), new(sessionstep.Options)
 				if test.status == 413 {
-					h.MaxBody = int64(len(callback))
+					o.MaxBody = int64(len(callback))
 				}
 				r := httptest.NewRequest("POST", "/", strings.NewReader(test.body))
 				if length == "not announced" {
 					r.ContentLength = -1
 				}
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, r)
+				err := newHandler(t, sessions, o).Serve(w, r)
 				checkProblem(t, w.Result(), test.status, test.code)
-				if len(sessions.got) != 0 || told == nil {
-					t.Errorf("submitted %v; OnError got %v", sessions.got, told)
+				if len(sessions.got) != 0 || sessionstep.Status(err) != test.status {
+					t.Errorf("submitted %v; Serve returned %v", sessions.got, err)
 				}
 			})
 		}
 	}
 }
 
-func TestBodyOfExactlyTheLimitIsRead(t *testing.T) {
+func TestHandler_BodyOfExactlyTheLimit(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]int64{"own": 512, "default": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &sessionstep.Handler{Submitter: new(inMemory), MaxBody: limit}
+			h := newHandler(t, new(inMemory), &sessionstep.Options{MaxBody: limit})
 			if limit == 0 {
 				limit = sessionstep.DefaultMaxBody
 			}
 			body := callback + strings.Repeat(" ", int(limit)-len(callback))
-			if got := post(h, body).StatusCode; got != 200 {
-				t.Errorf("%d bytes: got %d, want 200", len(body), got)
+			if got, _ := serve(h, body); got.StatusCode != 200 {
+				t.Errorf("%d bytes: got %d, want 200", len(body), got.StatusCode)
 			}
-			if got := post(h, body+" ").StatusCode; got != 413 {
-				t.Errorf("%d bytes: got %d, want 413", len(body)+1, got)
+			if got, _ := serve(h, body+" "); got.StatusCode != 413 {
+				t.Errorf("%d bytes: got %d, want 413", len(body)+1, got.StatusCode)
 			}
 		})
 	}
 }
 
-func TestHandlerWithoutSubmitterAsksTheSenderToComeAgain(t *testing.T) {
+// The zero Handler accepts nothing, and lets the sender retry what it could read.
+func TestHandler_Zero(t *testing.T) {
 	t.Parallel()
-	checkProblem(t, post(new(sessionstep.Handler), callback), 500, "internal")
-	checkProblem(t, post(new(sessionstep.Handler), `{`), 400, "malformed_callback")
+	res, _ := serve(new(sessionstep.Handler), callback)
+	checkProblem(t, res, 500, "internal")
+	res, _ = serve(new(sessionstep.Handler), `{`)
+	checkProblem(t, res, 400, "malformed_callback")
 }
 
-func TestConnectionThatBreaksIsNoVerdict(t *testing.T) {
+// A connection that breaks says nothing about the payload.
+func TestHandler_BrokenConnection(t *testing.T) {
 	t.Parallel()
+	sessions := new(inMemory)
 	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(callback), brokenReader{}))
 	w := httptest.NewRecorder()
-	(&sessionstep.Handler{Submitter: new(inMemory)}).ServeHTTP(w, r)
+	err := newHandler(t, sessions, nil).Serve(w, r)
 	checkProblem(t, w.Result(), 500, "internal")
+	if !errors.Is(err, io.ErrUnexpectedEOF) || len(sessions.got) != 0 {
+		t.Errorf("Serve returned %v; submitted %v", err, sessions.got)
+	}
 }
 
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestDecodeOfOnesOwn(t *testing.T) {
+// Submit is what Serve does, without HTTP.
+func TestHandler_Submit(t *testing.T) {
 	t.Parallel()
-	valid := sessionstep.Submission{Session: "s", Step: "own", Key: "k", Status: sessionstep.Rejected}
-	without := func(change func(*sessionstep.Submission)) sessionstep.Submission {
-		s := valid
-		change(&s)
-		return s
+	sessions := &inMemory{err: sessionstep.ErrStepNotFound}
+	h := newHandler(t, sessions, &sessionstep.Options{Step: "address", MaxBody: 1})
+	want := sessionstep.Submission{
+		Session: "sess_1", Step: "address", Key: "evt_1",
+		Status: sessionstep.Verified, Details: json.RawMessage(`{"score":0.98}`),
 	}
-	tests := map[string]struct {
-		s      sessionstep.Submission
-		err    error
-		status int
-		code   string
-	}{
-		"says the payload is malformed":    {valid, fmt.Errorf("%w: not our XML", sessionstep.ErrMalformed), 400, "malformed_callback"},
-		"says the payload is unacceptable": {valid, sessionstep.ErrNotAcceptable, 422, "payload_not_acceptable"},
-		"fails for a reason of its own":    {valid, errors.New("lookup failed"), 500, "internal"},
-		"forgets the session":              {without(func(s *sessionstep.Submission) { s.Session = "" }), nil, 400, "missing_field"},
-		"forgets the key":                  {without(func(s *sessionstep.Submission) { s.Key = "" }), nil, 400, "missing_field"},
-		"forgets the status":               {without(func(s *sessionstep.Submission) { s.Status = "" }), nil, 400, "missing_field"},
-		"makes a status up":                {without(func(s *sessionstep.Submission) { s.Status = "ok" }), nil, 422, "unknown_status"},
-		"names a step that cannot be one":  {without(func(s *sessionstep.Submission) { s.Step = "a\x00" }), nil, 400, "malformed_callback"},
-		"makes details that are not JSON":  {without(func(s *sessionstep.Submission) { s.Details = []byte("{") }), nil, 422, "payload_not_acceptable"},
-		"makes details that are no UTF-8":  {without(func(s *sessionstep.Submission) { s.Details = []byte("\"\xff\"") }), nil, 422, "payload_not_acceptable"},
-		"makes details that are empty":     {without(func(s *sessionstep.Submission) { s.Details = []byte{} }), nil, 422, "payload_not_acceptable"},
+	got, err := h.Submit(t.Context(), []byte(callback))
+	if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, sessionstep.ErrStepNotFound) {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			sessions := new(inMemory)
-			h := &sessionstep.Handler{Submitter: sessions, Decode: func(*http.Request, []byte) (sessionstep.Submission, error) {
-				return test.s, test.err
-			}}
-			checkProblem(t, post(h, callback), test.status, test.code)
-			if len(sessions.got) != 0 {
-				t.Errorf("submitted %v", sessions.got)
-			}
-		})
+	if diff := cmp.Diff([]sessionstep.Submission{want}, sessions.got); diff != "" {
+		t.Errorf("submissions (-want +got):\n%s", diff)
 	}
-	t.Run("names its own step", func(t *testing.T) {
-		t.Parallel()
-		sessions := new(inMemory)
-		h := &sessionstep.Handler{Submitter: sessions, Step: "other", Decode: func(*http.Request, []byte) (sessionstep.Submission, error) {
-			return valid, nil
-		}}
-		if got := post(h, callback).StatusCode; got != 200 {
-			t.Errorf("got %d, want 200", got)
-		}
-		if diff := cmp.Diff([]sessionstep.Submission{valid}, sessions.got); diff != "" {
-			t.Errorf("submissions (-want +got):\n%s", diff)
-		}
-	})
+	if _, err := h.Submit(t.Context(), []byte("{")); !errors.Is(err, sessionstep.ErrMalformed) || len(sessions.got) != 1 {
+		t.Errorf("malformed: error %v, submissions %v", err, sessions.got)
+	}
 }

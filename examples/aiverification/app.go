@@ -25,6 +25,7 @@ type app struct {
 	verifier *hmacverify.Verifier
 	events   *sqlstore.Store
 	sessions *sqlstep.Store
+	callback *sessionstep.Handler
 	logger   *slog.Logger
 
 	// submitter is sessions, unless a test puts something around it.
@@ -46,10 +47,7 @@ func newApp(ctx context.Context, dbURL, secret string, logger *slog.Logger) (*ap
 }
 
 func (a *app) wire(ctx context.Context, secret string) (err error) {
-	options := &hmacverify.Options{MaxBody: maxBody, ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-		a.refused(r, err)
-		hmacverify.WriteError(w, err)
-	}}
+	options := &hmacverify.Options{MaxBody: maxBody, OnError: a.refused}
 	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
 		return err
 	}
@@ -60,22 +58,33 @@ func (a *app) wire(ctx context.Context, secret string) (err error) {
 		return err
 	}
 	a.submitter = a.sessions
-	if err := a.events.CreateTables(ctx); err != nil {
+	if a.callback, err = sessionstep.NewHandler(a, nil); err != nil {
+		return err
+	}
+	if err := a.events.CreateTable(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	if err := a.sessions.CreateTables(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	if err := a.sessions.Check(ctx); err != nil {
+		return err
+	}
 	return a.events.Check(ctx)
+}
+
+// Submit implements [sessionstep.Submitter].
+func (a *app) Submit(ctx context.Context, s sessionstep.Submission) error {
+	return a.submitter.Submit(ctx, s)
 }
 
 // routes returns the server's handler.
 func (a *app) routes() http.Handler {
-	callback := &sessionstep.Handler{
-		Submitter: a.submitter,
-		Step:      "identity_verification",
-		OnError:   idempotency.Fail, // so that conflicts in the database are tried again
-	}
+	callback := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.callback.Serve(w, r); err != nil {
+			idempotency.Fail(r, err) // so that conflicts in the database are retried
+		}
+	})
 	once := &idempotency.Middleware{Runner: a.events.Transactional(), OnError: a.refused}
 
 	mux := http.NewServeMux()

@@ -12,8 +12,8 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// It has no output as it needs a database driver, which this module does not
-// have; store/sqltest runs the like of it.
+// This example has no output because it needs a database driver, which this module
+// does not have. The examples of package store/sqltest run.
 func ExampleStore() {
 	serve := func(ctx context.Context, db *sql.DB) error {
 		sessions, err := sqlstep.New(db, sqlstore.PostgreSQL, nil)
@@ -29,26 +29,59 @@ func ExampleStore() {
 		if err != nil {
 			return err
 		}
-		return http.ListenAndServe("127.0.0.1:8080", &sessionstep.Handler{Submitter: sessions})
+		callback, err := sessionstep.NewHandler(sessions, nil)
+		if err != nil {
+			return err
+		}
+		return http.ListenAndServe("127.0.0.1:8080", callback)
 	}
 	_ = serve
 }
 
+// An unusable prefix is refused before the database is used.
+func ExampleNew() {
+	_, err := sqlstep.New(new(sql.DB), sqlstore.MySQL, &sqlstep.Options{Prefix: "kyc-"})
+	fmt.Println(err)
+	// Output: sqlstep: Options.Prefix is not the beginning of a table's name: use at most 52 letters, digits and underscores, after an optional schema and a dot
+}
+
+// The statements are for your migration tool.
 func ExampleSchema() {
 	schema, err := sqlstep.Schema(sqlstore.SQLite, &sqlstep.Options{Prefix: "kyc_"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	first, _, _ := strings.Cut(schema, ";")
-	fmt.Println(first)
+	_, sessions, _ := strings.Cut(schema, "CREATE TABLE IF NOT EXISTS kyc_sessions")
+	sessions, _, _ = strings.Cut(sessions, ";")
+	fmt.Println("CREATE TABLE IF NOT EXISTS kyc_sessions" + sessions)
 	// Output:
 	// CREATE TABLE IF NOT EXISTS kyc_sessions (
 	//     id          TEXT    NOT NULL,
-	//     state       TEXT    NOT NULL,
-	//     submissions INTEGER NOT NULL,
+	//     state       TEXT    NOT NULL, -- pending, approved, rejected, cancelled
+	//     submissions INTEGER NOT NULL, -- how many were accepted
 	//     created_at  INTEGER NOT NULL,
 	//     updated_at  INTEGER NOT NULL,
 	//     PRIMARY KEY (id)
 	// ) STRICT, WITHOUT ROWID
+}
+
+func ExampleUpgrade() {
+	statements, err := sqlstep.Upgrade(sqlstore.PostgreSQL, nil, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, statements, _ = strings.Cut(statements, "-- +goose Up\n")
+	fmt.Println(strings.TrimSpace(statements))
+	// Output:
+	// -- The version of these tables, in one row.
+	// CREATE TABLE IF NOT EXISTS step_version (
+	//     id      smallint PRIMARY KEY CHECK (id = 1),
+	//     version integer  NOT NULL
+	// );
+	//
+	// INSERT INTO step_version (id, version)
+	// VALUES (1, 1)
+	// ON CONFLICT (id) DO NOTHING;
 }

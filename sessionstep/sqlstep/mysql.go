@@ -1,47 +1,13 @@
 package sqlstep
 
-// VARBINARY compares bytes; every collation merges some keys, if only by padding.
-// What is stored as binary is also out of reach of the connection's character
-// set. Times are UTC, whatever the session's time zone.
+// Binary columns are independent of the connection's character set. Times are UTC,
+// whatever the session's time zone.
 //
-// Every read on the way of a submission is a locking one: at REPEATABLE READ a
-// plain SELECT answers from the snapshot, which may be older than the lock. The
-// submission is inserted before it is looked for, as a locking read of a key that
-// is not there locks the gap, and two of them deadlock when they insert.
+// All reads of a submission lock: at REPEATABLE READ, a plain SELECT answers from
+// the snapshot, which may be older than the lock. The submission is inserted before
+// it is looked up, because a locking read of an absent key locks the gap, and two
+// of those deadlock when they insert.
 var mySQL = statements{
-	createSessions: `
-CREATE TABLE IF NOT EXISTS {sessions} (
-    id          VARBINARY(255) NOT NULL,
-    state       VARBINARY(32)  NOT NULL,
-    submissions BIGINT         NOT NULL,
-    created_at  DATETIME(6)    NOT NULL,
-    updated_at  DATETIME(6)    NOT NULL,
-    PRIMARY KEY (id)
-) ENGINE=InnoDB`,
-
-	createSteps: `
-CREATE TABLE IF NOT EXISTS {steps} (
-    session_id   VARBINARY(255) NOT NULL,
-    name         VARBINARY(255) NOT NULL,
-    position     INT            NOT NULL,
-    state        VARBINARY(32)  NOT NULL,
-    required     BOOLEAN        NOT NULL,
-    needs_review BOOLEAN        NOT NULL,
-    PRIMARY KEY (session_id, name)
-) ENGINE=InnoDB`,
-
-	createSubmissions: `
-CREATE TABLE IF NOT EXISTS {submissions} (
-    session_id     VARBINARY(255) NOT NULL,
-    step           VARBINARY(255) NOT NULL,
-    submission_key VARBINARY(255) NOT NULL,
-    seq            BIGINT         NOT NULL, -- counts from 1 in the session
-    status         VARBINARY(32)  NOT NULL,
-    details        LONGBLOB,                -- JSON as it was sent
-    submitted_at   DATETIME(6)    NOT NULL,
-    PRIMARY KEY (session_id, step, submission_key)
-) ENGINE=InnoDB`,
-
 	insertSession: `
 INSERT INTO {sessions} (id, state, submissions, created_at, updated_at)
 VALUES (?, ?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
@@ -97,4 +63,9 @@ LEFT JOIN {steps} AS t ON t.session_id = s.id
 LEFT JOIN {submissions} AS u ON u.session_id = t.session_id AND u.step = t.name
 WHERE s.id = ?
 ORDER BY t.position, t.name, u.seq`,
+
+	findVersion: `
+SELECT version
+FROM {version}
+WHERE id = 1`,
 }

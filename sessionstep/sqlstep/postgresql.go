@@ -1,46 +1,10 @@
 package sqlstep
 
-// COLLATE "C" compares bytes, and indexes made under it outlive the upgrade of
-// the system's locale.
-//
-// lockSession takes the lock that an UPDATE of the row takes, and leaves foreign
-// keys of the application's own tables alone. It does not read steps by a join:
-// at READ COMMITTED a row that was waited for is read again, but what it was
-// joined with stays as it was before the wait.
+// lockSession takes the same lock as an UPDATE of the row, so that foreign keys of
+// the application's own tables are not blocked. It does not read the steps by a
+// join: at READ COMMITTED, a row that was waited for is read again, but the rows
+// joined with it are as they were before the wait.
 var postgreSQL = statements{
-	createSessions: `
-CREATE TABLE IF NOT EXISTS {sessions} (
-    id          text COLLATE "C" NOT NULL,
-    state       text COLLATE "C" NOT NULL,
-    submissions bigint           NOT NULL,
-    created_at  timestamptz      NOT NULL,
-    updated_at  timestamptz      NOT NULL,
-    PRIMARY KEY (id)
-)`,
-
-	createSteps: `
-CREATE TABLE IF NOT EXISTS {steps} (
-    session_id   text COLLATE "C" NOT NULL,
-    name         text COLLATE "C" NOT NULL,
-    position     integer          NOT NULL,
-    state        text COLLATE "C" NOT NULL,
-    required     boolean          NOT NULL,
-    needs_review boolean          NOT NULL,
-    PRIMARY KEY (session_id, name)
-)`,
-
-	createSubmissions: `
-CREATE TABLE IF NOT EXISTS {submissions} (
-    session_id     text COLLATE "C" NOT NULL,
-    step           text COLLATE "C" NOT NULL,
-    submission_key text COLLATE "C" NOT NULL,
-    seq            bigint           NOT NULL, -- counts from 1 in the session
-    status         text COLLATE "C" NOT NULL,
-    details        text,                      -- JSON as it was sent
-    submitted_at   timestamptz      NOT NULL,
-    PRIMARY KEY (session_id, step, submission_key)
-)`,
-
 	insertSession: `
 INSERT INTO {sessions} (id, state, submissions, created_at, updated_at)
 VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp())
@@ -94,4 +58,9 @@ LEFT JOIN {steps} AS t ON t.session_id = s.id
 LEFT JOIN {submissions} AS u ON u.session_id = t.session_id AND u.step = t.name
 WHERE s.id = $1
 ORDER BY t.position, t.name, u.seq`,
+
+	findVersion: `
+SELECT version
+FROM {version}
+WHERE id = 1`,
 }

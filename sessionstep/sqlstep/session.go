@@ -9,38 +9,37 @@ import (
 	"github.com/hookonce/hookonce/sessionstep"
 )
 
-// ErrSessionExists means that [Store.Create] was asked for a session whose ID is
-// taken.
+// ErrSessionExists means that the ID given to [Store.Create] is taken.
 var ErrSessionExists = errors.New("sqlstep: session exists")
 
-// ErrInvalidSession means that what [Store.Create] was asked for cannot be a
-// session. The database was not touched.
+// ErrInvalidSession means that [Store.Create] was called with a session that is not
+// valid. The database was not touched.
 var ErrInvalidSession = errors.New("sqlstep: invalid session")
 
-// A Session is something that is approved when its required steps are completed.
+// A Session is approved when all of its required steps are completed.
 type Session struct {
 	ID        string       `json:"id"`        // see [sessionstep.ValidID]
-	State     SessionState `json:"state"`     // empty means SessionPending to Create
-	Steps     []Step       `json:"steps"`     // in their order; at least one
+	State     SessionState `json:"state"`     // default in Create: SessionPending
+	Steps     []Step       `json:"steps"`     // in order; at least one
 	CreatedAt time.Time    `json:"createdAt"` // by the database's clock; Create ignores it
 	UpdatedAt time.Time    `json:"updatedAt"` // likewise
 }
 
-// A Step is one of the things that a session waits for.
+// A Step is one part of a [Session].
 type Step struct {
 	Name        string       `json:"name"`        // unique in the session; see [sessionstep.ValidID]
-	State       StepState    `json:"state"`       // empty means StepPending to Create
-	Required    bool         `json:"required"`    // the session is not approved without it
-	NeedsReview bool         `json:"needsReview"` // somebody has to look at it; Create ignores it
-	Submissions []Submission `json:"submissions"` // in their order; Create ignores them
+	State       StepState    `json:"state"`       // default in Create: StepPending
+	Required    bool         `json:"required"`    // for the session to be approved
+	NeedsReview bool         `json:"needsReview"` // a person has to decide; Create ignores it
+	Submissions []Submission `json:"submissions"` // in order; Create ignores them
 }
 
 // A Submission is a [sessionstep.Submission] that was accepted.
 type Submission struct {
-	Key         string             `json:"key"`
-	Status      sessionstep.Status `json:"status"`
-	Details     json.RawMessage    `json:"details,omitempty"`
-	SubmittedAt time.Time          `json:"submittedAt"` // by the database's clock
+	Key         string              `json:"key"`
+	Status      sessionstep.Outcome `json:"status"`
+	Details     json.RawMessage     `json:"details,omitempty"`
+	SubmittedAt time.Time           `json:"submittedAt"` // by the database's clock
 }
 
 // SessionState is the state of a [Session].
@@ -67,8 +66,7 @@ const (
 	StepFailed     StepState = "failed"
 )
 
-// valid returns a copy of v with its defaults filled in, or says why v cannot be
-// a session.
+// valid returns a copy of v with its defaults filled in, or why v is not valid.
 func (v Session) valid() (Session, error) {
 	if !sessionstep.ValidID(v.ID) {
 		return v, fmt.Errorf("%w: ID", ErrInvalidSession)

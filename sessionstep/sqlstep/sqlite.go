@@ -1,49 +1,13 @@
 package sqlstep
 
-// STRICT refuses a key that is bound as a blob instead of as text, which SQLite
-// would take for a different one. Times are milliseconds since 1970; julianday's
-// 'now' has them in every version that we support.
+// Times are milliseconds since 1970; julianday's 'now' has them in every version
+// that we support.
 //
-// SQLite has one writer and no row locks. lockSession writes nothing new, but as
-// a write, and the first statement of ours, it takes the database's lock before
-// anything was read: a transaction that has read first fails at once when
-// somebody else has written since, and no busy timeout helps.
+// SQLite has one writer and no row locks. lockSession changes nothing, but as a
+// write, and our first statement, it takes the database's lock before anything is
+// read: a transaction that has read first fails at once if another has written
+// since, and no busy timeout helps.
 var sqlite = statements{
-	createSessions: `
-CREATE TABLE IF NOT EXISTS {sessions} (
-    id          TEXT    NOT NULL,
-    state       TEXT    NOT NULL,
-    submissions INTEGER NOT NULL,
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL,
-    PRIMARY KEY (id)
-) STRICT, WITHOUT ROWID`,
-
-	createSteps: `
-CREATE TABLE IF NOT EXISTS {steps} (
-    session_id   TEXT    NOT NULL,
-    name         TEXT    NOT NULL,
-    position     INTEGER NOT NULL,
-    state        TEXT    NOT NULL,
-    required     INTEGER NOT NULL,
-    needs_review INTEGER NOT NULL,
-    PRIMARY KEY (session_id, name)
-) STRICT, WITHOUT ROWID`,
-
-	// With a rowid, as details may be long, and WITHOUT ROWID is slow for rows
-	// of more than a twentieth of a page (https://www.sqlite.org/withoutrowid.html).
-	createSubmissions: `
-CREATE TABLE IF NOT EXISTS {submissions} (
-    session_id     TEXT    NOT NULL,
-    step           TEXT    NOT NULL,
-    submission_key TEXT    NOT NULL,
-    seq            INTEGER NOT NULL, -- counts from 1 in the session
-    status         TEXT    NOT NULL,
-    details        TEXT,             -- JSON as it was sent
-    submitted_at   INTEGER NOT NULL,
-    PRIMARY KEY (session_id, step, submission_key)
-) STRICT`,
-
 	insertSession: `
 INSERT INTO {sessions} (id, state, submissions, created_at, updated_at)
 VALUES (?1, ?2, ?3,
@@ -96,4 +60,9 @@ LEFT JOIN {steps} AS t ON t.session_id = s.id
 LEFT JOIN {submissions} AS u ON u.session_id = t.session_id AND u.step = t.name
 WHERE s.id = ?1
 ORDER BY t.position, t.name, u.seq`,
+
+	findVersion: `
+SELECT version
+FROM {version}
+WHERE id = 1`,
 }

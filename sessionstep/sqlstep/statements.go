@@ -10,15 +10,12 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// statements is the SQL of one dialect, as it runs but for the tables' names.
+// statements is the SQL of one dialect as it runs, except for the tables' names.
+// The statements that create the tables are in the folder schema.
 //
-// There are no foreign keys, as some of the databases that speak these dialects
-// have none (Vitess); the session's lock is what keeps the rows together.
+// There are no foreign keys, because some databases that speak these dialects have
+// none (Vitess); the session's lock keeps the rows consistent.
 type statements struct {
-	createSessions    string
-	createSteps       string
-	createSubmissions string
-
 	insertSession    string // (id, state, submissions), unless the ID is taken
 	insertStep       string // (session, name, position, state, required, needs_review)
 	lockSession      string // (id) -> state, submissions
@@ -28,20 +25,26 @@ type statements struct {
 	insertSubmission string // (session, step, key, seq, status, details), unless the key is taken
 	findSubmission   string // (session, step, key) -> seq
 	findSession      string // (id) -> session × step × submission
+	findVersion      string // -> version of the tables
 }
 
-// The rest of a table's name has 11 bytes, and PostgreSQL cuts what is longer
-// than 63.
+// prefixPattern leaves 11 bytes for the rest of a table's name, as PostgreSQL cuts
+// names after 63 bytes.
 var prefixPattern = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,51}$`)
 
-func statementsOf(d sqlstore.Dialect, o *Options) (statements, error) {
+// prefixOf returns the prefix that o sets, if it can be part of a name.
+func prefixOf(o *Options) (string, error) {
 	if o == nil {
 		o = new(Options)
 	}
 	prefix := cmp.Or(o.Prefix, DefaultPrefix)
 	if !prefixPattern.MatchString(prefix) {
-		return statements{}, errors.New("sqlstep: Options.Prefix is not an identifier")
+		return "", errors.New("sqlstep: Options.Prefix is not the beginning of a table's name: use at most 52 letters, digits and underscores, after an optional schema and a dot")
 	}
+	return prefix, nil
+}
+
+func statementsOf(d sqlstore.Dialect, prefix string) (statements, error) {
 	switch d {
 	case sqlstore.PostgreSQL:
 		return postgreSQL.withPrefix(prefix), nil
@@ -50,7 +53,11 @@ func statementsOf(d sqlstore.Dialect, o *Options) (statements, error) {
 	case sqlstore.SQLite:
 		return sqlite.withPrefix(prefix), nil
 	}
-	return statements{}, fmt.Errorf("sqlstep: unknown dialect %q", d)
+	return statements{}, unknownDialect(d)
+}
+
+func unknownDialect(d sqlstore.Dialect) error {
+	return fmt.Errorf("sqlstep: unknown dialect %q: use %q, %q or %q", d, sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite)
 }
 
 func (s statements) withPrefix(prefix string) statements {
@@ -58,11 +65,11 @@ func (s statements) withPrefix(prefix string) statements {
 		"{sessions}", prefix+"sessions",
 		"{steps}", prefix+"steps",
 		"{submissions}", prefix+"submissions",
+		"{version}", prefix+"version",
 	)
 	for _, text := range []*string{
-		&s.createSessions, &s.createSteps, &s.createSubmissions,
 		&s.insertSession, &s.insertStep, &s.lockSession, &s.moveSession, &s.findSteps,
-		&s.moveStep, &s.insertSubmission, &s.findSubmission, &s.findSession,
+		&s.moveStep, &s.insertSubmission, &s.findSubmission, &s.findSession, &s.findVersion,
 	} {
 		*text = tables.Replace(*text)
 	}

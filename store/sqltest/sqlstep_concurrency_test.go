@@ -15,8 +15,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// atOnce calls f n times, as much at once as can be, and returns what it
-// returned.
+// atOnce calls f n times concurrently and returns the errors.
 func atOnce(n int, f func(i int) error) []error {
 	errs := make([]error, n)
 	start := make(chan struct{})
@@ -32,8 +31,8 @@ func atOnce(n int, f func(i int) error) []error {
 	return errs
 }
 
-// untilSettled calls f until it has a verdict, as a sender does that comes again
-// when the database was busy or found a conflict.
+// untilSettled calls f until it has a verdict, like a sender that retries when the
+// database was busy or found a conflict.
 func untilSettled(ctx context.Context, f func() error) error {
 	for {
 		err := f()
@@ -57,8 +56,8 @@ func verdict(err error) bool {
 	return false
 }
 
-// eachLevel runs f with a way to submit for every isolation level that a caller's
-// transaction may have, and for Submit without one.
+// eachLevel runs f with a function that submits, for every isolation level that a
+// caller's transaction may have, and for Submit without one.
 func eachLevel(t *testing.T, f func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error)) {
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(20)
@@ -85,7 +84,7 @@ func eachLevel(t *testing.T, f func(t *testing.T, sessions *sqlstep.Store, submi
 }
 
 // submitAt submits in a transaction that has read before, so that it has its
-// snapshot if it is going to have one.
+// snapshot if its level uses one.
 func submitAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, sessions *sqlstep.Store, s sessionstep.Submission) error {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
@@ -102,7 +101,8 @@ func submitAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, session
 	return tx.Commit()
 }
 
-func TestManySubmissionsOfOneKeyAreOne(t *testing.T) {
+// Many concurrent submissions with one key are one.
+func TestSqlstep_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
 		create(t, sessions, t.Name(), "identity")
@@ -120,7 +120,8 @@ func TestManySubmissionsOfOneKeyAreOne(t *testing.T) {
 	})
 }
 
-func TestDifferentEventsOfOneSessionAllCount(t *testing.T) {
+// Different events of one session all count.
+func TestSqlstep_ConcurrentEvents(t *testing.T) {
 	t.Parallel()
 	const events = 24
 	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
@@ -142,7 +143,8 @@ func TestDifferentEventsOfOneSessionAllCount(t *testing.T) {
 	})
 }
 
-func TestOneOfManyVerdictsWins(t *testing.T) {
+// One of many verdicts on a step is accepted.
+func TestSqlstep_ConcurrentVerdicts(t *testing.T) {
 	t.Parallel()
 	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
 		create(t, sessions, t.Name(), "identity")
@@ -163,7 +165,8 @@ func TestOneOfManyVerdictsWins(t *testing.T) {
 	})
 }
 
-func TestStepsCompletedAtOnceApproveTheSession(t *testing.T) {
+// Steps that are completed concurrently approve the session.
+func TestSqlstep_ConcurrentSteps(t *testing.T) {
 	t.Parallel()
 	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
 		steps := []string{"identity", "address", "income"}
@@ -185,7 +188,8 @@ func TestStepsCompletedAtOnceApproveTheSession(t *testing.T) {
 	})
 }
 
-func TestOneOfManyCreatesWins(t *testing.T) {
+// One of many concurrent creates of a session wins.
+func TestSqlstep_ConcurrentCreates(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(20)
@@ -210,9 +214,9 @@ func TestOneOfManyCreatesWins(t *testing.T) {
 	})
 }
 
-// With a busy timeout SQLite's writers follow each other; only one that has read
-// before it writes fails at once, whatever the timeout.
-func TestSubmitDoesNotUpgradeALockOnSQLite(t *testing.T) {
+// With a busy timeout SQLite's writers follow each other. Only a transaction that
+// has read before it writes fails at once, whatever the timeout.
+func TestSqlstep_SubmitUpgradesNoLock(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "busy_timeout", "20000")
 	sessions := newSessions(t, db, sqlstore.SQLite)
@@ -226,9 +230,9 @@ func TestSubmitDoesNotUpgradeALockOnSQLite(t *testing.T) {
 	}
 }
 
-// Neither gap locks nor anything else lets submissions to different sessions fail
-// each other, so none is tried again here. SQLite has one writer and is busy.
-func TestDifferentSessionsDoNotConflict(t *testing.T) {
+// Submissions to different sessions do not conflict, not even by gap locks, so none
+// is retried here. SQLite has a single writer, so it gets a single connection.
+func TestSqlstep_SessionsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -252,9 +256,9 @@ func TestDifferentSessionsDoNotConflict(t *testing.T) {
 	})
 }
 
-// A transaction that has its snapshot from before the first delivery's commit
-// must see that delivery or fail, at any level.
-func TestOldSnapshotDecidesNothing(t *testing.T) {
+// A transaction whose snapshot is older than the first delivery's commit must see
+// that delivery or fail, at any level.
+func TestSqlstep_OldSnapshot(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)

@@ -9,9 +9,9 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// Submit chooses its isolation level itself, under which submissions wait for each
-// other instead of failing.
-func TestSubmissionsDoNotConflictWhateverTheDefaultLevel(t *testing.T) {
+// Submit chooses its own isolation level, whatever the default: submissions wait for
+// each other instead of failing.
+func TestSqlstep_SubmitIsolation(t *testing.T) {
 	t.Parallel()
 	f := func(db *sql.DB, d sqlstore.Dialect) func(*testing.T) {
 		return func(t *testing.T) {
@@ -33,8 +33,9 @@ func TestSubmissionsDoNotConflictWhateverTheDefaultLevel(t *testing.T) {
 	}
 }
 
-// A reader keeps a writer from committing when the journal is not a WAL.
-func TestASubmissionThatIsNotCommittedIsAnError(t *testing.T) {
+// A submission whose commit fails is an error. A reader keeps a writer from
+// committing when the journal is not a WAL.
+func TestSqlstep_FailedCommit(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "journal_mode", "DELETE", "busy_timeout", "0")
 	sessions := newSessions(t, db, sqlstore.SQLite)

@@ -3,6 +3,7 @@ package sqltest_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/hookonce/hookonce/sessionstep"
@@ -10,6 +11,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
+// A session is created, and its step gets submissions until it is completed.
 func Example_sessions() {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
@@ -17,7 +19,7 @@ func Example_sessions() {
 		return
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // each connection has a memory of its own
+	db.SetMaxOpenConns(1) // each connection has its own memory
 
 	sessions, err := sqlstep.New(db, sqlstore.SQLite, nil)
 	if err != nil {
@@ -25,7 +27,7 @@ func Example_sessions() {
 		return
 	}
 	ctx := context.Background()
-	if err := sessions.CreateTables(ctx); err != nil {
+	if err := errors.Join(sessions.CreateTables(ctx), sessions.Check(ctx)); err != nil {
 		fmt.Println(err)
 		return
 	}

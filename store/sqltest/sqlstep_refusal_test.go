@@ -12,7 +12,8 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestRefusedSubmissionLeavesNothing(t *testing.T) {
+// A submission that is refused changes nothing.
+func TestSqlstep_RefusedSubmission(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		sub  sessionstep.Submission
@@ -61,9 +62,9 @@ func TestRefusedSubmissionLeavesNothing(t *testing.T) {
 	})
 }
 
-// A submission that is repeated is accepted when the step has moved on, but the same
-// key counts once for each step of each session.
-func TestTheKeyOfAnotherStepIsNoRepetition(t *testing.T) {
+// A repeated submission is accepted when the step has moved on, but the same key at
+// another step or session is no repetition.
+func TestSqlstep_KeyOfAnotherStep(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)

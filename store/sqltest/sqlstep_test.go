@@ -16,7 +16,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// newSessions returns a store of sessions with its tables made.
+// newSessions returns a store with its tables.
 func newSessions(t testing.TB, db *sql.DB, d sqlstore.Dialect) *sqlstep.Store {
 	t.Helper()
 	sessions, err := sqlstep.New(db, d, nil)
@@ -29,7 +29,7 @@ func newSessions(t testing.TB, db *sql.DB, d sqlstore.Dialect) *sqlstep.Store {
 	return sessions
 }
 
-// create makes a session whose steps are required and in progress.
+// create creates a session whose steps are required and in progress.
 func create(t testing.TB, sessions *sqlstep.Store, id string, steps ...string) {
 	t.Helper()
 	v := sqlstep.Session{ID: id}
@@ -41,7 +41,7 @@ func create(t testing.TB, sessions *sqlstep.Store, id string, steps ...string) {
 	}
 }
 
-func submission(session, step, key string, status sessionstep.Status) sessionstep.Submission {
+func submission(session, step, key string, status sessionstep.Outcome) sessionstep.Submission {
 	return sessionstep.Submission{Session: session, Step: step, Key: key, Status: status}
 }
 
@@ -52,7 +52,7 @@ func submit(t testing.TB, sessions *sqlstep.Store, s sessionstep.Submission) {
 	}
 }
 
-// checkSession compares a session with want, but for the times.
+// checkSession compares a session with want, except for the times.
 func checkSession(t testing.TB, sessions *sqlstep.Store, want sqlstep.Session) {
 	t.Helper()
 	got, err := sessions.Session(t.Context(), want.ID)
@@ -65,10 +65,10 @@ func checkSession(t testing.TB, sessions *sqlstep.Store, want sqlstep.Session) {
 	}
 }
 
-func TestSubmissionMovesItsStep(t *testing.T) {
+func TestSqlstep_SubmissionMovesItsStep(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		status  sessionstep.Status
+		status  sessionstep.Outcome
 		session sqlstep.SessionState
 		step    sqlstep.StepState
 		review  bool
@@ -95,7 +95,8 @@ func TestSubmissionMovesItsStep(t *testing.T) {
 	})
 }
 
-func TestVerdictEndsTheNeedForReview(t *testing.T) {
+// A verdict ends the step's need for a review.
+func TestSqlstep_VerdictEndsReview(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -109,7 +110,7 @@ func TestVerdictEndsTheNeedForReview(t *testing.T) {
 	})
 }
 
-func TestLastRequiredStepApprovesTheSession(t *testing.T) {
+func TestSqlstep_LastRequiredStepApproves(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -139,7 +140,8 @@ func TestLastRequiredStepApprovesTheSession(t *testing.T) {
 	})
 }
 
-func TestSessionWithoutRequiredStepsStaysPending(t *testing.T) {
+// A session without required steps stays pending.
+func TestSqlstep_NoRequiredSteps(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -155,7 +157,8 @@ func TestSessionWithoutRequiredStepsStaysPending(t *testing.T) {
 	})
 }
 
-func TestRepeatedSubmissionChangesNothing(t *testing.T) {
+// A submission with a key that was accepted changes nothing.
+func TestSqlstep_RepeatedSubmission(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -196,7 +199,8 @@ func TestRepeatedSubmissionChangesNothing(t *testing.T) {
 	})
 }
 
-func TestIDsAreKeptApartByteForByte(t *testing.T) {
+// IDs, names and keys are compared byte for byte.
+func TestSqlstep_IDsAreBytes(t *testing.T) {
 	t.Parallel()
 	ids := []string{"a", "A", "a ", " a", "\u00e9", "e\u0301", "ß", "ss", "1", "01", "1.0", strings.Repeat("€", 85)}
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -220,7 +224,7 @@ func TestIDsAreKeptApartByteForByte(t *testing.T) {
 	})
 }
 
-func TestCreateSession(t *testing.T) {
+func TestSqlstep_Create(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -230,20 +234,20 @@ func TestCreateSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run("of an ID that is taken leaves the session alone", func(t *testing.T) {
+		t.Run("with an ID that is taken leaves the session unchanged", func(t *testing.T) {
 			v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "other"}}}
 			if err := sessions.Create(t.Context(), v); !errors.Is(err, sqlstep.ErrSessionExists) {
 				t.Errorf("got %v, want ErrSessionExists", err)
 			}
 			checkSession(t, sessions, want)
 		})
-		t.Run("of the tables twice is a no-op", func(t *testing.T) {
+		t.Run("of the tables twice changes nothing", func(t *testing.T) {
 			if err := sessions.CreateTables(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			checkSession(t, sessions, want)
 		})
-		t.Run("of what is no session is refused", func(t *testing.T) {
+		t.Run("of an invalid session is refused", func(t *testing.T) {
 			step := []sqlstep.Step{{Name: "identity"}}
 			for name, v := range map[string]sqlstep.Session{
 				"no ID":         {Steps: step},
@@ -265,7 +269,8 @@ func TestCreateSession(t *testing.T) {
 	})
 }
 
-func TestPrefixNamesTheTables(t *testing.T) {
+// Options.Prefix names the tables, in a schema if it has one.
+func TestSqlstep_Prefix(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		schema := map[sqlstore.Dialect]string{sqlstore.SQLite: "main", sqlstore.PostgreSQL: "pg_temp", sqlstore.MySQL: ""}[d]

@@ -13,7 +13,8 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestFailureHalfWayLeavesNothing(t *testing.T) {
+// A database error halfway through a submission leaves nothing behind.
+func TestSqlstep_FailureHalfway(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -43,7 +44,8 @@ func TestFailureHalfWayLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestSubmitTxStaysTheCallers(t *testing.T) {
+// SubmitTx leaves the transaction to its caller.
+func TestSqlstep_SubmitTxCommitsNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		sessions := newSessions(t, db, d)
@@ -66,8 +68,9 @@ func TestSubmitTxStaysTheCallers(t *testing.T) {
 	})
 }
 
-// The pool has one connection, so what does not join the transaction hangs.
-func TestMethodsJoinTheRunnersTransaction(t *testing.T) {
+// Every method joins the runner's transaction. The pool has one connection, so one
+// that did not would hang.
+func TestSqlstep_JoinsTheRunnersTransaction(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)

@@ -9,13 +9,13 @@ import (
 	"github.com/hookonce/hookonce/sessionstep"
 )
 
-// Submit implements [sessionstep.Submitter] in the transaction that ctx carries,
-// or in one of its own if there is none.
+// Submit implements [sessionstep.Submitter]. It joins the transaction that ctx
+// carries, or begins and commits one of its own.
 func (s *Store) Submit(ctx context.Context, sub sessionstep.Submission) error {
 	return s.transact(ctx, func(tx *sql.Tx) error { return s.SubmitTx(ctx, tx, sub) })
 }
 
-// SubmitTx is [Store.Submit] in tx, which stays the caller's. If it returns an
+// SubmitTx is [Store.Submit] in tx, which the caller commits. If it returns an
 // error, the caller must roll tx back.
 func (s *Store) SubmitTx(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
 	if err := sub.Validate(); err != nil {
@@ -50,7 +50,7 @@ func (s *Store) SubmitTx(ctx context.Context, tx *sql.Tx, sub sessionstep.Submis
 	return s.moveSession(ctx, tx, sub.Session, state, seq)
 }
 
-// refuse says why the step takes no submissions; nil if it does.
+// refuse returns why the step takes no submissions, or nil if it does.
 func refuse(state SessionState, steps []Step, name string) error {
 	if state != SessionPending {
 		return sessionstep.ErrSessionNotOpen
@@ -67,8 +67,7 @@ func refuse(state SessionState, steps []Step, name string) error {
 	return sessionstep.ErrStepNotFound
 }
 
-// completes reports whether sub completes the last required step that was not
-// completed yet.
+// completes reports whether sub completes the last of the required steps.
 func completes(steps []Step, sub sessionstep.Submission) bool {
 	if sub.Status != sessionstep.Verified {
 		return false
@@ -85,29 +84,10 @@ func completes(steps []Step, sub sessionstep.Submission) bool {
 	return required
 }
 
-// steps returns the steps of a session that is locked.
-func (s *Store) steps(ctx context.Context, tx *sql.Tx, session string) (steps []Step, err error) {
-	rows, err := tx.QueryContext(ctx, s.sql.findSteps, session)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstep: read steps: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var step Step
-		if err := rows.Scan(&step.Name, (*string)(&step.State), &step.Required); err != nil {
-			return nil, fmt.Errorf("sqlstep: read steps: %w", err)
-		}
-		steps = append(steps, step)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("sqlstep: read steps: %w", err)
-	}
-	return steps, nil
-}
-
-// record inserts sub as number seq of its session unless its key is there, and
-// then looks which number the key has: seq is nobody else's, as the session is
-// locked. See create for why it does not ask for affected rows.
+// record inserts sub as number seq of its session unless its key is there, and then
+// reads the key's number. If that is seq, sub is new: the session is locked, so no
+// other submission has that number. See create for why it does not count affected
+// rows.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission, seq int64) (first bool, err error) {
 	details := sql.NullString{String: string(sub.Details), Valid: sub.Details != nil}
 	if _, err := tx.ExecContext(ctx, s.sql.insertSubmission,
@@ -116,13 +96,12 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submissi
 	}
 	got, err := s.recorded(ctx, tx, sub)
 	if err == nil && got == 0 {
-		return false, errors.New("sqlstep: submission is not there after its insertion")
+		return false, errors.New("sqlstep: submission not found after its insertion")
 	}
 	return got == seq, err
 }
 
-// recorded returns the number under which the key of sub is recorded, 0 if it is
-// not.
+// recorded returns the number of the submission with the key of sub, or 0.
 func (s *Store) recorded(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) (seq int64, err error) {
 	err = tx.QueryRowContext(ctx, s.sql.findSubmission, sub.Session, sub.Step, sub.Key).Scan(&seq)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -131,8 +110,8 @@ func (s *Store) recorded(ctx context.Context, tx *sql.Tx, sub sessionstep.Submis
 	return seq, nil
 }
 
-// moveStep does to the step what the submission's status says. A verdict ends the
-// need for a review.
+// moveStep moves the step as the submission's status says. Verified and rejected
+// also end the need for a review.
 func (s *Store) moveStep(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
 	state, needsReview := StepInProgress, false
 	switch sub.Status {

@@ -8,14 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeCallback makes a submission of the payload that the package comment
-// shows: eventId is its Key, sessionId its Session. Its Step is left empty.
+// DecodeCallback reads a submission from a payload of the shape that the package
+// comment shows: eventId becomes its Key, sessionId its Session. Its Step is left
+// empty.
 //
-// The payload must be one JSON object in UTF-8 with nothing after it. The names
-// of the four fields are compared exactly, and none may occur twice: what is read
-// here must be what everybody else reads in those bytes. Fields of other names
-// are ignored, and so is everything inside of details. eventId and sessionId must
-// be a [ValidID].
+// The payload must be one JSON object in UTF-8 with nothing after it. A byte order
+// mark before it is skipped. The names of the four fields are compared exactly, and
+// none may occur twice, so that every other reader of these bytes reads the same.
+// Fields of other names are ignored, and so is everything inside details. eventId
+// and sessionId must be a [ValidID].
 //
 // Errors wrap [ErrMalformed], [ErrMissingField] or [ErrUnknownStatus] and hold no
 // values of the payload.
@@ -41,15 +42,19 @@ func DecodeCallback(body []byte) (Submission, error) {
 	return s, nil
 }
 
-// objectFields returns the values of those members of the object in body that
-// are named, as they stand there.
+// byteOrderMark is U+FEFF in UTF-8. Some senders put it before their JSON and sign
+// it; RFC 8259, section 8.1, allows parsers to ignore it.
+const byteOrderMark = "\xEF\xBB\xBF"
+
+// objectFields returns the named members of the object in body, byte for byte.
 //
-// Unmarshal into a struct would not do: encoding/json matches names without
-// regard to case (golang.org/issue/14750) and lets the last of several win.
+// Unmarshal into a struct would not do: encoding/json ignores the case of names
+// (golang.org/issue/14750) and uses the last of several members of one name.
 func objectFields(body []byte, names ...string) (map[string]json.RawMessage, error) {
-	// Valid first: it is what refuses trailing data, and a Decoder's tokens are
-	// laxer than it about commas. It does not look at the encoding, for which
-	// encoding/json would put U+FFFD.
+	body = bytes.TrimPrefix(body, []byte(byteOrderMark))
+	// Valid comes first: it refuses trailing data, and is stricter about commas
+	// than a Decoder's tokens. It ignores the encoding, where encoding/json would
+	// silently put U+FFFD.
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
 	}

@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/sessionstep"
-	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// Session returns the session with its steps and their submissions as they stood
-// at one moment. It returns [sessionstep.ErrSessionNotFound] if there is none.
+// Session returns the session with its steps and their submissions, all of one
+// moment. It returns [sessionstep.ErrSessionNotFound] if there is none.
 func (s *Store) Session(ctx context.Context, id string) (Session, error) {
 	rows, err := s.query(ctx, s.sql.findSession, id)
 	if err != nil {
@@ -36,17 +35,8 @@ func (s *Store) Session(ctx context.Context, id string) (Session, error) {
 	return v, nil
 }
 
-// query reads in the transaction that ctx carries, so that it sees what that has
-// written and does not wait for a second connection.
-func (s *Store) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
-	if tx, ok := sqlstore.Tx(ctx); ok {
-		return tx.QueryContext(ctx, statement, args...)
-	}
-	return s.db.QueryContext(ctx, statement, args...)
-}
-
-// add takes in one row of findSession: the session, one of its steps, and one of
-// that step's submissions. It comes in the order of steps and submissions.
+// add adds a row of findSession: the session, one of its steps, and one of that
+// step's submissions. The rows are in the order of steps and submissions.
 func (v *Session) add(rows *sql.Rows) error {
 	var created, updated int64
 	var name, state, key, status, details sql.NullString
@@ -61,7 +51,7 @@ func (v *Session) add(rows *sql.Rows) error {
 	}
 	v.CreatedAt, v.UpdatedAt = time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC()
 	if !name.Valid {
-		return nil // a session that somebody else has made without steps
+		return nil // a session that the application inserted without steps
 	}
 	if n := len(v.Steps); n == 0 || v.Steps[n-1].Name != name.String {
 		v.Steps = append(v.Steps, Step{
@@ -77,7 +67,7 @@ func (v *Session) add(rows *sql.Rows) error {
 	}
 	sub := Submission{
 		Key:         key.String,
-		Status:      sessionstep.Status(status.String),
+		Status:      sessionstep.Outcome(status.String),
 		SubmittedAt: time.UnixMilli(submitted.Int64).UTC(),
 	}
 	if details.Valid {

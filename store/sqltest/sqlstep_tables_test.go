@@ -1,0 +1,204 @@
+package sqltest_test
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// stepTables are the tables of sqlstep with their rows after CreateTables.
+var stepTables = map[string]int{"step_version": 1, "step_sessions": 0, "step_steps": 0, "step_submissions": 0}
+
+func newSessionStore(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstep.Options) *sqlstep.Store {
+	t.Helper()
+	sessions, err := sqlstep.New(db, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
+// runScript runs statements as a migration tool does, one by one.
+func runScript(t *testing.T, db *sql.DB, statements string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for statement := range strings.SplitAfterSeq(strings.TrimSpace(statements), ";\n") {
+		mustExec(t, db, statement)
+	}
+}
+
+// checkError checks that err is nil if want is "", and has it in its text if not.
+func checkError(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("%s: got error %v, want %q", what, err, want)
+	}
+}
+
+// The processes of one deployment start together, on a database without tables.
+func TestSqlstep_CreateTablesConcurrently(t *testing.T) {
+	t.Parallel()
+	for i := range 5 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+				for i, err := range atOnce(8, func(int) error {
+					sessions := newSessionStore(t, db, d, nil) // each process has its own
+					if err := sessions.CreateTables(t.Context()); err != nil {
+						return err
+					}
+					return sessions.Check(t.Context())
+				}) {
+					if err != nil {
+						t.Errorf("process %d: %v", i, err)
+					}
+				}
+				for table, want := range stepTables {
+					if got := count(t, db, table); got != want {
+						t.Errorf("%s has %d rows, want %d", table, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A writer of the same file, such as another process that creates its tables, delays
+// CreateTables on SQLite even without a busy timeout.
+func TestSqlstep_CreateTablesWaitsForTheFile(t *testing.T) {
+	t.Parallel()
+	dsn := sqliteDSN(filepath.Join(t.TempDir(), "test.db"), "busy_timeout", "0")
+	db, other := open(t, sqliteDriver(), dsn), open(t, sqliteDriver(), dsn)
+	mustExec(t, other, "CREATE TABLE other (name text)")
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(t.Context(), "INSERT INTO other (name) VALUES ('x')"); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { tx.Commit() })
+	if err := newSessionStore(t, db, sqlstore.SQLite, nil).CreateTables(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where the tables exist, CreateTables needs no right to create anything. On
+// PostgreSQL a read-only default would not do, as lib/pq begins with READ WRITE.
+func TestSqlstep_CreateTablesReadOnly(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		readOnly := map[sqlstore.Dialect]string{
+			sqlstore.SQLite:     "PRAGMA query_only = 1",
+			sqlstore.PostgreSQL: "SET ROLE pg_read_all_data",
+			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
+		}[d]
+		db.SetMaxOpenConns(1)
+		sessions := newSessions(t, db, d)
+		mustExec(t, db, readOnly)
+		if err := sessions.CreateTables(t.Context()); err != nil {
+			t.Errorf("the tables exist: %v", err)
+		}
+		if err := sessions.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		other := newSessionStore(t, db, d, &sqlstep.Options{Prefix: "other_"})
+		if err := other.CreateTables(t.Context()); err == nil {
+			t.Error("created tables where nothing can be written")
+		}
+	})
+}
+
+// Empty tables in front of those that are used would hide their sessions.
+func TestSqlstep_CreateTablesSearchPath(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	create(t, newSessions(t, db, sqlstore.PostgreSQL), "s", "identity")
+	var used string
+	if err := db.QueryRowContext(t.Context(), "SELECT current_schema()").Scan(&used); err != nil {
+		t.Fatal(err)
+	}
+	db = openPostgreSQL(t, "search_path", newSchema(t, db)+","+used)
+	sessions := newSessions(t, db, sqlstore.PostgreSQL)
+	if _, err := sessions.Session(t.Context(), "s"); err != nil {
+		t.Error(err)
+	}
+}
+
+// The schema of a migration tool is that of CreateTables, and can run twice.
+func TestSqlstep_Schema(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		o := &sqlstep.Options{Prefix: "kyc_"}
+		sessions := newSessionStore(t, db, d, o)
+		for range 2 {
+			schema, err := sqlstep.Schema(d, o)
+			runScript(t, db, schema, err)
+			checkError(t, "Check", sessions.Check(t.Context()), "")
+		}
+		create(t, sessions, "s", "identity")
+		if got := count(t, db, "kyc_version"); got != 1 {
+			t.Errorf("%d versions, want 1", got)
+		}
+	})
+}
+
+// Tables from before they had a version work after Upgrade, and keep their sessions.
+func TestSqlstep_UpgradeFromVersion0(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		sessions := newSessions(t, db, d)
+		create(t, sessions, "s", "identity")
+		mustExec(t, db, "DROP TABLE step_version")
+		const wayOut = "run the statements of Upgrade from version 0"
+		checkError(t, "Check", sessions.Check(t.Context()), wayOut)
+		checkError(t, "CreateTables", sessions.CreateTables(t.Context()), wayOut)
+
+		statements, err := sqlstep.Upgrade(d, nil, 0)
+		runScript(t, db, statements, err)
+		checkError(t, "Check after Upgrade", sessions.Check(t.Context()), "")
+		checkError(t, "CreateTables after Upgrade", sessions.CreateTables(t.Context()), "")
+		if _, err := sessions.Session(t.Context(), "s"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Check reports what is wrong with the tables, with the way out.
+func TestSqlstep_Check(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, statement, want string }{
+		{"complete tables", "", ""},
+		{"a newer version", "UPDATE step_version SET version = 2", "use a release that knows it"},
+		{"an older version", "UPDATE step_version SET version = 0", "run the statements of Upgrade from version 0"},
+		{"no version", "DELETE FROM step_version", "insert its row again, id 1 and version 1"},
+		{"a missing table", "DROP TABLE step_steps", "cannot read step_steps: if they do not exist, run the statements of Schema"},
+		{"a missing last table", "DROP TABLE step_submissions", "cannot read step_submissions"},
+		{"a missing column", "ALTER TABLE step_steps DROP COLUMN needs_review", "table step_steps lacks the columns needs_review: add them as Schema has them"},
+		{"an additional column", "ALTER TABLE step_steps ADD COLUMN note text", ""},
+	}
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		checkError(t, "no tables", newSessionStore(t, db, d, nil).Check(t.Context()), "call CreateTables")
+		for i, test := range tests {
+			o := &sqlstep.Options{Prefix: fmt.Sprintf("t%d_", i)}
+			sessions := newSessionStore(t, db, d, o)
+			if err := sessions.CreateTables(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if test.statement != "" {
+				mustExec(t, db, strings.ReplaceAll(test.statement, "step_", o.Prefix))
+			}
+			checkError(t, test.name, sessions.Check(t.Context()), strings.ReplaceAll(test.want, "step_", o.Prefix))
+		}
+		db.Close()
+		checkError(t, "no connection", newSessionStore(t, db, d, nil).Check(t.Context()), "cannot connect to the database")
+	})
+}
