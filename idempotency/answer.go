@@ -13,8 +13,8 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// StatusHeader is the header of every response that the work did not write. Its
-// value is the [Kind], such as "duplicate" or "in_flight".
+// StatusHeader is the header of every response that neither the work nor hmacverify
+// wrote. Its value is the [Kind], such as "duplicate" or "in_flight".
 const StatusHeader = "Idempotency-Status"
 
 // maxRetryAfter bounds Retry-After: a lease can be long, and some senders drop a
@@ -42,11 +42,11 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 			e.verifier.Refuse(w, r, o.Err)
 		}}
 	case e.o.ErrorHandler != nil:
-		err := o.AsError()
+		err := o.AsError() // a nested runner's ErrDuplicate is no duplicate here
 		return answer{status: Status(err), writer: func(w http.ResponseWriter, r *http.Request) {
 			e.o.ErrorHandler(w, r, err)
 		}}
-	case (o.Kind == KindDuplicate || o.Kind == KindDead) && statusOf(o.Err) == 0 && e.sender.Duplicate != hmacverify.Conflict:
+	case (o.Kind == KindDuplicate || o.Kind == KindDead) && o.Kind.workStatus(o.Err) == 0 && e.sender.Duplicate != hmacverify.Conflict:
 		return e.acknowledge(o)
 	case o.Kind == KindRefused:
 		return answer{status: Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +57,8 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 }
 
 // sendsResponse reports whether the response that a wrapped handler wrote is the
-// truth: that of a completed event, or an error that the handler chose to report.
+// truth: that of a completed event, or a failure that the handler chose to report. A
+// 3xx is one only if the handler returned no error beside it.
 func sendsResponse(o Outcome, r *response) bool {
 	switch o.Kind {
 	case KindCompleted:
@@ -65,7 +66,8 @@ func sendsResponse(o Outcome, r *response) bool {
 	case KindIgnored:
 		return r.status != 0 && r.status/100 == 2
 	case KindFailed, KindDead:
-		return r.statusCode() >= 400
+		_, said := errors.AsType[responseError](o.Err)
+		return said || r.statusCode() >= 400
 	}
 	return false
 }
@@ -95,7 +97,7 @@ func (e *Endpoint[T]) acknowledge(o Outcome) answer {
 func problem(err error, kind Kind, retryAfter time.Duration) answer {
 	p := kind.properties()
 	a := answer{
-		status:  cmp.Or(statusOf(err), p.status),
+		status:  cmp.Or(kind.workStatus(err), p.status),
 		kind:    kind,
 		headers: map[string]string{"Content-Type": "application/problem+json"},
 	}
@@ -133,8 +135,8 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 
 // Status returns the HTTP status for an error of this package or of hmacverify: what
 // an [Endpoint] would respond to a sender for which a duplicate is a conflict. It is
-// 200 for nil, and the status that the error carries if it carries one, see
-// [WithStatus]. An error of the work is 500.
+// 200 for nil. An error of the work is 500, or the status that it carries, see
+// [WithStatus].
 //
 // Most senders take the 409 of [ErrDuplicate] for a failure; respond 2xx to those.
 func Status(err error) int {
@@ -145,7 +147,17 @@ func Status(err error) int {
 	if p.err == nil && isVerification(err) {
 		return hmacverify.Status(err)
 	}
-	return cmp.Or(statusOf(err), p.status)
+	return cmp.Or(p.kind.workStatus(err), p.status)
+}
+
+// workStatus returns the status that the work's error carries, 0 if it carries none.
+// It counts only where the work has failed: if the lease was lost, say, another owner
+// may be at work, and a 404 of this one could stop the sender.
+func (k Kind) workStatus(err error) int {
+	if k != KindFailed && k != KindDead {
+		return 0
+	}
+	return statusOf(err)
 }
 
 // WriteError writes the response to an error, which must not be nil: [Status], and a

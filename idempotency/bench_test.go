@@ -1,18 +1,20 @@
 package idempotency_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
 // A sink is a response writer that costs nothing, so that what is measured is
-// the middleware.
+// the endpoint.
 type sink struct {
 	header http.Header
 	status int
@@ -27,23 +29,34 @@ func (s *sink) reset() {
 	s.status = 0
 }
 
-// benchRequests returns n requests as hmacverify passes them on.
-func benchRequests(b *testing.B, n int) []*http.Request {
+// benchIDs returns n event IDs that look like those of a sender of UUIDs.
+func benchIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i)
+	}
+	return ids
+}
+
+// benchRequests returns n signed requests, one for each ID.
+func benchRequests(b *testing.B, s signed, n int) []*http.Request {
 	b.Helper()
-	body := []byte(`{"eventId":"evt_1","sessionId":"sess_1","status":"verified","details":{"score":0.98}}`)
 	requests := make([]*http.Request, n)
-	for i := range requests {
-		ctx := hmacverify.NewContext(b.Context(), &hmacverify.Delivery{
-			Scheme:   "ai-verification",
-			ID:       fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i),
-			IDSigned: true,
-			Body:     body,
-		})
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		requests[i] = r
+	for i, id := range benchIDs(n) {
+		requests[i] = s.request(b, `{"eventId":"`+id+`","sessionId":"sess_1","status":"verified","details":{"score":0.98}}`)
+	}
+	return requests
+}
+
+// verified returns the requests as the verifier passes them on, so that a benchmark
+// measures the endpoint alone.
+func verified(b *testing.B, s signed, requests []*http.Request) []*http.Request {
+	b.Helper()
+	for i, r := range requests {
+		s.verifier.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			requests[i] = r
+			r.Body = nil
+		})).ServeHTTP(new(sink), r)
 	}
 	return requests
 }
@@ -52,49 +65,66 @@ func benchRequests(b *testing.B, n int) []*http.Request {
 // stays what it is.
 func newBenchStore(b *testing.B) *memstore.Store {
 	b.Helper()
-	s, err := memstore.New(&memstore.Options{Retention: time.Nanosecond, ForgetBeforeSendersDo: true})
+	s, err := memstore.New(&memstore.Options{Retention: time.Nanosecond, AllowShortRetention: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return s
 }
 
-func noop(http.ResponseWriter, *http.Request) {}
+func benchRunner(b *testing.B, s lease.Store) *lease.Runner {
+	b.Helper()
+	runner, err := lease.New(s, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return runner
+}
 
-func BenchmarkDelivery(b *testing.B) {
-	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: newBenchStore(b)}}
-	h := once.Handler(http.HandlerFunc(noop))
-	requests := benchRequests(b, 1<<16)
-	w := &sink{header: make(http.Header)}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		w.reset()
-		h.ServeHTTP(w, requests[i%len(requests)])
-		if w.status != http.StatusOK {
-			b.Fatalf("got %d, want 200", w.status)
-		}
-		i++
+func benchScheme(d hmacverify.Response) hmacverify.Scheme {
+	s := preset.XSignature256()
+	s.Sender.Duplicate = d
+	return s
+}
+
+func BenchmarkEndpoint_Delivery(b *testing.B) {
+	s := newSigned(b, benchScheme(hmacverify.Acknowledge))
+	e := newVerified(b, "mine", s, benchRunner(b, newBenchStore(b)))
+	for name, h := range map[string]http.Handler{
+		"Handle": e.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error { return nil }),
+		"Wrap":   e.Wrap(noop),
+	} {
+		b.Run(name, func(b *testing.B) {
+			requests := verified(b, s, benchRequests(b, s, 1<<16))
+			w := &sink{header: make(http.Header)}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				w.reset()
+				h.ServeHTTP(w, requests[i%len(requests)])
+				if w.status != http.StatusOK {
+					b.Fatalf("got %d, want 200", w.status)
+				}
+				i++
+			}
+		})
 	}
 }
 
-func BenchmarkDuplicate(b *testing.B) {
+func BenchmarkEndpoint_Duplicate(b *testing.B) {
 	for _, bb := range []struct {
 		name   string
-		policy idempotency.Policy
+		sender hmacverify.Response
 		want   int
 	}{
-		{"Conflict", idempotency.Conflict, http.StatusConflict},
-		{"Acknowledge", idempotency.Acknowledge, http.StatusOK},
-		{"Replay", idempotency.Replay, http.StatusOK},
+		{"Conflict", hmacverify.Conflict, http.StatusConflict},
+		{"Acknowledge", hmacverify.Acknowledge, http.StatusOK},
+		{"Replay", hmacverify.Replay, http.StatusOK},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			once := &idempotency.Middleware{
-				Runner:    &idempotency.Leased{Store: new(memstore.Store)},
-				Duplicate: bb.policy,
-			}
-			h := once.Handler(http.HandlerFunc(noop))
-			requests := benchRequests(b, 1<<12)
+			s := newSigned(b, benchScheme(bb.sender))
+			h := newVerified(b, "mine", s, benchRunner(b, new(memstore.Store))).Wrap(noop)
+			requests := verified(b, s, benchRequests(b, s, 1<<12))
 			w := &sink{header: make(http.Header)}
 			for _, r := range requests {
 				w.reset()

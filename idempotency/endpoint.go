@@ -58,8 +58,9 @@ const maxNameBytes = 64
 //
 // What a duplicate gets is the sender's [hmacverify.Sender].Duplicate: an empty 2xx
 // for nearly all of them. After every response but a 2xx the sender can deliver the
-// event again. Responses that the handler did not write are RFC 9457 problem
-// documents with the kind as their "code"; [StatusHeader] names it too.
+// event again. Other responses that the handler did not write are RFC 9457 problem
+// documents with the kind as their "code"; [StatusHeader] names it too. Those to
+// refused requests are hmacverify's.
 //
 // # Time
 //
@@ -125,8 +126,8 @@ type Options struct {
 	// endpoints behind another authentication. It needs ID, and no Verifier.
 	AllowUnverified bool
 
-	// Sender describes the sender of unverified requests. Default: that of the
-	// verifier's scheme.
+	// Sender describes the sender of unverified requests; that of verified ones
+	// is in the verifier's scheme. Default: nothing is known of it.
 	Sender hmacverify.Sender
 
 	// MaxBody is the largest body of an unverified request, in bytes. Default
@@ -203,6 +204,8 @@ func (e *Endpoint[T]) checkIdentity() error {
 	switch {
 	case e.o.AllowUnverified:
 		return errors.New("Options.AllowUnverified with a verifier: use one of them")
+	case !reflect.ValueOf(e.o.Sender).IsZero():
+		return errors.New("Options.Sender with a verifier: change the Sender of its scheme instead")
 	case s.Name == "":
 		return errors.New("the verifier is the zero Verifier, which refuses everything: create it with hmacverify.New")
 	case e.o.ID == nil && s.Identity == hmacverify.NoIdentity && s.Extract == nil:
@@ -240,8 +243,7 @@ func (e *Endpoint[T]) keyOf(r *http.Request, d *hmacverify.Delivery) (Key, error
 	case err != nil:
 		return Key{}, fmt.Errorf("%w: Options.ID: %w", ErrUnavailable, err)
 	}
-	key := Key{Scope: scopeOf(e.name, d), ID: id}
-	return key, key.Validate()
+	return newKey(scopeOf(e.name, d), id)
 }
 
 // Handle returns a handler that calls f once for each event.

@@ -5,246 +5,250 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
-// post delivers body to h and returns the status of the answer and what names it.
-func post(h http.Handler, id, body string) string {
-	r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body))
-	r.Header.Set("Event-Id", id)
+// newPayments returns an endpoint as a program has it: for a sender, over a store.
+func newPayments() (*idempotency.Endpoint[lease.Claim], error) {
+	verifier, err := hmacverify.New(preset.Stripe(), nil, "whsec_test")
+	if err != nil {
+		return nil, err
+	}
+	// Over a sqlstore.Store the functions get a *sql.Tx in place of the claim.
+	runner, err := lease.New(new(memstore.Store), &lease.Options{Observe: func(context.Context, idempotency.Event) {}})
+	if err != nil {
+		return nil, err
+	}
+	return idempotency.NewEndpoint("payments", verifier, runner, nil)
+}
+
+// send delivers body to h as the sender does, and prints the response's status and
+// what names it.
+func send(h http.Handler, body string) {
+	signer, err := hmacverify.NewSigner(preset.Stripe(), nil, "whsec_test")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := signer.NewRequest(context.Background(), "/webhooks", nil, []byte(body))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return strings.TrimSpace(fmt.Sprint(w.Code, " ", w.Header().Get(idempotency.StatusHeader)))
+	fmt.Println(strings.TrimSpace(fmt.Sprint(w.Code, " ", w.Header().Get(idempotency.StatusHeader))))
 }
 
-// byHeader names an event by a header. Use idempotency.DeliveryKey where senders
-// sign.
-func byHeader(r *http.Request) (idempotency.Key, error) {
-	return idempotency.Key{Scope: "example", ID: r.Header.Get("Event-Id")}, nil
-}
-
-// A signed delivery on its whole way: verified, run once, answered.
+// A signed delivery on its whole way: verified, processed once, acknowledged.
 func Example() {
-	verifier, err := hmacverify.New(preset.XSignature256(), nil, "secret")
+	verifier, err := hmacverify.New(preset.Stripe(), nil, "whsec_test")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: new(memstore.Store)}}
-	handler := verifier.Handler(once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		fmt.Printf("handling %s\n", body)
-		fmt.Fprint(w, "thank you")
-	})))
-
-	signer, err := hmacverify.NewSigner(preset.XSignature256(), nil, "secret")
+	runner, err := lease.New(new(memstore.Store), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for range 2 {
-		body := `{"eventId":"evt_1"}`
-		r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body))
-		if err := signer.Sign(r.Header, []byte(body)); err != nil {
-			fmt.Println(err)
-			return
-		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Body)
+	endpoint, err := idempotency.NewEndpoint("payments", verifier, runner, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	// Output:
-	// handling {"eventId":"evt_1"}
-	// 200 thank you
-	// 409 {"type":"about:blank","title":"Conflict","status":409,"code":"duplicate"}
-}
-
-// Only a 2xx finishes an event. Most senders take a 409 for a failure, so this
-// one acknowledges duplicates.
-func ExampleMiddleware() {
-	once := &idempotency.Middleware{
-		Runner:    &idempotency.Leased{Store: new(memstore.Store)},
-		Key:       byHeader,
-		Duplicate: idempotency.Acknowledge,
-	}
-	failing := true
-	h := once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if failing {
-			http.Error(w, "not now", http.StatusBadGateway)
-		}
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks", endpoint.Handle(func(ctx context.Context, _ lease.Claim, d *hmacverify.Delivery) error {
+		fmt.Println("processing", d.ID)
+		return nil
 	}))
-	fmt.Println(post(h, "evt_1", ""))
-	failing = false
-	fmt.Println(post(h, "evt_1", ""))
-	fmt.Println(post(h, "evt_1", ""))
+	send(mux, `{"id":"evt_1"}`)
+	send(mux, `{"id":"evt_1"}`)
 	// Output:
-	// 502
+	// processing evt_1
 	// 200
 	// 200 duplicate
 }
 
-func ExampleMiddleware_replay() {
-	once := &idempotency.Middleware{
-		Runner:       &idempotency.Leased{Store: new(memstore.Store)},
-		Key:          byHeader,
-		Duplicate:    idempotency.Replay,
-		CheckContent: true,
-	}
-	h := once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusCreated)
-	}))
-	fmt.Println(post(h, "evt_1", "this"))
-	fmt.Println(post(h, "evt_1", "this"))
-	fmt.Println(post(h, "evt_1", "that"))
-	// Output:
-	// 201
-	// 201 duplicate
-	// 422 mismatch
-}
-
-// A consumer of a queue needs no HTTP.
-func ExampleLeased() {
-	payments := &idempotency.Leased{Store: new(memstore.Store), Lease: time.Minute, MaxAttempts: 5}
-	key := idempotency.Key{Scope: "payments", ID: "evt_1"}
-	for range 2 {
-		_, err := payments.Run(context.Background(), key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
-			fmt.Println("paying")
-			return nil, nil
-		})
-		fmt.Println(err)
-	}
-	// Output:
-	// paying
-	// <nil>
-	// idempotency: event already done
-}
-
-// A fencing token lets a system that keeps the highest one refuse a late owner.
-func ExampleAttemptFrom() {
-	ledger := &idempotency.Leased{Store: new(memstore.Store)}
-	key := idempotency.Key{Scope: "ledger", ID: "evt_1"}
-	for range 2 {
-		ledger.Run(context.Background(), key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
-			attempt, _ := idempotency.AttemptFrom(ctx)
-			fmt.Println("attempt", attempt.Number, "token", attempt.Token)
-			return nil, errors.New("no connection")
-		})
-	}
-	// Output:
-	// attempt 1 token 1
-	// attempt 2 token 2
-}
-
-// The store keeps the reason, and the client is told 500 though the handler has
-// answered 200.
-func ExampleFail() {
-	once := &idempotency.Middleware{
-		Runner:  &idempotency.Leased{Store: new(memstore.Store)},
-		Key:     byHeader,
-		OnError: func(_ *http.Request, err error) { fmt.Println("failed:", err) },
-	}
-	h := once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		idempotency.Fail(r, errors.New("the warehouse does not answer"))
-	}))
-	fmt.Println(post(h, "evt_1", ""))
-	// Output:
-	// failed: the warehouse does not answer
-	// 500 failed
-}
-
-// No redelivery can mend this event, so the sender is told to stop.
-func ExamplePermanent() {
-	once := &idempotency.Middleware{
-		Runner: &idempotency.Leased{Store: new(memstore.Store)},
-		Key:    byHeader,
-		Dead:   idempotency.Acknowledge,
-	}
-	h := once.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		idempotency.Fail(r, idempotency.Permanent(errors.New("no such currency")))
-		w.WriteHeader(http.StatusAccepted)
-	}))
-	fmt.Println(post(h, "evt_1", ""))
-	fmt.Println(post(h, "evt_1", ""))
-	// Output:
-	// 202
-	// 200 dead
-}
-
-// The other system applies what comes under one key once, so an attempt that
-// died after the call can be repeated.
-func ExampleKey_Downstream() {
-	key := idempotency.Key{Scope: "payments", ID: "evt_1"}
-	r, err := http.NewRequest(http.MethodPost, "https://bank.example/transfers", nil)
+// An error rolls back, and the sender retries until there is none.
+func ExampleEndpoint_Handle() {
+	endpoint, err := newPayments()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	r.Header.Set("Idempotency-Key", key.Downstream())
-	fmt.Println(r.Header.Get("Idempotency-Key"))
+	down := true
+	h := endpoint.Handle(func(ctx context.Context, claim lease.Claim, d *hmacverify.Delivery) error {
+		if down {
+			return fmt.Errorf("attempt %d: the bank does not answer", claim.Attempt)
+		}
+		return nil
+	})
+	send(h, `{"id":"evt_1"}`)
+	down = false
+	send(h, `{"id":"evt_1"}`)
+	send(h, `{"id":"evt_1"}`)
 	// Output:
-	// 336d9eb9f1b71c6cd05216085d9c24682dff7b1302daeba2d4106ef48b10dd90
+	// 500 failed
+	// 200
+	// 200 duplicate
 }
 
-func ExampleKey_Validate() {
-	fmt.Println(idempotency.Key{Scope: "payments", ID: "evt_1"}.Validate())
-	fmt.Println(idempotency.Key{Scope: "payments"}.Validate())
+// An existing handler, whose 2xx completes the event. Its response is held back until
+// the record is durable.
+func ExampleEndpoint_Wrap() {
+	endpoint, err := newPayments()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	existing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || !strings.Contains(string(body), "amount") {
+			http.Error(w, "no amount", http.StatusUnprocessableEntity)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	h := endpoint.Wrap(existing)
+	send(h, `{"id":"evt_1","amount":10}`)
+	send(h, `{"id":"evt_1","amount":10}`)
+	send(h, `{"id":"evt_2"}`)
+	// Output:
+	// 202
+	// 200 duplicate
+	// 422
+}
+
+// A handler that writes its own responses and returns why it failed: the observer
+// gets the error, and the store keeps its text.
+func ExampleEndpoint_WrapFunc() {
+	endpoint, err := newPayments()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := endpoint.WrapFunc(func(w http.ResponseWriter, r *http.Request, claim lease.Claim) error {
+		if claim.Attempt == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+			return errors.New("the warehouse does not answer")
+		}
+		w.WriteHeader(http.StatusCreated)
+		return nil
+	})
+	send(h, `{"id":"evt_1"}`)
+	send(h, `{"id":"evt_1"}`)
+	// Output:
+	// 502
+	// 201
+}
+
+// Each mistake in the wiring is refused with the way out.
+func ExampleNewEndpoint() {
+	runner, err := lease.New(new(memstore.Store), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = idempotency.NewEndpoint("payments", nil, runner, &idempotency.Options{AllowUnverified: true})
+	fmt.Println(err)
+	_, err = idempotency.NewEndpoint("payments", new(hmacverify.Verifier), runner, nil)
+	fmt.Println(err)
+	// Output:
+	// idempotency: endpoint "payments": Options.AllowUnverified needs Options.ID, which returns a request's event ID
+	// idempotency: endpoint "payments": the verifier is the zero Verifier, which refuses everything: create it with hmacverify.New
+}
+
+// A sender that signs no ID of its events: the endpoint finds one in the signed body.
+func ExampleOptions_identity() {
+	anonymous := preset.XSignature256()
+	anonymous.ID, anonymous.Identity = hmacverify.Field{}, hmacverify.NoIdentity
+	verifier, err := hmacverify.New(anonymous, nil, "secret")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	runner, err := lease.New(new(memstore.Store), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = idempotency.NewEndpoint("orders", verifier, runner, &idempotency.Options{
+		ID: func(_ *http.Request, d *hmacverify.Delivery) (string, error) {
+			id, _, ok := strings.Cut(string(d.Body), ",")
+			if !ok {
+				return "", fmt.Errorf("%w: no comma in the body", idempotency.ErrInvalidKey)
+			}
+			return id, nil
+		},
+	})
+	fmt.Println(err)
 	// Output:
 	// <nil>
-	// idempotency: invalid key: empty ID
 }
 
-// One endpoint for many tenants can narrow the scope further.
-func ExampleDeliveryKey() {
-	perRegion := func(r *http.Request) (idempotency.Key, error) {
-		key, err := idempotency.DeliveryKey(r)
-		key.Scope += "/eu"
-		return key, err
+func ExampleByType() {
+	endpoint, err := newPayments()
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	r := httptest.NewRequest(http.MethodPost, "/webhooks", nil)
-	r = r.WithContext(hmacverify.NewContext(r.Context(), &hmacverify.Delivery{
-		Scheme: "stripe", Tenant: "acme", ID: "evt_1", IDSigned: true,
-	}))
-	fmt.Println(perRegion(r))
-	// Output:
-	// "stripe/acme/eu"/"evt_1" <nil>
-}
-
-// Metrics and logs are made from an Observer. This one writes to a slog.Logger.
-func ExampleObserver() {
-	logTo := func(logger *slog.Logger) idempotency.Observer {
-		return func(ctx context.Context, e idempotency.Event) {
-			level := slog.LevelInfo
-			if e.Err != nil {
-				level = slog.LevelWarn
-			}
-			logger.Log(ctx, level, "idempotency: "+string(e.Kind), "scope", e.Key.Scope, "id", e.Key.ID,
-				"attempt", e.Attempt, "duration", e.Duration, "error", e.Err)
-		}
-	}
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "duration" { // they differ from run to run
-				return slog.Attr{}
-			}
-			return a
+	h := endpoint.Handle(idempotency.ByType(map[string]idempotency.Func[lease.Claim]{
+		"invoice.paid": func(_ context.Context, _ lease.Claim, d *hmacverify.Delivery) error {
+			fmt.Println("paid:", d.ID)
+			return nil
 		},
-	}))
-	runner := &idempotency.Leased{Store: new(memstore.Store), Observe: logTo(logger)}
-	key := idempotency.Key{Scope: "payments", ID: "evt_1"}
-	runner.Run(context.Background(), key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) {
-		return nil, errors.New("no connection")
-	})
+		"charge.refunded": func(_ context.Context, _ lease.Claim, d *hmacverify.Delivery) error {
+			fmt.Println("refunded:", d.ID)
+			return nil
+		},
+	}, nil)) // all other types are ignored
+	send(h, `{"id":"evt_1","type":"invoice.paid"}`)
+	send(h, `{"id":"evt_2","type":"charge.refunded"}`)
+	send(h, `{"id":"evt_3","type":"customer.created"}`)
 	// Output:
-	// level=INFO msg="idempotency: claimed" scope=payments id=evt_1 attempt=1 error=<nil>
-	// level=WARN msg="idempotency: released" scope=payments id=evt_1 attempt=1 error="no connection"
+	// paid: evt_1
+	// 200
+	// refunded: evt_2
+	// 200
+	// 200
+}
+
+// No retry can correct this event, so the sender is asked to stop.
+func ExamplePermanent() {
+	endpoint, err := newPayments()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := endpoint.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error {
+		return idempotency.Permanent(errors.New("no such currency"))
+	})
+	send(h, `{"id":"evt_1"}`)
+	send(h, `{"id":"evt_1"}`)
+	// Output:
+	// 200 dead
+	// 200 dead
+}
+
+func ExampleWithStatus() {
+	endpoint, err := newPayments()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := endpoint.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error {
+		return idempotency.WithStatus(http.StatusTooManyRequests, errors.New("the bank asks for a pause"))
+	})
+	send(h, `{"id":"evt_1"}`)
+	// Output:
+	// 429 failed
 }

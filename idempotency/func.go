@@ -21,12 +21,16 @@ import (
 type Func[T any] func(ctx context.Context, tx T, d *hmacverify.Delivery) error
 
 // ByType returns a Func that calls the one that funcs has for the event's type, and
-// fallback for all other types. A nil fallback ignores them, see [ErrIgnored].
+// fallback for all other types. A nil fallback ignores them, see [ErrIgnored]. It
+// needs verified deliveries: without one it returns an error.
 //
 // A type in a header is not signed by most senders; look at the body before you rely
 // on it.
 func ByType[T any](funcs map[string]Func[T], fallback Func[T]) Func[T] {
 	return func(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+		if d == nil {
+			return errors.New("idempotency: ByType: the endpoint accepts unverified requests, which have no type")
+		}
 		if f := funcs[d.EventType()]; f != nil {
 			return f(ctx, tx, d)
 		}

@@ -45,8 +45,17 @@ func KeyOf(endpoint string, d *hmacverify.Delivery) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("%w: %w", ErrInvalidKey, err)
 	}
-	key := Key{Scope: scopeOf(endpoint, d), ID: id}
-	return key, key.Validate()
+	return newKey(scopeOf(endpoint, d), id)
+}
+
+// newKey returns a valid key, or none: what is too long for a key is too long for a
+// log line too.
+func newKey(scope, id string) (Key, error) {
+	key := Key{Scope: scope, ID: id}
+	if err := key.Validate(); err != nil {
+		return Key{}, err
+	}
+	return key, nil
 }
 
 func scopeOf(endpoint string, d *hmacverify.Delivery) string {

@@ -34,8 +34,8 @@ type Observer func(ctx context.Context, e Event)
 // LogFailures is the default [Observer]. It logs, through the default logger of
 // log/slog, what went wrong: each delivery that was not processed, once, with the
 // endpoint, the key and the error. The level is WARN for what the client may be to
-// blame for (refused requests, responses with a 4xx), ERROR for the rest. Completed
-// events, duplicates and events in flight are not logged.
+// blame for (refused requests, and work that failed with a 4xx), ERROR for the rest.
+// Completed events, duplicates and events in flight are not logged.
 func LogFailures(ctx context.Context, e Event) {
 	p := e.Kind.properties()
 	level := p.level
@@ -52,7 +52,7 @@ func LogFailures(ctx context.Context, e Event) {
 	if e.Endpoint != "" {
 		attrs = append(attrs, slog.String("endpoint", e.Endpoint))
 	}
-	if e.Key != (Key{}) {
+	if e.Key != (Key{}) && e.Kind != KindInvalidKey { // that one can be of any length
 		attrs = append(attrs, slog.String("key", e.Key.String()))
 	}
 	if e.Attempt > 0 {

@@ -112,19 +112,27 @@ func OutcomeOf(kind Kind, err error) Outcome {
 
 // AsError returns what a function like RunTx returns: nil if the event was
 // processed, else Err. An error of the work that wraps a sentinel of this package,
-// because the work used another runner, is not taken for this runner's: its text
-// stays, the sentinel is hidden from [errors.Is].
+// because the work used another runner, is not taken for this runner's: the sentinel
+// is hidden from [errors.Is], and all else stays.
 func (o Outcome) AsError() error {
-	if o.Kind != KindFailed {
-		return o.Err
-	}
-	for i := range kinds {
-		if sentinel := kinds[i].err; sentinel != nil && errors.Is(o.Err, sentinel) {
-			return errors.New(o.Err.Error())
-		}
+	if o.Kind == KindFailed && kindOf(o.Err).err != nil {
+		return &opaqueError{o.Err}
 	}
 	return o.Err
 }
+
+// An opaqueError is err without the sentinels of this package.
+type opaqueError struct{ err error }
+
+func (e *opaqueError) Error() string { return e.err.Error() }
+
+// Is is for [errors.Is], which would find the sentinels through Unwrap.
+func (e *opaqueError) Is(target error) bool {
+	return kindOf(target).err == nil && errors.Is(e.err, target)
+}
+
+// As is for [errors.As].
+func (e *opaqueError) As(target any) bool { return errors.As(e.err, target) }
 
 // properties are what follows from a kind.
 type properties struct {

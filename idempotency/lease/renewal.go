@@ -33,7 +33,7 @@ func startRenewal(ctx context.Context, l *heldLease, lose context.CancelCauseFun
 	r := &renewal{lease: l, lose: lose}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.ended.Add(1)
-	r.timer = time.AfterFunc(l.runner.o.Lease/3, r.run)
+	r.timer = time.AfterFunc(time.Until(l.leased.Add(l.runner.o.Lease/3)), r.run)
 	return r
 }
 
@@ -83,7 +83,7 @@ func (r *renewal) untilLost() error {
 	length := r.lease.runner.o.Lease
 	// The lease is measured from before the store was called, so that it never
 	// counts as ours when it has expired for the store.
-	expires := r.lease.start.Add(length)
+	expires := r.lease.leased.Add(length)
 	for {
 		sent := time.Now()
 		err := r.once(expires)

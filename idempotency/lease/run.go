@@ -25,6 +25,7 @@ type heldLease struct {
 	claim  Claim
 	stolen bool
 	start  time.Time // before the claim was sent
+	leased time.Time // before the latest lease was asked for
 }
 
 // run does the work while the lease is renewed, and records how it ended.

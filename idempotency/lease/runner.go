@@ -108,7 +108,8 @@ func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotenc
 		return rec.Refuse(item.Fingerprint)
 	}
 	claim := Claim{Key: item.Key, Owner: terms.Owner, Token: rec.Token, Attempt: rec.Attempts}
-	if err := r.stillOurs(ctx, start, claim); err != nil {
+	leased, err := r.stillOurs(ctx, start, claim)
+	if err != nil {
 		o := idempotency.OutcomeOf(idempotency.KindLeaseLost, err)
 		if !errors.Is(err, idempotency.ErrLeaseLost) {
 			o = unavailable("renew", err)
@@ -116,7 +117,7 @@ func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotenc
 		o.Attempt = claim.Attempt
 		return o
 	}
-	held := &heldLease{runner: r, claim: claim, stolen: rec.Stolen, start: start}
+	held := &heldLease{runner: r, claim: claim, stolen: rec.Stolen, start: start, leased: leased}
 	return held.run(ctx, work)
 }
 
@@ -128,12 +129,14 @@ func (r *Runner) Observe(ctx context.Context, e idempotency.Event) { r.o.Observe
 func (r *Runner) Retention() time.Duration { return r.retention }
 
 // stillOurs renews the lease of a claim that took so long that the lease may have
-// expired before the claim was answered, and another claim won since.
-func (r *Runner) stillOurs(ctx context.Context, start time.Time, claim Claim) error {
+// expired before the claim was answered, and another claim won since. It returns
+// the time from which the lease counts.
+func (r *Runner) stillOurs(ctx context.Context, start time.Time, claim Claim) (time.Time, error) {
 	if time.Since(start) < r.o.Lease {
-		return nil
+		return start, nil
 	}
-	return r.store.Renew(ctx, claim, r.o.Lease)
+	leased := time.Now()
+	return leased, r.store.Renew(ctx, claim, r.o.Lease)
 }
 
 // unavailable is the outcome of a call of the store that failed.
