@@ -30,12 +30,11 @@ CREATE TABLE IF NOT EXISTS {table} (
 
 	createPayloads: `
 CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        VARBINARY(255) NOT NULL,
-    id           VARBINARY(255) NOT NULL,
-    source       VARBINARY(255) NOT NULL,
-    content_type VARBINARY(255) NOT NULL,
-    body         LONGBLOB       NOT NULL,
-    changed_at   BIGINT         NOT NULL, -- microseconds since 1970
+    scope      VARBINARY(255) NOT NULL,
+    id         VARBINARY(255) NOT NULL,
+    delivery   MEDIUMBLOB     NOT NULL, -- JSON in UTF-8: all of the delivery but its body
+    body       LONGBLOB       NOT NULL,
+    changed_at BIGINT         NOT NULL, -- microseconds since 1970
     PRIMARY KEY (scope, id)
 ) ENGINE = InnoDB`,
 
@@ -117,12 +116,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ? AND id = ? AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES (?, ?, ?, ?, ?, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES (?, ?, ?, ?, {now})
 ON DUPLICATE KEY UPDATE scope = VALUES(scope)`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ? AND id = ?`,
 

@@ -22,12 +22,11 @@ CREATE TABLE IF NOT EXISTS {table} (
 
 	createPayloads: `
 CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        bytea  NOT NULL,
-    id           bytea  NOT NULL,
-    source       bytea  NOT NULL,
-    content_type bytea  NOT NULL,
-    body         bytea  NOT NULL,
-    changed_at   bigint NOT NULL, -- microseconds since 1970
+    scope      bytea  NOT NULL,
+    id         bytea  NOT NULL,
+    delivery   text   NOT NULL, -- JSON: all of the delivery but its body
+    body       bytea  NOT NULL,
+    changed_at bigint NOT NULL, -- microseconds since 1970
     PRIMARY KEY (scope, id)
 )`,
 
@@ -115,12 +114,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES ($1, $2, $3, $4, $5, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES ($1, $2, $3, $4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = $1 AND id = $2`,
 

@@ -29,12 +29,11 @@ CREATE TABLE IF NOT EXISTS {table} (
 
 	createPayloads: `
 CREATE TABLE IF NOT EXISTS {table}_payloads (
-    scope        BLOB    NOT NULL,
-    id           BLOB    NOT NULL,
-    source       BLOB    NOT NULL,
-    content_type BLOB    NOT NULL,
-    body         BLOB    NOT NULL,
-    changed_at   INTEGER NOT NULL, -- microseconds since 1970
+    scope      BLOB    NOT NULL,
+    id         BLOB    NOT NULL,
+    delivery   TEXT    NOT NULL, -- JSON: all of the delivery but its body
+    body       BLOB    NOT NULL,
+    changed_at INTEGER NOT NULL, -- microseconds since 1970
     PRIMARY KEY (scope, id)
 ) STRICT, WITHOUT ROWID`,
 
@@ -111,12 +110,12 @@ SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ?1 AND id = ?2 AND state = 4`,
 
 	keepPayload: `
-INSERT INTO {table}_payloads (scope, id, source, content_type, body, changed_at)
-VALUES (?1, ?2, ?3, ?4, ?5, {now})
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES (?1, ?2, ?3, ?4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
 	findPayload: `
-SELECT source, content_type, body
+SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ?1 AND id = ?2`,
 
