@@ -11,7 +11,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestNewRefusesWhatIsWrong(t *testing.T) {
+func TestNew_Options(t *testing.T) {
 	t.Parallel()
 	db := sql.OpenDB(versionOnly(""))
 	t.Cleanup(func() { db.Close() })
@@ -55,7 +55,7 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestSchemaNamesTheTables(t *testing.T) {
+func TestSchema_TableNames(t *testing.T) {
 	t.Parallel()
 	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
 		without, err := sqlstore.Schema(d, nil)

@@ -39,7 +39,7 @@ func withoutComments(schema string) string {
 
 func newStore(t testing.TB, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	events, err := sqlstore.New(db, d, o)
+	events, err := sqlstore.New(db, d, quiet(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ var flaws = map[sqlstore.Dialect]map[string]flaw{
 		"missing columns":             {[]string{"last_error", "lasterror", "owner", "holder"}, "lacks the columns owner, last_error"},
 		"a key of the ID alone":       {[]string{"PRIMARY KEY (scope, id)", "PRIMARY KEY (id)"}, "ON CONFLICT|for another"},
 		"a missing table of payloads": {[]string{"idempotency_records_payloads", "other"}, "idempotency_records_payloads"},
-		"a missing column of those":   {[]string{"content_type", "kind"}, "idempotency_records_payloads"},
+		"a missing column of those":   {[]string{"delivery", "kind"}, "idempotency_records_payloads"},
 	},
 	sqlstore.PostgreSQL: {
 		"a column too many":     {[]string{"fingerprint", "tenant INT NOT NULL, fingerprint"}, "tenant"},
@@ -124,7 +124,7 @@ var flaws = map[sqlstore.Dialect]map[string]flaw{
 		"a narrow error":              {[]string{"last_error VARBINARY(512)", "last_error VARBINARY(511)"}, "last_error"},
 		"a narrow owner":              {[]string{"owner VARBINARY(16)", "owner VARBINARY(15)"}, "owner"},
 		"a payload that is cut":       {[]string{" body LONGBLOB", " body BLOB"}, "payloads"},
-		"a source that is cut":        {[]string{"source VARBINARY(255)", "source VARBINARY(100)"}, "payloads"},
+		"a delivery that is cut":      {[]string{"delivery MEDIUMBLOB", "delivery VARBINARY(500)"}, "payloads"},
 	},
 	sqlstore.SQLite: {
 		"a column too many":    {[]string{"fingerprint", "tenant INT NOT NULL, fingerprint"}, "tenant"},

@@ -14,7 +14,7 @@ import (
 
 // At REPEATABLE READ a purge would lock the gaps between the keys as well, and new
 // events would wait for it. This one is held when it has all its locks.
-func TestAPurgeLocksNoGaps(t *testing.T) {
+func TestPurge_GapLocks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d != sqlstore.MySQL {
