@@ -219,6 +219,20 @@ func TestRunTx_EndlessConflicts(t *testing.T) {
 	}
 }
 
+// Work that used another event's runner may return what that said, beside a conflict.
+func TestRunTx_ConflictWithSentinel(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: time.Millisecond})
+	err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+		return errors.Join(idempotency.ErrDuplicate, stateError("40001"))
+	})
+	if !errors.Is(err, idempotency.ErrUnavailable) || errors.Is(err, idempotency.ErrDuplicate) {
+		t.Errorf("got %v, want ErrUnavailable and not ErrDuplicate", err)
+	}
+	checkCounts(t, db, 0, 0)
+}
+
 // codeError is an error of the application with a field that drivers have, too.
 type codeError struct{ Code, Number int }
 

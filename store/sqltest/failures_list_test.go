@@ -299,3 +299,19 @@ func TestObserve_Refusals(t *testing.T) {
 		}
 	})
 }
+
+func TestObserve_Leases(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var got []idempotency.Kind
+		events := newEvents(t, db, d, &sqlstore.Options{
+			Observe: func(_ context.Context, e idempotency.Event) { got = append(got, e.Kind) },
+		})
+		if err := newLeases(t, events, nil).Do(t.Context(), key, leasedNothing); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]idempotency.Kind{"claimed", "completed"}, got); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -30,6 +30,25 @@ func TestRunTx_CommitsWithWork(t *testing.T) {
 	})
 }
 
+func TestTx_Context(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			if got, ok := sqlstore.Tx(ctx); !ok || got != tx {
+				t.Errorf("got %p, %v, want the transaction of the work, %p", got, ok, tx)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if got, ok := sqlstore.Tx(t.Context()); ok || got != nil {
+			t.Errorf("outside of the work: got %p, %v", got, ok)
+		}
+	})
+}
+
 func TestRunTx_WorkFails(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -232,7 +251,7 @@ func TestStore_KeysByteForByte(t *testing.T) {
 	})
 }
 
-// Work that uses another event's runner may return that one's verdict. It is the
+// Work that uses another event's runner may return that one's sentinel. It is the
 // work's error, and says nothing of its own event.
 func TestRunTx_WorkReturnsSentinel(t *testing.T) {
 	t.Parallel()
@@ -245,5 +264,12 @@ func TestRunTx_WorkReturnsSentinel(t *testing.T) {
 			t.Errorf("got %v, want an error that is not ErrDuplicate", err)
 		}
 		checkCounts(t, db, 0, 0)
+		err = events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+			return idempotency.Permanent(fmt.Errorf("another event: %w", idempotency.ErrDuplicate))
+		})
+		if !errors.Is(err, idempotency.ErrDead) || errors.Is(err, idempotency.ErrDuplicate) {
+			t.Errorf("got %v, want ErrDead and not ErrDuplicate", err)
+		}
+		checkCounts(t, db, 1, 0)
 	})
 }
