@@ -30,7 +30,7 @@ func whileBusy(t *testing.T, db *sql.DB, write func() error) error {
 	return write()
 }
 
-// Without a busy timeout SQLite waits for nobody, so the store has to.
+// Without a busy timeout SQLite does not wait, so the store has to.
 func TestStore_WritesWhileSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "busy_timeout", "0")

@@ -112,7 +112,7 @@ func TestClaimTx_IsolationLevels(t *testing.T) {
 }
 
 // A transaction whose snapshot is older than the event's commit must find the
-// duplicate or be told to begin again; it must not do the work (MY-6, PG-6, SQ-4).
+// duplicate or be a conflict; it must not do the work (MY-6, PG-6, SQ-4).
 func TestClaimTx_DuplicateSinceSnapshot(t *testing.T) {
 	t.Parallel()
 	eachSnapshot(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool) {

@@ -48,9 +48,9 @@ func stateOf(t *testing.T, events *sqlstore.Store, key idempotency.Key) (rec lea
 func TestCompleteTx_CommitsWithEffect(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.Kind
+		var observed []idempotency.Kind
 		events := newEvents(t, db, d, nil)
-		leases := newLeases(t, events, &lease.Options{Observe: func(_ context.Context, e idempotency.Event) { told = append(told, e.Kind) }})
+		leases := newLeases(t, events, &lease.Options{Observe: func(_ context.Context, e idempotency.Event) { observed = append(observed, e.Kind) }})
 		boom := errors.New("boom")
 		run := func(then error) error {
 			return leases.Do(t.Context(), key, func(ctx context.Context, c lease.Claim) error {
@@ -71,7 +71,7 @@ func TestCompleteTx_CommitsWithEffect(t *testing.T) {
 		}
 		checkCounts(t, db, 1, 1)
 		want := []idempotency.Kind{"claimed", "failed", "claimed", "completed", "duplicate"}
-		if diff := cmp.Diff(want, told); diff != "" {
+		if diff := cmp.Diff(want, observed); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
@@ -242,7 +242,7 @@ func TestCompleteTx_OwnerAndThievesAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 			if rec, won := stateOf(t, events, key); won || rec.State != lease.Done {
-				t.Errorf("record %v, won %v, want that somebody has completed it", rec.State, won)
+				t.Errorf("record %v, won %v, want it completed", rec.State, won)
 			}
 		}
 		checkCounts(t, db, rounds, rounds)

@@ -89,8 +89,8 @@ func TestRunTx_Deadlock(t *testing.T) {
 	})
 }
 
-// The database has rolled the transaction back and the work says that all is
-// well: it is not, and nobody may be told so.
+// The database has rolled the transaction back, and the work returns nil all the
+// same: the event must not be acknowledged.
 func TestRunTx_SwallowedDeadlock(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -163,8 +163,8 @@ func TestRetry_SiblingKeys(t *testing.T) {
 	})
 }
 
-// Attempts may be used up by crashes, which nobody records: the claim that finds
-// it says so for good.
+// Attempts may be used up by crashes, which record nothing: the claim that finds them
+// used up makes the event dead.
 func TestRunTx_AttemptsUsedUpByCrash(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -188,8 +188,8 @@ func TestRunTx_AttemptsUsedUpByCrash(t *testing.T) {
 	})
 }
 
-// A failure that is recorded late says nothing of an event that somebody else has
-// done since, or is doing.
+// A failure that is recorded late says nothing of an event that another delivery has
+// completed since, or is processing.
 func TestFailures_BesideSuccess(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

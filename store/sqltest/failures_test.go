@@ -101,13 +101,13 @@ func TestObserve_DeadAfterConcurrentFailures(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var mu sync.Mutex
-		told := make(map[string]bool)
+		observed := make(map[string]bool)
 		events := newEvents(t, db, d, &sqlstore.Options{
 			MaxAttempts: 2, Wait: 20 * time.Second,
 			Observe: func(_ context.Context, e idempotency.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				told[e.Key.ID] = told[e.Key.ID] || e.Kind == idempotency.KindDead
+				observed[e.Key.ID] = observed[e.Key.ID] || e.Kind == idempotency.KindDead
 			},
 		})
 		boom := errors.New("boom")
@@ -125,8 +125,8 @@ func TestObserve_DeadAfterConcurrentFailures(t *testing.T) {
 			t.Errorf("%d failures, want 10", len(all))
 		}
 		for _, f := range all {
-			if dead := f.State == lease.Dead; !dead || !told[f.Key.ID] {
-				t.Errorf("%v: dead %v, told so %v; want both", f.Key, dead, told[f.Key.ID])
+			if dead := f.State == lease.Dead; !dead || !observed[f.Key.ID] {
+				t.Errorf("%v: dead %v, observed %v; want both", f.Key, dead, observed[f.Key.ID])
 			}
 		}
 	})

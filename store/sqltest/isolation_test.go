@@ -95,7 +95,7 @@ func TestStore_ReadUncommitted(t *testing.T) {
 			refused(t, openMySQL(t, "transaction_isolation", "'READ-UNCOMMITTED'"), sqlstore.MySQL, 20*time.Second)
 		})
 	}
-	if sqliteDriver() == "sqlite" { // the other driver cannot be told so; a shared cache is waited for without a bound
+	if sqliteDriver() == "sqlite" { // the other driver has no such setting; a shared cache is waited for without a bound
 		t.Run("SQLite", func(t *testing.T) {
 			t.Parallel()
 			dsn := sqliteDSN(filepath.Join(t.TempDir(), "test.db"), "read_uncommitted", "1") + "&cache=shared"

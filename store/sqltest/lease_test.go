@@ -99,7 +99,7 @@ func TestClaim_LeaseStartsAfterWait(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
-			return // the claim's statement waits for nobody
+			return // the claim's statement does not wait
 		}
 		const length = 8 * time.Second
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})

@@ -83,7 +83,7 @@ func TestPurge_PayloadsWithRecords(t *testing.T) {
 	})
 }
 
-// A purge passes over a row that somebody has locked; the next one takes it.
+// A purge passes over a locked row; the next one takes it.
 func TestPurge_LockedPayload(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

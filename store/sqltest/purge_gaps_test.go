@@ -44,7 +44,7 @@ func TestPurge_GapLocks(t *testing.T) {
 	})
 }
 
-// holdDeletes has whoever deletes a record wait in a trigger until it is released.
+// holdDeletes makes every delete of a record wait in a trigger until it is released.
 func holdDeletes(t *testing.T, db *sql.DB) (release func()) {
 	t.Helper()
 	const lock = "get_lock(database(), 60)"

@@ -145,10 +145,10 @@ func ids(t *testing.T, db *sql.DB) []string {
 func TestPurge_ManyBatches(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.Event
+		var observed []idempotency.Event
 		events := newEvents(t, db, d, &sqlstore.Options{
 			Retention: 4 * day,
-			Observe:   func(_ context.Context, e idempotency.Event) { told = append(told, e) },
+			Observe:   func(_ context.Context, e idempotency.Event) { observed = append(observed, e) },
 		})
 		fill(t, db, d, "a", 25, 5*day)
 		fill(t, db, d, "b", 12, 3*day)
@@ -159,8 +159,8 @@ func TestPurge_ManyBatches(t *testing.T) {
 		if got := count(t, db, sqlstore.DefaultTable); got != 1200 {
 			t.Errorf("%d records are left, want 1200", got)
 		}
-		if len(told) != 1 || told[0].Kind != idempotency.KindPurged || told[0].Count != 3700 {
-			t.Errorf("observed %+v, want that 3700 were purged", told)
+		if len(observed) != 1 || observed[0].Kind != idempotency.KindPurged || observed[0].Count != 3700 {
+			t.Errorf("observed %+v, want that 3700 were purged", observed)
 		}
 	})
 }
@@ -210,7 +210,7 @@ func TestPurge_Concurrent(t *testing.T) {
 	})
 }
 
-// A purge passes over a row that somebody has locked; the next one takes it.
+// A purge passes over a locked row; the next one takes it.
 func TestPurge_LockedRow(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

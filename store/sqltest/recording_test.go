@@ -76,39 +76,39 @@ func TestFailures_ContextEnded(t *testing.T) {
 	})
 }
 
-// Nobody may be told that an event is dead before it is. Of other failures the
-// observer is told that they could not be recorded.
+// An event must not be reported dead before its record is. That another failure could
+// not be recorded is observed.
 func TestObserve_FailureNotRecorded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.Kind
+		var observed []idempotency.Kind
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond, RecordFailures: true,
-			Observe: func(_ context.Context, e idempotency.Event) { told = append(told, e.Kind) }})
+			Observe: func(_ context.Context, e idempotency.Event) { observed = append(observed, e.Kind) }})
 		boom := errors.New("boom")
 		for _, test := range []struct {
 			fails, want error
-			told        string
+			observed    string
 		}{
 			{boom, boom, "[claimed store_error failed]"},
 			{idempotency.Permanent(boom), idempotency.ErrUnavailable, "[claimed unavailable]"},
 		} {
-			told = nil
+			observed = nil
 			err := failsThen(t, db, events, key, test.fails, func(_ *sql.Conn, answered <-chan struct{}) {
 				select {
 				case <-answered:
 				case <-time.After(20 * time.Second):
 				}
 			})
-			if got := fmt.Sprint(told); !errors.Is(err, test.want) || got != test.told {
-				t.Errorf("got %v, told %s; want %v, told %s", err, got, test.want, test.told)
+			if got := fmt.Sprint(observed); !errors.Is(err, test.want) || got != test.observed {
+				t.Errorf("got %v, observed %s; want %v, observed %s", err, got, test.want, test.observed)
 			}
 		}
 		checkCounts(t, db, 0, 0)
 	})
 }
 
-// A failure that is recorded late says nothing of an event that somebody else has
-// done since, is doing, or has made dead.
+// A failure that is recorded late says nothing of an event that another delivery has
+// completed since, is processing, or has made dead.
 func TestFailures_RecordedLate(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

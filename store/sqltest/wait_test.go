@@ -17,7 +17,7 @@ import (
 )
 
 // A duplicate of work that another transaction has in flight waits for a bounded
-// time, and is then told to come again. SQLite cannot tell whose writer it is.
+// time, and is then in flight. SQLite cannot tell whose writer it is.
 func TestRunTx_InFlight(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -48,8 +48,8 @@ func TestRunTx_InFlight(t *testing.T) {
 	})
 }
 
-// The wait is for others. However short it is, an event that nobody else has is
-// done.
+// The wait is for others. However short it is, an event that no other delivery has is
+// processed.
 func TestRunTx_ShortestWait(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -284,7 +284,7 @@ func TestStore_SecondAttemptInFlight(t *testing.T) {
 }
 
 // While a sender repeats itself, its duplicates are known without a transaction:
-// they wait for nobody, not even for SQLite's one writer.
+// they do not wait, not even for SQLite's one writer.
 func TestRunTx_RepeatedDuplicate(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
