@@ -82,7 +82,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 	}
 	switch {
 	case conflict(r.store.dialect, o.Err):
-		return unavailable("conflicts", o.Err)
+		return unavailable("conflicts", o.AsError())
 	case o.Kind == idempotency.KindFailed:
 		return r.fail(ctx, o.Err)
 	}

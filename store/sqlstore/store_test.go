@@ -1,7 +1,10 @@
 package sqlstore_test
 
 import (
+	"bytes"
 	"database/sql"
+	"errors"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -11,7 +14,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestNewRefusesWhatIsWrong(t *testing.T) {
+func TestNew_Options(t *testing.T) {
 	t.Parallel()
 	db := sql.OpenDB(versionOnly(""))
 	t.Cleanup(func() { db.Close() })
@@ -51,6 +54,54 @@ func TestNewRefusesWhatIsWrong(t *testing.T) {
 			if _, err := sqlstore.New(db, d, o); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	}
+}
+
+// An endpoint compares the retention with the sender's retries.
+func TestStore_Retention(t *testing.T) {
+	t.Parallel()
+	db := sql.OpenDB(versionOnly(""))
+	t.Cleanup(func() { db.Close() })
+	tests := map[string]struct {
+		o    *sqlstore.Options
+		want time.Duration
+	}{
+		"default":                {nil, idempotency.DefaultRetention},
+		"as set":                 {&sqlstore.Options{Retention: 100 * time.Hour}, 100 * time.Hour},
+		"short ones allowed":     {&sqlstore.Options{Retention: time.Hour, AllowShortRetention: true}, 0},
+		"of payloads, no matter": {&sqlstore.Options{PayloadRetention: time.Hour}, idempotency.DefaultRetention},
+	}
+	for name, test := range tests {
+		s, err := sqlstore.New(db, sqlstore.SQLite, test.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Retention(); got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// Without any configuration, a failure is logged. Not parallel: the logger is global.
+func TestStore_DefaultObserver(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	db := sql.OpenDB(versionOnly(""))
+	t.Cleanup(func() { db.Close() })
+	s, err := sqlstore.New(db, sqlstore.SQLite, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.RunTx(t.Context(), idempotency.Key{Scope: "test", ID: "evt_1"}, nil)
+	if !errors.Is(err, idempotency.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	for _, want := range []string{"level=ERROR", "store unavailable", "evt_1", errNothingElse.Error()} {
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+			t.Errorf("logged %q, want one line with %q", got, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -87,10 +88,13 @@ const sessions = 10_000
 func newBusiness(b *testing.B, d sqlstore.Dialect, callers int) *sql.DB {
 	b.Helper()
 	var db *sql.DB
-	if d == sqlstore.MySQL {
-		db = openMariaDB(b)
-	} else {
+	switch d {
+	case sqlstore.PostgreSQL:
 		db = openPostgreSQL(b)
+	case sqlstore.MySQL:
+		db = openMariaDB(b)
+	case sqlstore.SQLite:
+		db = openSQLite(b)
 	}
 	db.SetMaxOpenConns(callers)
 	db.SetMaxIdleConns(callers)
@@ -181,6 +185,37 @@ func BenchmarkTransactional(b *testing.B) {
 				}},
 				contender{"by-hand", byHand(db)},
 				contender{"the-old-way", theOldWay(db)},
+			)
+		})
+	}
+}
+
+// Whole deliveries, from the signed request to the response: what the endpoint adds to
+// the transaction by itself.
+func BenchmarkEndpoint(b *testing.B) {
+	for _, callers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			db := newBusiness(b, sqlstore.PostgreSQL, callers)
+			events := newStore(b, db, sqlstore.PostgreSQL, nil)
+			for _, store := range []*sqlstore.Store{events, newStore(b, db, sqlstore.PostgreSQL, &sqlstore.Options{Table: "by_hand"})} {
+				if err := store.CreateTables(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			endpoint, signer := newEndpoint(b, events)
+			var next atomic.Int64
+			h := endpoint.Handle(func(ctx context.Context, tx *sql.Tx, _ *hmacverify.Delivery) error {
+				return updateSession(ctx, tx, sqlstore.PostgreSQL, next.Add(1))
+			})
+			compare(b, callers,
+				contender{"endpoint", func(ctx context.Context, i int64) error {
+					w, err := deliver(ctx, h, signer, eventKey(i).ID)
+					if err == nil && w.Code/100 != 2 {
+						err = fmt.Errorf("status %d", w.Code)
+					}
+					return err
+				}},
+				contender{"by-hand", byHand(db)},
 			)
 		})
 	}

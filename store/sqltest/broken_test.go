@@ -29,7 +29,7 @@ func kill(t *testing.T, db *sql.DB, d sqlstore.Dialect, tx *sql.Tx) {
 
 // PG-24: what a connection that is gone leaves is nothing, whatever the work makes
 // of it, and that is no failed attempt at the event.
-func TestAConnectionLostInTheWorkLeavesNothing(t *testing.T) {
+func TestRunTx_ConnectionLostInWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -72,7 +72,7 @@ func TestAConnectionLostInTheWorkLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestAConnectionLostInAPoolIsReplaced(t *testing.T) {
+func TestRunTx_ConnectionLostInPool(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -99,7 +99,7 @@ func TestAConnectionLostInAPoolIsReplaced(t *testing.T) {
 	})
 }
 
-func TestWorkWhoseContextEndsIsRolledBack(t *testing.T) {
+func TestRunTx_ContextEndsInWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -129,7 +129,7 @@ func TestWorkWhoseContextEndsIsRolledBack(t *testing.T) {
 
 // A constraint that is checked at COMMIT: the work has succeeded, and is undone.
 // The connection must be fit for the next delivery.
-func TestAFailedCommitIsAnError(t *testing.T) {
+func TestRunTx_CommitFails(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.MySQL {
@@ -157,7 +157,7 @@ func TestAFailedCommitIsAnError(t *testing.T) {
 }
 
 // A reader keeps a writer from committing when the journal is not a WAL.
-func TestACommitThatFindsSQLiteBusyIsTriedAgain(t *testing.T) {
+func TestRunTx_CommitWhileSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "journal_mode", "DELETE", "busy_timeout", "0")
 	events := newEvents(t, db, sqlstore.SQLite, &sqlstore.Options{Wait: 10 * time.Second})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -29,8 +30,8 @@ func whileBusy(t *testing.T, db *sql.DB, write func() error) error {
 	return write()
 }
 
-// Without a busy timeout SQLite waits for nobody, so the store has to.
-func TestEveryWriteIsTriedAgainWhileSQLiteIsBusy(t *testing.T) {
+// Without a busy timeout SQLite does not wait, so the store has to.
+func TestStore_WritesWhileSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "busy_timeout", "0")
 	ctx := t.Context()
@@ -40,14 +41,15 @@ func TestEveryWriteIsTriedAgainWhileSQLiteIsBusy(t *testing.T) {
 	fails(t, events, key.ID, idempotency.Permanent(errors.New("boom")))
 	fill(t, db, sqlstore.SQLite, "old", 1, 31*day)
 	completed, released := claim(t, events, "completed", time.Hour), claim(t, events, "released", time.Hour)
-	terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour}
-	payload := idempotency.WithPayload(ctx, idempotency.Payload{Body: []byte("b")})
+	terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour}
+	withDelivery := terms
+	withDelivery.Delivery = deliveryOf("kept")
 	for _, test := range []struct {
 		name  string
 		write func() error
 	}{
 		{"Claim", func() error { _, _, err := events.Claim(ctx, keyOf("new"), terms); return err }},
-		{"Claim with a payload", func() error { _, _, err := events.Claim(payload, keyOf("kept"), terms); return err }},
+		{"Claim with a payload", func() error { _, _, err := events.Claim(ctx, keyOf("kept"), withDelivery); return err }},
 		{"Retry", func() error { return events.Retry(ctx, key) }},
 		{"Purge", func() error { _, err := events.Purge(ctx); return err }},
 		{"Check", func() error { return events.Check(ctx) }},
@@ -55,7 +57,7 @@ func TestEveryWriteIsTriedAgainWhileSQLiteIsBusy(t *testing.T) {
 		{"RunTx", func() error { return events.RunTx(ctx, key, effect) }},
 		{"Renew", func() error { return events.Renew(ctx, completed, time.Hour) }},
 		{"Complete", func() error { return events.Complete(ctx, completed, nil) }},
-		{"Release", func() error { return events.Release(ctx, released, idempotency.Failure{}) }},
+		{"Release", func() error { return events.Release(ctx, released, lease.Failure{}) }},
 	} {
 		if err := whileBusy(t, db, test.write); err != nil {
 			t.Errorf("%s: %v", test.name, err)

@@ -39,7 +39,7 @@ func withoutComments(schema string) string {
 
 func newStore(t testing.TB, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	events, err := sqlstore.New(db, d, o)
+	events, err := sqlstore.New(db, d, quiet(o))
 	if err != nil {
 		t.Fatal(err)
 	}

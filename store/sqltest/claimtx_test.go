@@ -26,7 +26,7 @@ func inTx(t *testing.T, db *sql.DB, o *sql.TxOptions, f func(tx *sql.Tx) error) 
 	return tx.Commit()
 }
 
-func TestClaimTxJoinsTheCallersTransaction(t *testing.T) {
+func TestClaimTx_CallersTransaction(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -53,7 +53,7 @@ func TestClaimTxJoinsTheCallersTransaction(t *testing.T) {
 	})
 }
 
-func TestAfterADuplicateTheCallersTransactionCanBeUsedOn(t *testing.T) {
+func TestClaimTx_TransactionAfterDuplicate(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -89,7 +89,7 @@ func levels(d sqlstore.Dialect) []sql.IsolationLevel {
 	}
 }
 
-func TestClaimTxWorksAtEveryIsolationLevel(t *testing.T) {
+func TestClaimTx_IsolationLevels(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -112,8 +112,8 @@ func TestClaimTxWorksAtEveryIsolationLevel(t *testing.T) {
 }
 
 // A transaction whose snapshot is older than the event's commit must find the
-// duplicate or be told to begin again; it must not do the work (MY-6, PG-6, SQ-4).
-func TestAnOldSnapshotDoesNotHideADuplicate(t *testing.T) {
+// duplicate or be a conflict; it must not do the work (MY-6, PG-6, SQ-4).
+func TestClaimTx_DuplicateSinceSnapshot(t *testing.T) {
 	t.Parallel()
 	eachSnapshot(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool) {
 		events := newEvents(t, db, d, nil)
@@ -141,7 +141,7 @@ func TestAnOldSnapshotDoesNotHideADuplicate(t *testing.T) {
 // Two events in one transaction, of which the second waits and is given up: the
 // first must not be committed without it by mistake, so the error is one after
 // which the transaction is to be rolled back (MY-5, D16).
-func TestAfterAWaitThatWasTooLongNothingIsCommitted(t *testing.T) {
+func TestClaimTx_SecondKeyInFlight(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -170,7 +170,7 @@ func TestAfterAWaitThatWasTooLongNothingIsCommitted(t *testing.T) {
 	})
 }
 
-func TestAnInvalidKeyIsRefused(t *testing.T) {
+func TestStore_InvalidKey(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", idempotency.MaxKeyBytes+1)
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -191,7 +191,7 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 }
 
 // Not every event that ClaimTx refuses has been done.
-func TestClaimTxTellsWhyItRefuses(t *testing.T) {
+func TestClaimTx_Refusals(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -207,7 +207,7 @@ func TestClaimTxTellsWhyItRefuses(t *testing.T) {
 }
 
 // The clock goes on in a transaction, though PostgreSQL's now() stands still there.
-func TestATransactionSeesThatALeaseHasEndedSinceItBegan(t *testing.T) {
+func TestClaimTx_LeaseExpiredSinceBegin(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {

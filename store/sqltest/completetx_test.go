@@ -8,55 +8,56 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // finish does the effect of c's attempt and completes it in one transaction.
-func finish(t *testing.T, db *sql.DB, events *sqlstore.Store, c idempotency.Claim) error {
+func finish(t *testing.T, db *sql.DB, events *sqlstore.Store, c lease.Claim) error {
 	return finishWith(t, db, events, c, nil)
 }
 
 // finishWith is finish with something to do before the commit.
-func finishWith(t *testing.T, db *sql.DB, events *sqlstore.Store, c idempotency.Claim, before func() error) error {
+func finishWith(t *testing.T, db *sql.DB, events *sqlstore.Store, c lease.Claim, before func() error) error {
 	t.Helper()
-	ctx := idempotency.WithAttempt(t.Context(), idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner})
+	ctx := t.Context()
 	return inTx(t, db, nil, func(tx *sql.Tx) error {
 		if err := effect(ctx, tx); err != nil {
 			return err
 		}
-		if err := events.CompleteTx(ctx, tx); err != nil || before == nil {
+		if err := events.CompleteTx(ctx, tx, c); err != nil || before == nil {
 			return err
 		}
 		return before()
 	})
 }
 
-func stateOf(t *testing.T, events *sqlstore.Store, key idempotency.Key) (rec idempotency.Record, won bool) {
+func stateOf(t *testing.T, events *sqlstore.Store, key idempotency.Key) (rec lease.Record, won bool) {
 	t.Helper()
-	rec, won, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+	rec, won, err := events.Claim(t.Context(), key, lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rec, won
 }
 
-func TestCompleteTxCommitsRecordAndEffectTogether(t *testing.T) {
+func TestCompleteTx_CommitsWithEffect(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.EventKind
+		var observed []idempotency.Kind
 		events := newEvents(t, db, d, nil)
-		leased := &idempotency.Leased{Store: events, Observe: func(_ context.Context, e idempotency.Event) { told = append(told, e.Kind) }}
+		leases := newLeases(t, events, &lease.Options{Observe: func(_ context.Context, e idempotency.Event) { observed = append(observed, e.Kind) }})
 		boom := errors.New("boom")
 		run := func(then error) error {
-			_, err := leased.Run(t.Context(), key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
-				return nil, inTx(t, db, nil, func(tx *sql.Tx) error {
-					return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx), then)
+			return leases.Do(t.Context(), key, func(ctx context.Context, c lease.Claim) error {
+				return inTx(t, db, nil, func(tx *sql.Tx) error {
+					return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx, c), then)
 				})
 			})
-			return err
 		}
 		if err := run(boom); !errors.Is(err, boom) {
 			t.Errorf("got %v, want the work's error", err)
@@ -69,8 +70,9 @@ func TestCompleteTxCommitsRecordAndEffectTogether(t *testing.T) {
 			t.Errorf("got %v, want ErrDuplicate", err)
 		}
 		checkCounts(t, db, 1, 1)
-		if got := told[len(told)-2]; got != idempotency.EventCompleted {
-			t.Errorf("the observer was told %v", told)
+		want := []idempotency.Kind{"claimed", "failed", "claimed", "completed", "duplicate"}
+		if diff := cmp.Diff(want, observed); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -78,27 +80,27 @@ func TestCompleteTxCommitsRecordAndEffectTogether(t *testing.T) {
 // A snapshot that is older than the last renewal: at READ COMMITTED the transaction
 // completes its lease all the same; above, the database may call that a conflict,
 // and then neither of them is committed.
-func TestARenewalSinceTheSnapshotIsNoLoss(t *testing.T) {
+func TestCompleteTx_RenewalSinceSnapshot(t *testing.T) {
 	t.Parallel()
 	eachSnapshot(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect, conflicts func(sql.IsolationLevel) bool) {
 		events := newEvents(t, db, d, nil)
 		completed := 0
 		for i, level := range levels(d) {
 			c := claim(t, events, level.String(), time.Hour)
-			ctx := idempotency.WithAttempt(t.Context(), idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner})
+			ctx := t.Context()
 			err := inTx(t, db, &sql.TxOptions{Isolation: level}, func(tx *sql.Tx) error {
 				readBoth(t, tx, d, level)
 				if err := events.Renew(ctx, c, 2*time.Hour); err != nil { // not the same row again
 					t.Fatal(err)
 				}
-				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx))
+				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx, c))
 			})
-			want := idempotency.Claimed
+			want := lease.Claimed
 			if !conflicts(level) {
-				want = idempotency.Done
+				want = lease.Done
 				completed++
 			}
-			if rec, _ := stateOf(t, events, c.Key); (err == nil) != (want == idempotency.Done) || rec.State != want {
+			if rec, _ := stateOf(t, events, c.Key); (err == nil) != (want == lease.Done) || rec.State != want {
 				t.Errorf("%v: error %v, and the record is %v, want it %v", level, err, rec.State, want)
 			}
 			checkCounts(t, db, i+1, completed)
@@ -108,21 +110,21 @@ func TestARenewalSinceTheSnapshotIsNoLoss(t *testing.T) {
 
 // The renewals go on until the work returns, and must not take its own completion
 // for a loss.
-func TestARenewalAfterACompletionIsNoLoss(t *testing.T) {
+func TestCompleteTx_RenewalAfterwards(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
-		leased := &idempotency.Leased{Store: events, Lease: 300 * time.Millisecond, Observe: func(_ context.Context, e idempotency.Event) {
-			if e.Kind == idempotency.EventLost {
-				t.Errorf("told that the lease is lost: %v", e.Err)
+		leases := newLeases(t, events, &lease.Options{Lease: 300 * time.Millisecond, Observe: func(_ context.Context, e idempotency.Event) {
+			if e.Kind == idempotency.KindLeaseLost || e.Kind == idempotency.KindStoreError {
+				t.Errorf("observed %s: %v", e.Kind, e.Err)
 			}
-		}}
-		_, err := leased.Run(t.Context(), key, idempotency.Fingerprint{}, func(ctx context.Context) (*idempotency.Result, error) {
+		}})
+		err := leases.Do(t.Context(), key, func(ctx context.Context, c lease.Claim) error {
 			err := inTx(t, db, nil, func(tx *sql.Tx) error {
-				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx))
+				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx, c))
 			})
 			time.Sleep(400 * time.Millisecond)
-			return nil, errors.Join(err, ctx.Err())
+			return errors.Join(err, ctx.Err())
 		})
 		if err != nil {
 			t.Error(err)
@@ -132,7 +134,7 @@ func TestARenewalAfterACompletionIsNoLoss(t *testing.T) {
 }
 
 // PG-13: the thief is first, so the late owner's transaction must be rolled back.
-func TestALateOwnerCannotCompleteAfterAThief(t *testing.T) {
+func TestCompleteTx_LateOwner(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -154,7 +156,7 @@ func TestALateOwnerCannotCompleteAfterAThief(t *testing.T) {
 }
 
 // PG-12: the late owner's completion is under way when the thief comes.
-func TestAThiefWaitsForACompletionUnderWay(t *testing.T) {
+func TestCompleteTx_ThiefDuringCommit(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
@@ -166,7 +168,7 @@ func TestAThiefWaitsForACompletionUnderWay(t *testing.T) {
 			err := finishWith(t, db, events, late, func() error {
 				g.Go(func() error {
 					rec, won := stateOf(t, events, keyOf(id))
-					if committed := then == nil; won == committed || committed && rec.State != idempotency.Done {
+					if committed := then == nil; won == committed || committed && rec.State != lease.Done {
 						t.Errorf("the owner %s: the thief has %v, won %v", id, rec.State, won)
 					}
 					return nil
@@ -185,7 +187,7 @@ func TestAThiefWaitsForACompletionUnderWay(t *testing.T) {
 	})
 }
 
-func TestTheThiefsWaitIsBounded(t *testing.T) {
+func TestCompleteTx_ThiefWaitsBounded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -199,8 +201,8 @@ func TestTheThiefsWaitIsBounded(t *testing.T) {
 			err := finishWith(t, db, events, late, func() error {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				rec, won, err := events.Claim(ctx, keyOf(id), idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: maxAttempts})
-				if won || err != nil || rec.State != idempotency.Claimed {
+				rec, won, err := events.Claim(ctx, keyOf(id), lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour, MaxAttempts: maxAttempts})
+				if won || err != nil || rec.State != lease.Claimed {
 					t.Errorf("MaxAttempts %d: record %v, won %v, error %v, want that it is claimed", maxAttempts, rec.State, won, err)
 				}
 				return nil
@@ -213,7 +215,7 @@ func TestTheThiefsWaitIsBounded(t *testing.T) {
 	})
 }
 
-func TestOfOwnerAndThiefOneCommits(t *testing.T) {
+func TestCompleteTx_OwnerAndThievesAtOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(8)
@@ -221,16 +223,16 @@ func TestOfOwnerAndThiefOneCommits(t *testing.T) {
 		const rounds = 25
 		for range rounds {
 			key := keyOf(time.Now().String())
-			claims := make(chan idempotency.Claim, 4)
+			claims := make(chan lease.Claim, 4)
 			claims <- claim(t, events, key.ID, time.Millisecond)
 			var g errgroup.Group
 			for range cap(claims) {
 				g.Go(func() error {
 					time.Sleep(rand.N(3 * time.Millisecond))
-					terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: rand.N(4*time.Millisecond) + 1}
+					terms := lease.Terms{Owner: lease.NewOwner(), Lease: rand.N(4*time.Millisecond) + 1}
 					rec, won, err := events.Claim(t.Context(), key, terms)
 					if won {
-						finishAnyway(t, db, events, idempotency.Claim{Key: key, Owner: terms.Owner, Token: rec.Token})
+						finishAnyway(t, db, events, lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token})
 					}
 					return err
 				})
@@ -239,8 +241,8 @@ func TestOfOwnerAndThiefOneCommits(t *testing.T) {
 			if err := g.Wait(); err != nil {
 				t.Error(err)
 			}
-			if rec, won := stateOf(t, events, key); won || rec.State != idempotency.Done {
-				t.Errorf("record %v, won %v, want that somebody has completed it", rec.State, won)
+			if rec, won := stateOf(t, events, key); won || rec.State != lease.Done {
+				t.Errorf("record %v, won %v, want it completed", rec.State, won)
 			}
 		}
 		checkCounts(t, db, rounds, rounds)
@@ -248,7 +250,7 @@ func TestOfOwnerAndThiefOneCommits(t *testing.T) {
 }
 
 // finishAnyway finishes c, from BEGIN if the database finds a conflict.
-func finishAnyway(t *testing.T, db *sql.DB, events *sqlstore.Store, c idempotency.Claim) {
+func finishAnyway(t *testing.T, db *sql.DB, events *sqlstore.Store, c lease.Claim) {
 	for {
 		err := finish(t, db, events, c)
 		if err == nil || errors.Is(err, idempotency.ErrLeaseLost) || t.Context().Err() != nil {
@@ -258,21 +260,34 @@ func finishAnyway(t *testing.T, db *sql.DB, events *sqlstore.Store, c idempotenc
 	}
 }
 
-func TestCompleteTxIsForLeases(t *testing.T) {
+// The record of a RunTx is done already, and has no owner that a claim could name.
+func TestCompleteTx_WithoutLease(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
 		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
-			if err := events.CompleteTx(ctx, tx); err == nil {
-				t.Error("inside of RunTx: got no error")
+			if _, ok := lease.FromContext(ctx); ok {
+				t.Error("the work of RunTx has a claim")
 			}
-			if err := events.CompleteTx(t.Context(), tx); err == nil {
-				t.Error("outside of a runner: got no error")
+			for name, c := range map[string]lease.Claim{"zero": {}, "no token": {Key: key, Owner: lease.NewOwner()}} {
+				if err := events.CompleteTx(ctx, tx, c); err == nil || errors.Is(err, idempotency.ErrLeaseLost) {
+					t.Errorf("%s claim: got %v, want an error that is not ErrLeaseLost", name, err)
+				}
+			}
+			for name, c := range map[string]lease.Claim{
+				"no owner":    {Key: key, Token: 1},
+				"other owner": {Key: key, Token: 1, Owner: lease.NewOwner()},
+				"no record":   {Key: keyOf("unknown"), Token: 1, Owner: lease.NewOwner()},
+			} {
+				if err := events.CompleteTx(ctx, tx, c); !errors.Is(err, idempotency.ErrLeaseLost) {
+					t.Errorf("%s: got %v, want ErrLeaseLost", name, err)
+				}
 			}
 			return effect(ctx, tx)
 		})
 		if err != nil {
 			t.Error(err)
 		}
+		checkCounts(t, db, 1, 1)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -68,7 +69,7 @@ func sum(t *testing.T, db *sql.DB) (n int) {
 }
 
 // PG-9, MY-4.
-func TestADeadlockOfTheWorkIsTriedAgainFromTheBeginning(t *testing.T) {
+func TestRunTx_Deadlock(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -88,9 +89,9 @@ func TestADeadlockOfTheWorkIsTriedAgainFromTheBeginning(t *testing.T) {
 	})
 }
 
-// The database has rolled the transaction back and the work says that all is
-// well: it is not, and nobody may be told so.
-func TestASwallowedDeadlockIsNotAcknowledged(t *testing.T) {
+// The database has rolled the transaction back, and the work returns nil all the
+// same: the event must not be acknowledged.
+func TestRunTx_SwallowedDeadlock(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -102,7 +103,7 @@ func TestASwallowedDeadlockIsNotAcknowledged(t *testing.T) {
 }
 
 // A second attempt finds the record of the first where its own should be.
-func TestASwallowedDeadlockOfASecondAttemptIsNotAcknowledged(t *testing.T) {
+func TestRunTx_SwallowedDeadlockOfSecondAttempt(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -138,7 +139,7 @@ func swallowed(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	}
 }
 
-func TestASerializationFailureIsTriedAgain(t *testing.T) {
+func TestRunTx_SerializationFailure(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t, "default_transaction_isolation", "serializable")
 	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: 20 * time.Second})
@@ -164,7 +165,7 @@ func TestASerializationFailureIsTriedAgain(t *testing.T) {
 }
 
 // MariaDB 11.6 and later have this switched on (error 1020).
-func TestAChangedSnapshotOfMariaDBIsTriedAgain(t *testing.T) {
+func TestRunTx_ChangedSnapshotOfMariaDB(t *testing.T) {
 	t.Parallel()
 	db := openMariaDB(t, "innodb_snapshot_isolation", "1")
 	events := newEvents(t, db, sqlstore.MySQL, &sqlstore.Options{Wait: 20 * time.Second})
@@ -193,7 +194,7 @@ type stateError string
 func (e stateError) Error() string    { return "conflict " + string(e) }
 func (e stateError) SQLState() string { return string(e) }
 
-func TestConflictsWithoutEndAreGivenUp(t *testing.T) {
+func TestRunTx_EndlessConflicts(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: 50 * time.Millisecond, RecordFailures: true})
@@ -218,12 +219,26 @@ func TestConflictsWithoutEndAreGivenUp(t *testing.T) {
 	}
 }
 
+// Work that used another event's runner may return what that said, beside a conflict.
+func TestRunTx_ConflictWithSentinel(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQL(t)
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: time.Millisecond})
+	err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+		return errors.Join(idempotency.ErrDuplicate, stateError("40001"))
+	})
+	if !errors.Is(err, idempotency.ErrUnavailable) || errors.Is(err, idempotency.ErrDuplicate) {
+		t.Errorf("got %v, want ErrUnavailable and not ErrDuplicate", err)
+	}
+	checkCounts(t, db, 0, 0)
+}
+
 // codeError is an error of the application with a field that drivers have, too.
 type codeError struct{ Code, Number int }
 
 func (codeError) Error() string { return "the application's" }
 
-func TestANumberOfTheApplicationsIsNoConflict(t *testing.T) {
+func TestRunTx_ApplicationErrorLikeConflict(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -242,7 +257,7 @@ func TestANumberOfTheApplicationsIsNoConflict(t *testing.T) {
 }
 
 // An application may wrap the driver's error in one of its own, or join others to it.
-func TestAConflictAmongOtherErrorsIsTriedAgain(t *testing.T) {
+func TestRunTx_ConflictAmongOtherErrors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -268,19 +283,18 @@ func TestAConflictAmongOtherErrorsIsTriedAgain(t *testing.T) {
 }
 
 // MY-3 in lease mode, and every other way for claims to fall over each other.
-func TestManyClaimsOfManyKeysMeetNoError(t *testing.T) {
+func TestLease_ManyClaimsOfManyKeys(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
-		leased := &idempotency.Leased{Store: events}
+		leases := newLeases(t, events, nil)
 		var worked atomic.Int64
 		errs := atOnce(96, func(i int) error {
-			_, err := leased.Run(t.Context(), keyOf([]string{"a", "b", "c"}[i%3]), idempotency.Fingerprint{},
-				func(context.Context) (*idempotency.Result, error) {
-					worked.Add(1)
-					return nil, nil
-				})
+			err := leases.Do(t.Context(), keyOf([]string{"a", "b", "c"}[i%3]), func(context.Context, lease.Claim) error {
+				worked.Add(1)
+				return nil
+			})
 			if errors.Is(err, idempotency.ErrDuplicate) || errors.Is(err, idempotency.ErrInFlight) {
 				return nil
 			}

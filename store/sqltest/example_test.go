@@ -51,6 +51,6 @@ func Example_runTx() {
 	fmt.Println(payments, "payment")
 	// Output:
 	// <nil>
-	// idempotency: event already done
+	// idempotency: event already processed
 	// 1 payment
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -29,14 +30,14 @@ func fails(t *testing.T, events *sqlstore.Store, id string, err error) {
 	}
 }
 
-func claim(t *testing.T, events *sqlstore.Store, id string, lease time.Duration) idempotency.Claim {
+func claim(t *testing.T, events *sqlstore.Store, id string, length time.Duration) lease.Claim {
 	t.Helper()
-	terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease}
+	terms := lease.Terms{Owner: lease.NewOwner(), Lease: length}
 	rec, won, err := events.Claim(t.Context(), keyOf(id), terms)
 	if !won || err != nil {
 		t.Fatalf("claim of %s: won %v, error %v", id, won, err)
 	}
-	return idempotency.Claim{Key: keyOf(id), Owner: terms.Owner, Token: rec.Token}
+	return lease.Claim{Key: keyOf(id), Owner: terms.Owner, Token: rec.Token}
 }
 
 // failures lists all failures, page by page, without their ages.
@@ -61,7 +62,7 @@ func failures(t *testing.T, events *sqlstore.Store, page int) (all []sqlstore.Fa
 	}
 }
 
-func TestFailuresListsWhatIsNotDone(t *testing.T) {
+func TestFailures_Pages(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
@@ -73,7 +74,7 @@ func TestFailuresListsWhatIsNotDone(t *testing.T) {
 		fails(t, events, "3 then done", nil)
 		claim(t, events, "4 crashed", time.Millisecond)
 		c := claim(t, events, "5 released", time.Hour)
-		if err := events.Release(t.Context(), c, idempotency.Failure{Reason: "why"}); err != nil {
+		if err := events.Release(t.Context(), c, lease.Failure{Reason: "why"}); err != nil {
 			t.Fatal(err)
 		}
 		claim(t, events, "6 at work", time.Hour)
@@ -82,11 +83,11 @@ func TestFailuresListsWhatIsNotDone(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 
 		want := []sqlstore.FailedEvent{
-			{Key: keyOf("1 thrice"), State: idempotency.Released, Attempts: 3, LastError: "third"},
-			{Key: keyOf("2 for good"), State: idempotency.Dead, Attempts: 1, LastError: "never"},
-			{Key: keyOf("4 crashed"), State: idempotency.Claimed, Attempts: 1},
-			{Key: keyOf("5 released"), State: idempotency.Released, Attempts: 1, LastError: "why"},
-			{Key: keyOf("8 long"), State: idempotency.Released, Attempts: 1, LastError: "\uFFFD\uFFFD" + strings.Repeat("€", 168)},
+			{Key: keyOf("1 thrice"), State: lease.Released, Attempts: 3, LastError: "third"},
+			{Key: keyOf("2 for good"), State: lease.Dead, Attempts: 1, LastError: "never"},
+			{Key: keyOf("4 crashed"), State: lease.Claimed, Attempts: 1},
+			{Key: keyOf("5 released"), State: lease.Released, Attempts: 1, LastError: "why"},
+			{Key: keyOf("8 long"), State: lease.Released, Attempts: 1, LastError: "\uFFFD\uFFFD" + strings.Repeat("€", 168)},
 		}
 		for _, page := range []int{1, 2, 5, 100} {
 			if diff := cmp.Diff(want, failures(t, events, page)); diff != "" {
@@ -96,7 +97,7 @@ func TestFailuresListsWhatIsNotDone(t *testing.T) {
 	})
 }
 
-func TestRetryFreesADeadEvent(t *testing.T) {
+func TestRetry_DeadEvent(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2})
@@ -121,24 +122,22 @@ func TestRetryFreesADeadEvent(t *testing.T) {
 			t.Error(err)
 		}
 		notDead("twice")
-		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Released, LastError: "boom"}}
+		want := []sqlstore.FailedEvent{{Key: key, State: lease.Released, LastError: "boom"}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
 		fails(t, events, key.ID, boom)
-		if err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
-			if a, _ := idempotency.AttemptFrom(ctx); a.Number != 2 {
-				t.Errorf("attempt %d, want 2", a.Number)
-			}
-			return effect(ctx, tx)
-		}); err != nil {
-			t.Error(err)
+		o := events.Run(t.Context(), idempotency.Item{Key: key}, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
+			return nil, effect(ctx, tx)
+		})
+		if o.Kind != idempotency.KindCompleted || o.Attempt != 2 {
+			t.Errorf("got %+v, want that attempt 2 completes the event", o)
 		}
 		notDead("done event")
 	})
 }
 
-func TestRetryFreesNoOtherEvent(t *testing.T) {
+func TestRetry_SiblingKeys(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -150,13 +149,13 @@ func TestRetryFreesNoOtherEvent(t *testing.T) {
 			if !idempotency.IsPermanent(err) {
 				t.Error(err)
 			}
-			want = append(want, sqlstore.FailedEvent{Key: key, State: idempotency.Dead, Attempts: 1, LastError: "boom"})
+			want = append(want, sqlstore.FailedEvent{Key: key, State: lease.Dead, Attempts: 1, LastError: "boom"})
 		}
 		for i, key := range siblings {
 			if err := events.Retry(t.Context(), key); err != nil {
 				t.Errorf("%v: %v", key, err)
 			}
-			want[i].State, want[i].Attempts = idempotency.Released, 0
+			want[i].State, want[i].Attempts = lease.Released, 0
 			if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 				t.Errorf("failures after %v (-want +got):\n%s", key, diff)
 			}
@@ -164,9 +163,9 @@ func TestRetryFreesNoOtherEvent(t *testing.T) {
 	})
 }
 
-// Attempts may be used up by crashes, which nobody records: the claim that finds
-// it says so for good.
-func TestAnEventThatCrashedTooOftenStaysDead(t *testing.T) {
+// Attempts may be used up by crashes, which record nothing: the claim that finds them
+// used up makes the event dead.
+func TestRunTx_AttemptsUsedUpByCrash(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 1})
@@ -175,7 +174,7 @@ func TestAnEventThatCrashedTooOftenStaysDead(t *testing.T) {
 		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("got %v, want ErrDead", err)
 		}
-		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Dead, Attempts: 1}}
+		want := []sqlstore.FailedEvent{{Key: key, State: lease.Dead, Attempts: 1}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
@@ -189,9 +188,9 @@ func TestAnEventThatCrashedTooOftenStaysDead(t *testing.T) {
 	})
 }
 
-// A failure that is recorded late says nothing of an event that somebody else has
-// done since, or is doing.
-func TestARecordedFailureNeverUndoesASuccess(t *testing.T) {
+// A failure that is recorded late says nothing of an event that another delivery has
+// completed since, or is processing.
+func TestFailures_BesideSuccess(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(8)
@@ -236,7 +235,7 @@ func TestARecordedFailureNeverUndoesASuccess(t *testing.T) {
 	})
 }
 
-func TestTheObserverIsToldHowARunEnds(t *testing.T) {
+func TestObserve_Outcomes(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var got []string
@@ -249,10 +248,11 @@ func TestTheObserverIsToldHowARunEnds(t *testing.T) {
 		fails(t, events, "b", errors.New("boom"))
 		fails(t, events, "b", idempotency.ErrDead)
 		fails(t, events, "c", idempotency.Permanent(errors.New("boom")))
+		fails(t, events, "", idempotency.ErrInvalidKey)
 		want := []string{
 			"a claimed 1", "a completed 1", "a duplicate 0",
-			"b claimed 1", "b released 1", "b claimed 2", "b dead 2", "b dead 0",
-			"c claimed 1", "c dead 1",
+			"b claimed 1", "b failed 1", "b claimed 2", "b dead 2", "b dead 0",
+			"c claimed 1", "c dead 1", " invalid_key 0",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
@@ -260,29 +260,57 @@ func TestTheObserverIsToldHowARunEnds(t *testing.T) {
 	})
 }
 
-func TestTheObserverIsToldWhyADeliveryIsRefused(t *testing.T) {
+func TestObserve_Refusals(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var got []idempotency.EventKind
-		runner := newEvents(t, db, d, &sqlstore.Options{
+		var got, outcomes []idempotency.Kind
+		events := newEvents(t, db, d, &sqlstore.Options{
 			Wait:    50 * time.Millisecond,
 			Observe: func(_ context.Context, e idempotency.Event) { got = append(got, e.Kind) },
-		}).Transactional()
+		})
 		run := func(content string, during func()) {
-			work := func(context.Context) (*idempotency.Result, error) {
+			item := idempotency.Item{Key: key, Fingerprint: idempotency.FingerprintOf([]byte(content))}
+			o := events.Run(t.Context(), item, func(context.Context, *sql.Tx) (*idempotency.Result, error) {
 				during()
 				return nil, nil
-			}
-			// The error is what the observer is told of.
-			runner.Run(t.Context(), key, idempotency.FingerprintOf([]byte(content)), work)
+			})
+			outcomes = append(outcomes, o.Kind)
 		}
 		run("a", func() { run("a", func() {}) })
 		run("b", func() {})
-		want := []idempotency.EventKind{"claimed", "in_flight", "completed", "mismatch"}
+		want := []idempotency.Kind{"in_flight", "completed", "mismatch"}
 		if d == sqlstore.SQLite {
-			want[1] = "store_error" // it cannot tell whose writer it is
+			want[0] = "unavailable" // it cannot tell whose writer it is
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, outcomes); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]idempotency.Kind{"claimed"}, got); diff != "" {
+			t.Errorf("events of Run, whose outcome its caller reports (-want +got):\n%s", diff)
+		}
+		got = nil
+		err := events.RunTx(t.Context(), keyOf("other"), func(context.Context, *sql.Tx) error {
+			// The error is what the observer sees.
+			_ = events.RunTx(t.Context(), keyOf("other"), nothing)
+			return nil
+		})
+		if diff := cmp.Diff([]idempotency.Kind{"claimed", want[0], "completed"}, got); diff != "" || err != nil {
+			t.Errorf("events of RunTx, error %v (-want +got):\n%s", err, diff)
+		}
+	})
+}
+
+func TestObserve_Leases(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var got []idempotency.Kind
+		events := newEvents(t, db, d, &sqlstore.Options{
+			Observe: func(_ context.Context, e idempotency.Event) { got = append(got, e.Kind) },
+		})
+		if err := newLeases(t, events, nil).Do(t.Context(), key, leasedNothing); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]idempotency.Kind{"claimed", "completed"}, got); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})

@@ -14,10 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestAPermanentFailureIsRecordedAsDead(t *testing.T) {
+func TestRunTx_PermanentFailure(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -37,10 +38,10 @@ func TestAPermanentFailureIsRecordedAsDead(t *testing.T) {
 }
 
 // Work that panics each time must not be delivered for ever.
-func TestPanicsAreCountedUpToMaxAttempts(t *testing.T) {
+func TestRunTx_PanicsUpToMaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var kinds []idempotency.EventKind
+		var kinds []idempotency.Kind
 		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, Observe: func(_ context.Context, e idempotency.Event) {
 			kinds = append(kinds, e.Kind)
 		}})
@@ -62,50 +63,51 @@ func TestPanicsAreCountedUpToMaxAttempts(t *testing.T) {
 		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("after two panics: got %v, want ErrDead", err)
 		}
-		if got, want := fmt.Sprint(kinds), "[claimed released claimed dead dead]"; got != want {
+		if got, want := fmt.Sprint(kinds), "[claimed failed claimed dead dead]"; got != want {
 			t.Errorf("observed %s, want %s", got, want)
 		}
 		checkCounts(t, db, 1, 0)
 	})
 }
 
-func TestAttemptsAreCountedUpToMaxAttempts(t *testing.T) {
+func TestRunTx_MaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 3})
 		boom := errors.New("boom")
-		var numbers []int
-		fail := func(ctx context.Context, tx *sql.Tx) error {
-			a, _ := idempotency.AttemptFrom(ctx)
-			numbers = append(numbers, a.Number)
-			return boom
-		}
-		for range 3 {
-			if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, boom) {
-				t.Errorf("got %v, want the work's error", err)
+		for i, want := range []struct {
+			kind         idempotency.Kind
+			attempt      int
+			failed, dead bool
+		}{
+			{idempotency.KindFailed, 1, true, false},
+			{idempotency.KindFailed, 2, true, false},
+			{idempotency.KindDead, 3, true, true},
+			{idempotency.KindDead, 0, false, true},
+		} {
+			o := events.Run(t.Context(), idempotency.Item{Key: key}, func(context.Context, *sql.Tx) (*idempotency.Result, error) {
+				return nil, boom
+			})
+			if o.Kind != want.kind || o.Attempt != want.attempt ||
+				errors.Is(o.Err, boom) != want.failed || errors.Is(o.Err, idempotency.ErrDead) != want.dead {
+				t.Errorf("delivery %d: got %+v, want %+v", i, o, want)
 			}
-		}
-		if err := events.RunTx(t.Context(), key, fail); !errors.Is(err, idempotency.ErrDead) {
-			t.Errorf("after three attempts: got %v, want ErrDead", err)
-		}
-		if got, want := fmt.Sprint(numbers), "[1 2 3]"; got != want {
-			t.Errorf("attempts %s, want %s", got, want)
 		}
 	})
 }
 
 // Of deliveries that fail at once, each may be the one that uses up the attempts.
-func TestWhoeverMakesAnEventDeadTellsIt(t *testing.T) {
+func TestObserve_DeadAfterConcurrentFailures(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var mu sync.Mutex
-		told := make(map[string]bool)
+		observed := make(map[string]bool)
 		events := newEvents(t, db, d, &sqlstore.Options{
 			MaxAttempts: 2, Wait: 20 * time.Second,
 			Observe: func(_ context.Context, e idempotency.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				told[e.Key.ID] = told[e.Key.ID] || e.Kind == idempotency.EventDead
+				observed[e.Key.ID] = observed[e.Key.ID] || e.Kind == idempotency.KindDead
 			},
 		})
 		boom := errors.New("boom")
@@ -123,8 +125,8 @@ func TestWhoeverMakesAnEventDeadTellsIt(t *testing.T) {
 			t.Errorf("%d failures, want 10", len(all))
 		}
 		for _, f := range all {
-			if dead := f.State == idempotency.Dead; !dead || !told[f.Key.ID] {
-				t.Errorf("%v: dead %v, told so %v; want both", f.Key, dead, told[f.Key.ID])
+			if dead := f.State == lease.Dead; !dead || !observed[f.Key.ID] {
+				t.Errorf("%v: dead %v, observed %v; want both", f.Key, dead, observed[f.Key.ID])
 			}
 		}
 	})
@@ -132,7 +134,7 @@ func TestWhoeverMakesAnEventDeadTellsIt(t *testing.T) {
 
 // The driver closes a connection whose statement has run out of time. That was the
 // work's time, and not a fault of the store's.
-func TestWorkThatRunsOutOfTimeIsCounted(t *testing.T) {
+func TestRunTx_StatementTimeout(t *testing.T) {
 	t.Parallel()
 	// MySQL's server sleeps on, and keeps the record locked while it does.
 	sleep := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "SELECT pg_sleep(1)", sqlstore.MySQL: "SELECT sleep(1)"}
@@ -157,7 +159,7 @@ func TestWorkThatRunsOutOfTimeIsCounted(t *testing.T) {
 	})
 }
 
-func TestAReleasedEventIsTakenOver(t *testing.T) {
+func TestRunTx_TakeoverOfReleased(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
@@ -191,21 +193,21 @@ func TestAReleasedEventIsTakenOver(t *testing.T) {
 }
 
 // The record of a process that has died counts its attempt, and so does a failure.
-func TestAFailureAfterALeaseHasEndedIsTheSecondAttempt(t *testing.T) {
+func TestFailures_AfterExpiredLease(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
 		claim(t, events, key.ID, time.Millisecond)
 		time.Sleep(5 * time.Millisecond)
 		fails(t, events, key.ID, errors.New("boom"))
-		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Released, Attempts: 2, LastError: "boom"}}
+		want := []sqlstore.FailedEvent{{Key: key, State: lease.Released, Attempts: 2, LastError: "boom"}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func TestOfManyFailuresAtOnceEachIsRecorded(t *testing.T) {
+func TestFailures_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
@@ -226,7 +228,7 @@ func TestOfManyFailuresAtOnceEachIsRecorded(t *testing.T) {
 
 // A statement of SQLite's may roll the transaction back by itself. That there is
 // nothing left to roll back then does not mean that a connection was lost.
-func TestAFailureThatHasRolledBackIsRecorded(t *testing.T) {
+func TestFailures_RolledBackBySQLite(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t)
 	events := newEvents(t, db, sqlstore.SQLite, &sqlstore.Options{RecordFailures: true})

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"testing"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -21,15 +24,53 @@ var siblings = []idempotency.Key{
 // newEvents returns a store with its table, and a table of effects beside it.
 func newEvents(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	events, err := sqlstore.New(db, d, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	events := newStore(t, db, d, o)
 	if err := events.CreateTables(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	mustExec(t, db, "CREATE TABLE effects (name text NOT NULL)")
 	return events
+}
+
+// quiet returns o with an observer that ignores everything, unless it has one: the
+// tests provoke failures, which the default would log.
+func quiet(o *sqlstore.Options) *sqlstore.Options {
+	var c sqlstore.Options
+	if o != nil {
+		c = *o
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, idempotency.Event) {}
+	}
+	return &c
+}
+
+func newLeases(t testing.TB, store lease.Store, o *lease.Options) *lease.Runner {
+	t.Helper()
+	leases, err := lease.New(store, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leases
+}
+
+// leasedNothing is work under a lease that has no effect.
+func leasedNothing(context.Context, lease.Claim) error { return nil }
+
+// deliveryOf returns a verified delivery whose body and media type end in id.
+func deliveryOf(id string) *hmacverify.Delivery {
+	return &hmacverify.Delivery{
+		Scheme: "sender",
+		Header: http.Header{"Content-Type": {"text/" + id}},
+		Body:   []byte("body " + id),
+	}
+}
+
+// runItem runs item with work that returns err.
+func runItem(t *testing.T, events *sqlstore.Store, item idempotency.Item, err error) error {
+	t.Helper()
+	o := events.Run(t.Context(), item, func(context.Context, *sql.Tx) (*idempotency.Result, error) { return nil, err })
+	return o.AsError()
 }
 
 func mustExec(t testing.TB, db *sql.DB, query string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestEveryIsolationLevelWorks(t *testing.T) {
+func TestRunTx_IsolationLevels(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
 		t.Run(level, func(t *testing.T) {
@@ -49,22 +49,18 @@ func TestEveryIsolationLevelWorks(t *testing.T) {
 
 // Connections that read what is not committed must not have an event taken for
 // done by the look at it without a transaction.
-func TestWhatIsNotCommittedIsNoDuplicate(t *testing.T) {
+func TestStore_ReadUncommitted(t *testing.T) {
 	t.Parallel()
 	refused := func(t *testing.T, db *sql.DB, d sqlstore.Dialect, patience time.Duration) {
 		o := &sqlstore.Options{Wait: 100 * time.Millisecond}
 		events, otherProcess := newEvents(t, db, d, o), newStore(t, db, d, o)
-		leased := &idempotency.Leased{Store: newStore(t, db, d, o)}
-		lease := func(ctx context.Context, key idempotency.Key) error {
-			_, err := leased.Run(ctx, key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) { return nil, nil })
-			return err
-		}
+		leases := newLeases(t, newStore(t, db, d, o), nil)
 		for _, want := range []error{nil, idempotency.ErrDuplicate} { // so that they look
 			if err := events.RunTx(t.Context(), keyOf("done"), effect); !errors.Is(err, want) {
 				t.Fatalf("got %v, want %v", err, want)
 			}
 		}
-		if err := lease(t.Context(), keyOf("done")); !errors.Is(err, idempotency.ErrDuplicate) {
+		if err := leases.Do(t.Context(), keyOf("done"), leasedNothing); !errors.Is(err, idempotency.ErrDuplicate) {
 			t.Fatal(err)
 		}
 		check := func(name string, run func(context.Context) error) {
@@ -81,7 +77,7 @@ func TestWhatIsNotCommittedIsNoDuplicate(t *testing.T) {
 		boom := errors.New("boom")
 		err := otherProcess.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
 			check("RunTx", func(ctx context.Context) error { return events.RunTx(ctx, key, effect) })
-			check("lease", func(ctx context.Context) error { return lease(ctx, key) })
+			check("lease", func(ctx context.Context) error { return leases.Do(ctx, key, leasedNothing) })
 			return boom
 		})
 		if !errors.Is(err, boom) {
@@ -99,7 +95,7 @@ func TestWhatIsNotCommittedIsNoDuplicate(t *testing.T) {
 			refused(t, openMySQL(t, "transaction_isolation", "'READ-UNCOMMITTED'"), sqlstore.MySQL, 20*time.Second)
 		})
 	}
-	if sqliteDriver() == "sqlite" { // the other driver cannot be told so; a shared cache is waited for without a bound
+	if sqliteDriver() == "sqlite" { // the other driver has no such setting; a shared cache is waited for without a bound
 		t.Run("SQLite", func(t *testing.T) {
 			t.Parallel()
 			dsn := sqliteDSN(filepath.Join(t.TempDir(), "test.db"), "read_uncommitted", "1") + "&cache=shared"

@@ -10,18 +10,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
 // database/sql sends a statement again on another connection if the driver says that
 // it was not executed, and not every driver knows.
-func TestAClaimThatIsSentAgainHasWon(t *testing.T) {
+func TestClaim_SentAgain(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
-		terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour}
+		terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour}
 		for range 2 {
 			rec, won, err := events.Claim(t.Context(), key, terms)
 			if !won || err != nil || rec.Token != 1 || rec.Attempts != 1 {
@@ -31,7 +31,7 @@ func TestAClaimThatIsSentAgainHasWon(t *testing.T) {
 	})
 }
 
-func TestTheWaitForARecordThatIsOnlyLockedIsBounded(t *testing.T) {
+func TestClaim_LockedRecord(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -45,9 +45,9 @@ func TestTheWaitForARecordThatIsOnlyLockedIsBounded(t *testing.T) {
 				lockRow(t, tx, d, sqlstore.DefaultTable, c.Key)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
-				terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: maxAttempts}
+				terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour, MaxAttempts: maxAttempts}
 				rec, won, err := events.Claim(ctx, c.Key, terms)
-				if won || err != nil || rec.State != idempotency.Claimed {
+				if won || err != nil || rec.State != lease.Claimed {
 					t.Errorf("MaxAttempts %d: got %v, won %v, error %v, want that it is claimed",
 						maxAttempts, rec.State, won, err)
 				}
@@ -62,7 +62,7 @@ func TestTheWaitForARecordThatIsOnlyLockedIsBounded(t *testing.T) {
 
 // To make an event Dead whose attempts are used up is for the record that the claim
 // has seen, and its owner may complete it meanwhile.
-func TestAClaimDoesNotBuryAnEventThatIsCompletedMeanwhile(t *testing.T) {
+func TestClaim_CompletedMeanwhile(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -71,39 +71,37 @@ func TestAClaimDoesNotBuryAnEventThatIsCompletedMeanwhile(t *testing.T) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
 		c := claim(t, events, key.ID, time.Millisecond)
 		time.Sleep(5 * time.Millisecond)
-		attempt := idempotency.Attempt{Key: c.Key, Number: 1, Token: c.Token, Owner: c.Owner}
-		ctx := idempotency.WithAttempt(t.Context(), attempt)
 		var g errgroup.Group
 		err := inTx(t, db, nil, func(tx *sql.Tx) error {
 			lockRow(t, tx, d, sqlstore.DefaultTable, key)
 			g.Go(func() error {
-				terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: 1}
+				terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour, MaxAttempts: 1}
 				rec, won, err := events.Claim(t.Context(), key, terms)
-				if won || rec.State != idempotency.Done {
+				if won || rec.State != lease.Done {
 					t.Errorf("got %v, won %v, want that it is done", rec.State, won)
 				}
 				return err
 			})
 			time.Sleep(200 * time.Millisecond) // it waits for this transaction now
-			return events.CompleteTx(ctx, tx)
+			return events.CompleteTx(t.Context(), tx, c)
 		})
 		if err := errors.Join(err, g.Wait()); err != nil {
 			t.Error(err)
 		}
-		if rec, _ := stateOf(t, events, key); rec.State != idempotency.Done {
+		if rec, _ := stateOf(t, events, key); rec.State != lease.Done {
 			t.Errorf("the record is %v, want done", rec.State)
 		}
 	})
 }
 
 // The values of an INSERT are computed before it waits.
-func TestALeaseBeginsAfterTheWaitForIt(t *testing.T) {
+func TestClaim_LeaseStartsAfterWait(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
-			return // the claim's statement waits for nobody
+			return // the claim's statement does not wait
 		}
-		const lease = 8 * time.Second
+		const length = 8 * time.Second
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
 		var g errgroup.Group
 		var ended time.Time
@@ -113,10 +111,10 @@ func TestALeaseBeginsAfterTheWaitForIt(t *testing.T) {
 				return err
 			}
 			g.Go(func() error {
-				_, _, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease})
+				_, _, err := events.Claim(t.Context(), key, lease.Terms{Owner: lease.NewOwner(), Lease: length})
 				return err
 			})
-			time.Sleep(lease / 4)
+			time.Sleep(length / 4)
 			ended = time.Now()
 			return boom
 		})
@@ -128,33 +126,33 @@ func TestALeaseBeginsAfterTheWaitForIt(t *testing.T) {
 		}
 		// An eighth of its lease is what a claim may lose by a wait.
 		rec, won := stateOf(t, events, key)
-		if least := lease*7/8 - time.Since(ended); won || rec.LeaseLeft < least {
+		if least := length*7/8 - time.Since(ended); won || rec.LeaseLeft < least {
 			t.Errorf("%v of the lease are left, won %v, want %v or more", rec.LeaseLeft, won, least)
 		}
 	})
 }
 
 // A lock_timeout of 0 would mean that PostgreSQL waits for ever.
-func TestAWaitOfNothingEnds(t *testing.T) {
+func TestClaim_ShortestWait(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: time.Nanosecond})
 	inFlight(t, events, func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		rec, won, err := events.Claim(ctx, key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
-		if won || err != nil || rec.State != idempotency.Claimed {
+		rec, won, err := events.Claim(ctx, key, lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour})
+		if won || err != nil || rec.State != lease.Claimed {
 			t.Errorf("got %v, won %v, error %v, want that it is claimed", rec.State, won, err)
 		}
 	})
 }
 
 // The contract of a Store, on every database.
-func TestTheStoreKeepsTheContract(t *testing.T) {
+func TestStore_Contract(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
-		storetest.Run(t, func(*testing.T) idempotency.Store { return events })
+		storetest.Run(t, func(*testing.T) lease.Store { return events })
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -21,19 +22,19 @@ import (
 type (
 	call struct {
 		method string
-		claim  idempotency.Claim // its Token is 0 for Claim
-		short  bool              // the lease may end at once
+		claim  lease.Claim // its Token is 0 for Claim
+		short  bool        // the lease may end at once
 	}
 	outcome struct {
 		ok  bool
-		rec idempotency.Record
+		rec lease.Record
 	}
 )
 
 // A register is what a record is in a world where calls take no time.
 type register struct {
-	state idempotency.State
-	owner idempotency.Owner
+	state lease.State
+	owner lease.Owner
 	token int64
 	short bool
 }
@@ -66,16 +67,16 @@ func (r register) step(c call, o outcome) (bool, register) {
 	if c.method == "Claim" {
 		return r.stepClaim(c, o)
 	}
-	current := r.state == idempotency.Claimed && r.owner == c.claim.Owner && r.token == c.claim.Token
+	current := r.state == lease.Claimed && r.owner == c.claim.Owner && r.token == c.claim.Token
 	if !current {
-		again := c.method != "Release" && r.state == idempotency.Done && r.owner == c.claim.Owner && r.token == c.claim.Token
+		again := c.method != "Release" && r.state == lease.Done && r.owner == c.claim.Owner && r.token == c.claim.Token
 		return o.ok == again, r
 	}
 	switch c.method {
 	case "Complete":
-		r.state = idempotency.Done
+		r.state = lease.Done
 	case "Release":
-		r.state = idempotency.Released
+		r.state = lease.Released
 	case "Renew":
 		r.short = c.short
 	}
@@ -84,16 +85,16 @@ func (r register) step(c call, o outcome) (bool, register) {
 
 func (r register) stepClaim(c call, o outcome) (bool, register) {
 	if !o.ok {
-		stands := r.state == idempotency.Done || r.state == idempotency.Claimed // a short lease may not have ended yet
+		stands := r.state == lease.Done || r.state == lease.Claimed // a short lease may not have ended yet
 		return stands && o.rec.State == r.state && o.rec.Owner == r.owner && o.rec.Token == r.token, r
 	}
-	free := r.state == 0 || r.state == idempotency.Released || r.state == idempotency.Claimed && r.short
-	return free && o.rec.Token == r.token+1, register{idempotency.Claimed, c.claim.Owner, o.rec.Token, c.short}
+	free := r.state == 0 || r.state == lease.Released || r.state == lease.Claimed && r.short
+	return free && o.rec.Token == r.token+1, register{lease.Claimed, c.claim.Owner, o.rec.Token, c.short}
 }
 
 // history records what 6 callers get from s when they claim a few keys, and end
 // or renew claims of theirs, late ones too.
-func history(t *testing.T, s idempotency.Store) []porcupine.Operation {
+func history(t *testing.T, s lease.Store) []porcupine.Operation {
 	t.Helper()
 	var (
 		mu    sync.Mutex
@@ -104,7 +105,7 @@ func history(t *testing.T, s idempotency.Store) []porcupine.Operation {
 	)
 	for client := range 6 {
 		wg.Go(func() {
-			var mine []idempotency.Claim
+			var mine []lease.Claim
 			for range 24 {
 				c := nextCall(scope, mine)
 				op := porcupine.Operation{ClientId: client, Input: c, Call: time.Since(start).Nanoseconds()}
@@ -128,32 +129,32 @@ func history(t *testing.T, s idempotency.Store) []porcupine.Operation {
 	return ops
 }
 
-func nextCall(scope string, mine []idempotency.Claim) call {
+func nextCall(scope string, mine []lease.Claim) call {
 	short := rand.N(3) > 0
 	if len(mine) == 0 || rand.N(2) == 0 {
 		key := idempotency.Key{Scope: scope, ID: fmt.Sprint(rand.N(5))}
-		return call{"Claim", idempotency.Claim{Key: key, Owner: idempotency.NewOwner()}, short}
+		return call{"Claim", lease.Claim{Key: key, Owner: lease.NewOwner()}, short}
 	}
 	method := []string{"Complete", "Release", "Release", "Release", "Renew", "Renew"}[rand.N(6)]
 	return call{method, mine[rand.N(len(mine))], short}
 }
 
 // on makes the call.
-func (c call) on(ctx context.Context, s idempotency.Store) (o outcome, err error) {
-	lease := time.Hour
+func (c call) on(ctx context.Context, s lease.Store) (o outcome, err error) {
+	length := time.Hour
 	if c.short {
-		lease = time.Microsecond
+		length = time.Microsecond
 	}
 	switch c.method {
 	case "Claim":
-		o.rec, o.ok, err = s.Claim(ctx, c.claim.Key, idempotency.Terms{Owner: c.claim.Owner, Lease: lease})
+		o.rec, o.ok, err = s.Claim(ctx, c.claim.Key, lease.Terms{Owner: c.claim.Owner, Lease: length})
 		return o, err
 	case "Complete":
 		err = s.Complete(ctx, c.claim, nil)
 	case "Release":
-		err = s.Release(ctx, c.claim, idempotency.Failure{})
+		err = s.Release(ctx, c.claim, lease.Failure{})
 	case "Renew":
-		err = s.Renew(ctx, c.claim, lease)
+		err = s.Renew(ctx, c.claim, length)
 	}
 	if errors.Is(err, idempotency.ErrLeaseLost) {
 		return o, nil
@@ -161,7 +162,7 @@ func (c call) on(ctx context.Context, s idempotency.Store) (o outcome, err error
 	return outcome{ok: err == nil}, err
 }
 
-func linearizable(t *testing.T, s idempotency.Store) bool {
+func linearizable(t *testing.T, s lease.Store) bool {
 	t.Helper()
 	result := porcupine.CheckOperationsTimeout(claims, history(t, s), time.Minute)
 	if result == porcupine.Unknown {
@@ -170,7 +171,7 @@ func linearizable(t *testing.T, s idempotency.Store) bool {
 	return result != porcupine.Illegal
 }
 
-func newMemory(t *testing.T) idempotency.Store {
+func newMemory(t *testing.T) lease.Store {
 	t.Helper()
 	s, err := memstore.New(nil)
 	if err != nil {
@@ -179,9 +180,9 @@ func newMemory(t *testing.T) idempotency.Store {
 	return s
 }
 
-func TestStoresAreLinearizable(t *testing.T) {
+func TestStore_Linearizable(t *testing.T) {
 	t.Parallel()
-	check := func(t *testing.T, s idempotency.Store) {
+	check := func(t *testing.T, s lease.Store) {
 		for round := range 12 {
 			if !linearizable(t, s) {
 				t.Errorf("round %d: no order of the calls explains what they returned", round)
@@ -200,18 +201,18 @@ func TestStoresAreLinearizable(t *testing.T) {
 
 // flawed is a store that loses one of its rules now and then.
 type flawed struct {
-	idempotency.Store
+	lease.Store
 	method string
 }
 
-func (f flawed) Claim(ctx context.Context, key idempotency.Key, terms idempotency.Terms) (idempotency.Record, bool, error) {
+func (f flawed) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (lease.Record, bool, error) {
 	rec, won, err := f.Store.Claim(ctx, key, terms)
 	switch f.method {
 	case "Claim": // two winners
 		rec.Token += map[bool]int64{false: 1}[won]
 		won = true
 	case "stale": // tells a loser what was, not what is
-		rec.State = map[bool]idempotency.State{true: rec.State, false: idempotency.Claimed}[won]
+		rec.State = map[bool]lease.State{true: rec.State, false: lease.Claimed}[won]
 	}
 	return rec, won, err
 }
@@ -223,19 +224,19 @@ func (f flawed) unfenced(method string, err error) error {
 	return err
 }
 
-func (f flawed) Complete(ctx context.Context, c idempotency.Claim, r *idempotency.Result) error {
+func (f flawed) Complete(ctx context.Context, c lease.Claim, r *idempotency.Result) error {
 	return f.unfenced("Complete", f.Store.Complete(ctx, c, r))
 }
 
-func (f flawed) Release(ctx context.Context, c idempotency.Claim, why idempotency.Failure) error {
+func (f flawed) Release(ctx context.Context, c lease.Claim, why lease.Failure) error {
 	return f.unfenced("Release", f.Store.Release(ctx, c, why))
 }
 
-func (f flawed) Renew(ctx context.Context, c idempotency.Claim, lease time.Duration) error {
-	return f.unfenced("Renew", f.Store.Renew(ctx, c, lease))
+func (f flawed) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
+	return f.unfenced("Renew", f.Store.Renew(ctx, c, length))
 }
 
-func TestTheCheckerCatchesAFlawedStore(t *testing.T) {
+func TestLinearizability_FlawedStore(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Claim", "stale", "Complete", "Release", "Renew"} {
 		t.Run(method, func(t *testing.T) {

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // The bound on the wait for the key is not a bound on the locks of the work.
-func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
+func TestRunTx_LockTimeoutOfWork(t *testing.T) {
 	t.Parallel()
 	for _, want := range []string{"0", "7s"} {
 		t.Run(want, func(t *testing.T) {
@@ -30,7 +31,7 @@ func TestTheWorkRunsUnderItsOwnLockTimeout(t *testing.T) {
 	}
 }
 
-func TestASecondAttemptRunsUnderItsOwnLockTimeout(t *testing.T) {
+func TestRunTx_LockTimeoutOfSecondAttempt(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t, "lock_timeout", "7s")
 	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{RecordFailures: true})
@@ -70,13 +71,13 @@ func TestASecondAttemptRunsUnderItsOwnLockTimeout(t *testing.T) {
 	}
 }
 
-func TestATakeoverLeavesTheLockTimeoutOfItsSessionAlone(t *testing.T) {
+func TestClaim_LockTimeoutAfterTakeover(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t, "lock_timeout", "7s")
 	db.SetMaxOpenConns(1)
 	events := newEvents(t, db, sqlstore.PostgreSQL, nil)
 	for _, maxAttempts := range []int{0, 2} { // taken over, made Dead
-		terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Millisecond, MaxAttempts: maxAttempts}
+		terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Millisecond, MaxAttempts: maxAttempts}
 		for range 3 {
 			if _, _, err := events.Claim(t.Context(), key, terms); err != nil {
 				t.Error(err)
@@ -92,7 +93,7 @@ func TestATakeoverLeavesTheLockTimeoutOfItsSessionAlone(t *testing.T) {
 
 // The context would end the wait as well, but it costs the connection. It has the
 // later deadline; on a machine that is slow it may still be first now and then.
-func TestMariaDBGivesUpAWaitByItself(t *testing.T) {
+func TestClaimTx_ConnectionAfterWait(t *testing.T) {
 	t.Parallel()
 	db := openMariaDB(t)
 	events := newEvents(t, db, sqlstore.MySQL, &sqlstore.Options{Wait: time.Second})

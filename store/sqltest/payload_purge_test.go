@@ -12,14 +12,13 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestPayloadsHaveARetentionOfTheirOwn(t *testing.T) {
+func TestPurge_PayloadRetention(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		// The table's name is also a part of what stands in the statements.
 		events := newEvents(t, db, d, &sqlstore.Options{Table: "e", KeepPayloads: true, PayloadRetention: 2 * day})
 		for _, id := range []string{"old", "new"} {
-			ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte(id)})
-			if err := events.RunTx(ctx, keyOf(id), effect); err != nil {
+			if err := runItem(t, events, idempotency.Item{Key: keyOf(id), Delivery: deliveryOf(id)}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if id == "old" {
@@ -35,7 +34,7 @@ func TestPayloadsHaveARetentionOfTheirOwn(t *testing.T) {
 		if _, err := events.Payload(t.Context(), keyOf("old")); !errors.Is(err, sqlstore.ErrNoPayload) {
 			t.Errorf("old payload: got %v, want ErrNoPayload", err)
 		}
-		if got, err := events.Payload(t.Context(), keyOf("new")); string(got.Body) != "new" || err != nil {
+		if got, err := events.Payload(t.Context(), keyOf("new")); string(got.Body) != "body new" || err != nil {
 			t.Errorf("new payload: got %q, error %v", got.Body, err)
 		}
 	})
@@ -64,7 +63,7 @@ func checkPurge(ctx context.Context, t *testing.T, db *sql.DB, events *sqlstore.
 	}
 }
 
-func TestPurgeGoesThroughManyBatchesOfPayloads(t *testing.T) {
+func TestPurge_ManyBatchesOfPayloads(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, PayloadRetention: day})
@@ -74,7 +73,7 @@ func TestPurgeGoesThroughManyBatchesOfPayloads(t *testing.T) {
 	})
 }
 
-func TestPayloadsAreKeptNoLongerThanRecords(t *testing.T) {
+func TestPurge_PayloadsWithRecords(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Retention: 4 * day})
@@ -84,8 +83,8 @@ func TestPayloadsAreKeptNoLongerThanRecords(t *testing.T) {
 	})
 }
 
-// A purge passes over a row that somebody has locked; the next one takes it.
-func TestPurgeDoesNotWaitForALockedPayload(t *testing.T) {
+// A purge passes over a locked row; the next one takes it.
+func TestPurge_LockedPayload(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {

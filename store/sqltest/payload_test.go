@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,11 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func checkPayload(t *testing.T, events *sqlstore.Store, want *idempotency.Payload) {
+// checkPayload compares the payload of key with want, which may be nil.
+func checkPayload(t *testing.T, events *sqlstore.Store, want *hmacverify.Delivery) {
 	t.Helper()
 	got, err := events.Payload(t.Context(), key)
 	if want == nil {
@@ -25,17 +29,16 @@ func checkPayload(t *testing.T, events *sqlstore.Store, want *idempotency.Payloa
 		}
 		return
 	}
-	if diff := cmp.Diff(*want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+	if diff := cmp.Diff(want.Stored(), got, cmpopts.EquateEmpty()); diff != "" || err != nil {
 		t.Errorf("payload, error %v (-want +got):\n%s", err, diff)
 	}
 }
 
-func TestThePayloadIsNotKeptUnlessAskedFor(t *testing.T) {
+func TestPayload_OffByDefault(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte("personal")})
-		if err := events.RunTx(ctx, key, effect); err != nil {
+		if err := runItem(t, events, idempotency.Item{Key: key, Delivery: deliveryOf("personal")}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, statement := range schemaOf(t, d, &sqlstore.Options{KeepPayloads: true}) {
@@ -45,178 +48,142 @@ func TestThePayloadIsNotKeptUnlessAskedFor(t *testing.T) {
 	})
 }
 
-func TestThePayloadIsCommittedWithTheWork(t *testing.T) {
+func TestPayload_CommitsWithWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		payload := idempotency.Payload{Source: "sender", ContentType: "application/json; a=\x00é", Body: []byte("{\x00\xff}")}
+		first := deliveryOf("first")
 		boom := errors.New("boom")
-		work := func(p idempotency.Payload, err error) error {
-			return events.RunTx(idempotency.WithPayload(t.Context(), p), key, func(context.Context, *sql.Tx) error { return err })
+		work := func(d *hmacverify.Delivery, err error) error {
+			return runItem(t, events, idempotency.Item{Key: key, Delivery: d}, err)
 		}
-		if err := work(idempotency.Payload{Source: "failed"}, boom); !errors.Is(err, boom) {
+		if err := work(deliveryOf("failed"), boom); !errors.Is(err, boom) {
 			t.Error(err)
 		}
 		checkPayload(t, events, nil)
-		if err := work(payload, nil); err != nil {
+		if err := work(first, nil); err != nil {
 			t.Error(err)
 		}
-		checkPayload(t, events, &payload)
-		if err := work(idempotency.Payload{Source: "duplicate"}, nil); !errors.Is(err, idempotency.ErrDuplicate) {
+		checkPayload(t, events, first)
+		if err := work(deliveryOf("duplicate"), nil); !errors.Is(err, idempotency.ErrDuplicate) {
 			t.Error(err)
 		}
-		checkPayload(t, events, &payload)
+		checkPayload(t, events, first)
 	})
 }
 
-// Whoever has to find out why an event is dead wants what it was.
-func TestARecordedFailureHasItsPayload(t *testing.T) {
+// What comes back is the delivery with all of its fields, byte for byte in the body.
+func TestPayload_Restored(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		want := &hmacverify.Delivery{
+			Scheme: "sender", Tenant: "acme\x00é", Key: 1, ID: "evt_'\"\\\x00", IDSigned: true,
+			Time:     time.Date(2025, 2, 3, 4, 5, 6, 789, time.UTC),
+			Identity: hmacverify.SignedID,
+			Header:   http.Header{"Content-Type": {"text/é\x00'", "b"}, "Authorization": {"secret"}},
+			Body:     []byte("{\x00\xff'\"\\}"),
+		}
+		if err := runItem(t, events, idempotency.Item{Key: key, Delivery: want}, nil); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := events.Payload(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := stored.RestoreUnverified()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := got.Header["Authorization"]; ok {
+			t.Error("the Authorization header was kept")
+		}
+		delete(want.Header, "Authorization")
+		want.Key = 0
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(hmacverify.Delivery{})); diff != "" {
+			t.Errorf("restored delivery (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The sender chooses its headers. What is no text, or long, must not keep an event
+// from being processed.
+func TestPayload_OddHeaders(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		long := strings.Repeat("x", 1<<17)
+		odd := &hmacverify.Delivery{Scheme: "sender", Header: http.Header{"X-Odd": {"a\xffb", long}}} // no body at all
+		if err := runItem(t, events, idempotency.Item{Key: key, Delivery: odd}, nil); err != nil {
+			t.Fatal(err)
+		}
+		odd.Header.Set("X-Odd", "a\uFFFDb") // JSON has no other bytes than text
+		odd.Header.Add("X-Odd", long)
+		checkPayload(t, events, odd)
+	})
+}
+
+// To find out why an event is dead takes what it was.
+func TestPayload_OfRecordedFailure(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, MaxAttempts: 2})
-		first := idempotency.Payload{Source: "1", ContentType: "text/1", Body: []byte("1")}
 		boom := errors.New("boom")
 		for i, want := range []error{boom, boom, idempotency.ErrDead} {
-			n := fmt.Sprint(i + 1)
-			p := idempotency.Payload{Source: n, ContentType: "text/" + n, Body: []byte(n)}
-			err := events.RunTx(idempotency.WithPayload(t.Context(), p), key, func(context.Context, *sql.Tx) error { return boom })
-			if !errors.Is(err, want) {
+			item := idempotency.Item{Key: key, Delivery: deliveryOf(fmt.Sprint(i))}
+			if err := runItem(t, events, item, boom); !errors.Is(err, want) {
 				t.Errorf("run %d: got %v, want %v", i, err, want)
 			}
-			checkPayload(t, events, &first)
+			checkPayload(t, events, deliveryOf("0"))
 		}
 		checkCounts(t, db, 1, 0)
 	})
 }
 
-// Nobody is told that an event is dead before its payload is there to see why.
-func TestAFailureIsNotRecordedWithoutItsPayload(t *testing.T) {
-	t.Parallel()
-	db := openPostgreSQL(t)
-	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{KeepPayloads: true})
-	mustExec(t, db, `
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM idempotency_records WHERE state = 4) THEN
-        RAISE 'no room';
-    END IF;
-    RETURN NEW;
-END $$`)
-	mustExec(t, db, "CREATE TRIGGER refuse BEFORE INSERT ON idempotency_records_payloads FOR EACH ROW EXECUTE FUNCTION refuse()")
-	ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("b")})
-	err := events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return idempotency.Permanent(errors.New("boom")) })
-	if !errors.Is(err, idempotency.ErrUnavailable) {
-		t.Errorf("got %v, want ErrUnavailable", err)
-	}
-	checkCounts(t, db, 0, 0)
-	checkPayload(t, events, nil)
-}
-
-func TestThePayloadJoinsTheCallersTransaction(t *testing.T) {
+// ClaimTx has no delivery to keep.
+func TestPayload_ClaimTx(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		payload := idempotency.Payload{Source: "sender", Body: []byte{}}
-		for _, boom := range []error{errors.New("boom"), nil} {
-			err := inTx(t, db, nil, func(tx *sql.Tx) error {
-				given := idempotency.Payload{Source: "sender"} // no body at all
-				return errors.Join(events.ClaimTx(idempotency.WithPayload(t.Context(), given), tx, key), boom)
-			})
-			if !errors.Is(err, boom) {
-				t.Error(err)
-			}
-			if boom != nil {
-				checkPayload(t, events, nil)
-			} else {
-				checkPayload(t, events, &payload)
-			}
+		ctx := hmacverify.NewContext(t.Context(), deliveryOf("b"))
+		err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(ctx, tx, key) })
+		if err != nil {
+			t.Error(err)
 		}
+		checkPayload(t, events, nil)
 	})
 }
 
-func TestALeaseKeepsThePayloadOfTheFirstClaim(t *testing.T) {
+func TestPayload_FirstClaimOfLease(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		leased := &idempotency.Leased{Store: events}
-		first := idempotency.Payload{Source: "1", ContentType: "text/1", Body: []byte("1")}
+		leases := newLeases(t, events, nil)
 		boom := errors.New("boom")
 		for i, want := range []error{boom, nil, idempotency.ErrDuplicate} {
-			n := fmt.Sprint(i + 1)
-			p := idempotency.Payload{Source: n, ContentType: "text/" + n, Body: []byte(n)}
-			_, err := leased.Run(idempotency.WithPayload(t.Context(), p), key, idempotency.Fingerprint{},
-				func(context.Context) (*idempotency.Result, error) { return nil, want })
-			if !errors.Is(err, want) {
-				t.Errorf("run %d: got %v, want %v", i, err, want)
+			item := idempotency.Item{Key: key, Delivery: deliveryOf(fmt.Sprint(i))}
+			o := leases.Run(t.Context(), item, func(context.Context, lease.Claim) (*idempotency.Result, error) { return nil, want })
+			if !errors.Is(o.Err, want) {
+				t.Errorf("run %d: got %v, want %v", i, o.Err, want)
 			}
-			checkPayload(t, events, &first)
-		}
-	})
-}
-
-// Nobody may rely on a payload that is not there.
-func TestAPayloadThatIsNotKeptKeepsAnEventFromBeingDone(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		mustExec(t, db, "DROP TABLE "+sqlstore.DefaultTable+"_payloads")
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte("b")})
-		err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(ctx, tx, key) })
-		if !errors.Is(err, idempotency.ErrUnavailable) {
-			t.Errorf("ClaimTx: got %v, want ErrUnavailable", err)
-		}
-		if err := events.RunTx(ctx, key, effect); !errors.Is(err, idempotency.ErrUnavailable) {
-			t.Errorf("RunTx: got %v, want ErrUnavailable", err)
-		}
-		checkCounts(t, db, 0, 0)
-	})
-}
-
-// A delivery without a lease has made no attempt, and leaves nothing that the next
-// one would have to wait for.
-func TestAPayloadThatIsNotKeptLeavesNoLease(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		table := sqlstore.DefaultTable + "_payloads"
-		leased := &idempotency.Leased{Store: events, MaxAttempts: 1}
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: []byte("b")})
-		worked := 0
-		deliver := func() error {
-			_, err := leased.Run(ctx, key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) {
-				worked++
-				return nil, nil
-			})
-			return err
-		}
-		mustExec(t, db, "ALTER TABLE "+table+" RENAME TO away")
-		for range 2 {
-			if err := deliver(); !errors.Is(err, idempotency.ErrUnavailable) {
-				t.Errorf("without the table: got %v, want ErrUnavailable", err)
-			}
-		}
-		checkCounts(t, db, 0, 0)
-		mustExec(t, db, "ALTER TABLE away RENAME TO "+table)
-		if err := deliver(); err != nil || worked != 1 {
-			t.Errorf("with the table: worked %d times, error %v", worked, err)
+			checkPayload(t, events, deliveryOf("0"))
 		}
 	})
 }
 
 // A claim that loses may still have made the event dead.
-func TestAnEventOfCrashesIsDeadThoughPayloadsAreKept(t *testing.T) {
+func TestPayload_AttemptsUsedUpByCrash(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
 		claim(t, events, key.ID, time.Millisecond)
 		time.Sleep(5 * time.Millisecond)
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("b")})
-		terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour, MaxAttempts: 1}
-		if rec, won, err := events.Claim(ctx, key, terms); won || err != nil || rec.State != idempotency.Dead {
+		terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour, MaxAttempts: 1, Delivery: deliveryOf("b")}
+		if rec, won, err := events.Claim(t.Context(), key, terms); won || err != nil || rec.State != lease.Dead {
 			t.Errorf("got %v, won %v, error %v, want that it is dead", rec.State, won, err)
 		}
-		want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Dead, Attempts: 1}}
+		want := []sqlstore.FailedEvent{{Key: key, State: lease.Dead, Attempts: 1}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
@@ -224,18 +191,17 @@ func TestAnEventOfCrashesIsDeadThoughPayloadsAreKept(t *testing.T) {
 	})
 }
 
-func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
+func TestPayload_SiblingKeys(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
 		for _, key := range siblings {
-			ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte(key.String())})
-			if err := events.RunTx(ctx, key, effect); err != nil {
+			if err := runItem(t, events, idempotency.Item{Key: key, Delivery: deliveryOf(key.String())}, nil); err != nil {
 				t.Error(err)
 			}
 		}
 		for _, key := range siblings {
-			if p, err := events.Payload(t.Context(), key); string(p.Body) != key.String() || err != nil {
+			if p, err := events.Payload(t.Context(), key); string(p.Body) != "body "+key.String() || err != nil {
 				t.Errorf("got payload %q of %v, error %v", p.Body, key, err)
 			}
 		}
@@ -249,15 +215,15 @@ func TestAPayloadIsThatOfScopeAndID(t *testing.T) {
 }
 
 // A claim with a payload is a transaction, which may meet a conflict.
-func TestManyClaimsWithPayloadsMeetNoError(t *testing.T) {
+func TestPayload_ManyClaimsAtOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
 		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Wait: 20 * time.Second})
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: make([]byte, 1<<16)})
+		large := &hmacverify.Delivery{Scheme: "sender", Body: make([]byte, 1<<16)}
 		for i, err := range atOnce(48, func(i int) error {
-			terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour}
-			_, _, err := events.Claim(ctx, keyOf(fmt.Sprint(i)), terms)
+			terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour, Delivery: large}
+			_, _, err := events.Claim(t.Context(), keyOf(fmt.Sprint(i)), terms)
 			return err
 		}) {
 			if err != nil {
@@ -267,47 +233,5 @@ func TestManyClaimsWithPayloadsMeetNoError(t *testing.T) {
 		if got := count(t, db, sqlstore.DefaultTable+"_payloads"); got != 48 {
 			t.Errorf("%d payloads are kept, want 48", got)
 		}
-	})
-}
-
-// A claim that had to wait is renewed, which must not hide that its payload failed.
-func TestAPayloadThatIsNotKeptIsAnErrorAfterAWait(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		if d == sqlstore.SQLite {
-			return // one writer: the claim would find it busy
-		}
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Wait: 20 * time.Second})
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Body: []byte("x")})
-		mustExec(t, db, "DROP TABLE "+sqlstore.DefaultTable+"_payloads")
-		tx, err := db.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := events.ClaimTx(t.Context(), tx, key); err != nil {
-			t.Fatal(err)
-		}
-		time.AfterFunc(300*time.Millisecond, func() { tx.Rollback() })
-		_, _, err = events.Claim(ctx, key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Second})
-		if err == nil {
-			t.Error("got no error without a table of payloads")
-		}
-	})
-}
-
-// The sender chooses the media type.
-func TestALongMediaTypeDoesNotKeepAnEventFromBeingDone(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
-		long := strings.Repeat("x", 300)
-		ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: long, ContentType: long, Body: []byte("b")})
-		_, err := events.Transactional().Run(ctx, key, idempotency.Fingerprint{}, func(context.Context) (*idempotency.Result, error) {
-			return &idempotency.Result{Status: 200, ContentType: long + "\xff\x00", Body: []byte("r")}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkPayload(t, events, &idempotency.Payload{Source: long[:255], ContentType: long[:255], Body: []byte("b")})
 	})
 }

@@ -14,7 +14,7 @@ import (
 
 // At REPEATABLE READ a purge would lock the gaps between the keys as well, and new
 // events would wait for it. This one is held when it has all its locks.
-func TestAPurgeLocksNoGaps(t *testing.T) {
+func TestPurge_GapLocks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d != sqlstore.MySQL {
@@ -44,7 +44,7 @@ func TestAPurgeLocksNoGaps(t *testing.T) {
 	})
 }
 
-// holdDeletes has whoever deletes a record wait in a trigger until it is released.
+// holdDeletes makes every delete of a record wait in a trigger until it is released.
 func holdDeletes(t *testing.T, db *sql.DB) (release func()) {
 	t.Helper()
 	const lock = "get_lock(database(), 60)"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -56,7 +57,7 @@ FROM a, b`, sqlstore.DefaultTable, n-1, asBytes(d, "'"+scope+"'"), asBytes(d, te
 		time.Now().Add(-age).UnixMicro()))
 }
 
-func TestPurgeDeletesByAgeAndSparesLiveClaims(t *testing.T) {
+func TestPurge_LiveClaims(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
@@ -68,10 +69,10 @@ func TestPurgeDeletesByAgeAndSparesLiveClaims(t *testing.T) {
 				t.Fatalf("%s: %v", id, got)
 			}
 		}
-		claim := func(id string, lease time.Duration) {
+		claim := func(id string, length time.Duration) {
 			t.Helper()
 			key := idempotency.Key{Scope: "test", ID: id}
-			terms := idempotency.Terms{Owner: idempotency.NewOwner(), Lease: lease}
+			terms := lease.Terms{Owner: lease.NewOwner(), Lease: length}
 			if _, won, err := events.Claim(t.Context(), key, terms); !won || err != nil {
 				t.Fatalf("%s: won %v, %v", id, won, err)
 			}
@@ -96,7 +97,7 @@ func TestPurgeDeletesByAgeAndSparesLiveClaims(t *testing.T) {
 }
 
 // A ctid is of one row in each partition.
-func TestPurgeOfAPartitionedTableSparesTheYoung(t *testing.T) {
+func TestPurge_PartitionedTable(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	o := &sqlstore.Options{KeepPayloads: true}
@@ -141,13 +142,13 @@ func ids(t *testing.T, db *sql.DB) []string {
 	return ids
 }
 
-func TestPurgeGoesThroughManyBatches(t *testing.T) {
+func TestPurge_ManyBatches(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.Event
+		var observed []idempotency.Event
 		events := newEvents(t, db, d, &sqlstore.Options{
 			Retention: 4 * day,
-			Observe:   func(_ context.Context, e idempotency.Event) { told = append(told, e) },
+			Observe:   func(_ context.Context, e idempotency.Event) { observed = append(observed, e) },
 		})
 		fill(t, db, d, "a", 25, 5*day)
 		fill(t, db, d, "b", 12, 3*day)
@@ -158,13 +159,13 @@ func TestPurgeGoesThroughManyBatches(t *testing.T) {
 		if got := count(t, db, sqlstore.DefaultTable); got != 1200 {
 			t.Errorf("%d records are left, want 1200", got)
 		}
-		if len(told) != 1 || told[0].Kind != idempotency.EventPurged || told[0].Count != 3700 {
-			t.Errorf("the observer was told %+v, want that 3700 were purged", told)
+		if len(observed) != 1 || observed[0].Kind != idempotency.KindPurged || observed[0].Count != 3700 {
+			t.Errorf("observed %+v, want that 3700 were purged", observed)
 		}
 	})
 }
 
-func TestPurgeReachesEveryKey(t *testing.T) {
+func TestPurge_ExtremeKeys(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("\xff", idempotency.MaxKeyBytes)
 	keys := []idempotency.Key{
@@ -185,7 +186,7 @@ func TestPurgeReachesEveryKey(t *testing.T) {
 	})
 }
 
-func TestConcurrentPurgesShareTheWork(t *testing.T) {
+func TestPurge_Concurrent(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
@@ -209,8 +210,8 @@ func TestConcurrentPurgesShareTheWork(t *testing.T) {
 	})
 }
 
-// A purge passes over a row that somebody has locked; the next one takes it.
-func TestPurgeDoesNotWaitForALockedRow(t *testing.T) {
+// A purge passes over a locked row; the next one takes it.
+func TestPurge_LockedRow(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -238,7 +239,7 @@ func TestPurgeDoesNotWaitForALockedRow(t *testing.T) {
 
 // While old records are purged, events between them and around them go through
 // within a bound that a lock held for the length of a purge would break.
-func TestEventsDoNotWaitForAPurge(t *testing.T) {
+func TestPurge_BesideEvents(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(8)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -47,7 +48,7 @@ func failsThen(
 	})
 }
 
-func TestAFailureIsRecordedThoughTheContextHasEnded(t *testing.T) {
+func TestFailures_ContextEnded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
@@ -64,9 +65,9 @@ func TestAFailureIsRecordedThoughTheContextHasEnded(t *testing.T) {
 			if !errors.Is(got, err) {
 				t.Errorf("got %v, want the work's error", got)
 			}
-			want := []sqlstore.FailedEvent{{Key: key, State: idempotency.Released, Attempts: attempt + 1, LastError: "boom"}}
+			want := []sqlstore.FailedEvent{{Key: key, State: lease.Released, Attempts: attempt + 1, LastError: "boom"}}
 			if idempotency.IsPermanent(err) {
-				want[0].State = idempotency.Dead
+				want[0].State = lease.Dead
 			}
 			if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 				t.Errorf("failures (-want +got):\n%s", diff)
@@ -75,45 +76,45 @@ func TestAFailureIsRecordedThoughTheContextHasEnded(t *testing.T) {
 	})
 }
 
-// Nobody may be told that an event is dead before it is. Of other failures the
-// observer is told that they could not be recorded.
-func TestAFailureThatCannotBeRecordedInTimeIsTold(t *testing.T) {
+// An event must not be reported dead before its record is. That another failure could
+// not be recorded is observed.
+func TestObserve_FailureNotRecorded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		var told []idempotency.EventKind
+		var observed []idempotency.Kind
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond, RecordFailures: true,
-			Observe: func(_ context.Context, e idempotency.Event) { told = append(told, e.Kind) }})
+			Observe: func(_ context.Context, e idempotency.Event) { observed = append(observed, e.Kind) }})
 		boom := errors.New("boom")
 		for _, test := range []struct {
 			fails, want error
-			told        string
+			observed    string
 		}{
-			{boom, boom, "[claimed store_error released]"},
-			{idempotency.Permanent(boom), idempotency.ErrUnavailable, "[claimed store_error]"},
+			{boom, boom, "[claimed store_error failed]"},
+			{idempotency.Permanent(boom), idempotency.ErrUnavailable, "[claimed unavailable]"},
 		} {
-			told = nil
+			observed = nil
 			err := failsThen(t, db, events, key, test.fails, func(_ *sql.Conn, answered <-chan struct{}) {
 				select {
 				case <-answered:
 				case <-time.After(20 * time.Second):
 				}
 			})
-			if got := fmt.Sprint(told); !errors.Is(err, test.want) || got != test.told {
-				t.Errorf("got %v, told %s; want %v, told %s", err, got, test.want, test.told)
+			if got := fmt.Sprint(observed); !errors.Is(err, test.want) || got != test.observed {
+				t.Errorf("got %v, observed %s; want %v, observed %s", err, got, test.want, test.observed)
 			}
 		}
 		checkCounts(t, db, 0, 0)
 	})
 }
 
-// A failure that is recorded late says nothing of an event that somebody else has
-// done since, is doing, or has made dead.
-func TestAFailureThatIsRecordedLateChangesNothing(t *testing.T) {
+// A failure that is recorded late says nothing of an event that another delivery has
+// completed since, is processing, or has made dead.
+func TestFailures_RecordedLate(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true, Wait: 20 * time.Second})
 		boom := errors.New("boom")
-		for _, state := range []idempotency.State{idempotency.Claimed, idempotency.Done, idempotency.Dead} {
+		for _, state := range []lease.State{lease.Claimed, lease.Done, lease.Dead} {
 			key := keyOf(fmt.Sprint(state))
 			want := fmt.Sprintf("%d 7 8 10 none", state)
 			insert := fmt.Sprintf(`

@@ -11,7 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -124,14 +126,17 @@ func exerciseTransactions(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	t.Helper()
 	want := &idempotency.Result{Status: 201, ContentType: `text/'"\\`, Body: []byte("\x00'\"\\\xff")}
 	key := keyOf("'tx'\"\\\x00\xff")
-	ctx := idempotency.WithPayload(t.Context(), idempotency.Payload{Source: "s", Body: want.Body})
+	item := idempotency.Item{
+		Key:         key,
+		Fingerprint: idempotency.FingerprintOf(want.Body),
+		Delivery:    &hmacverify.Delivery{Scheme: "s", Body: want.Body},
+	}
 	for _, wantErr := range []error{nil, idempotency.ErrDuplicate} {
-		got, err := events.Transactional().Run(ctx, key, idempotency.FingerprintOf(want.Body), func(ctx context.Context) (*idempotency.Result, error) {
-			tx, _ := sqlstore.Tx(ctx)
+		o := events.Run(t.Context(), item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
 			return want, effect(ctx, tx)
 		})
-		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, wantErr) {
-			t.Errorf("got error %v, want %v; result (-want +got):\n%s", err, wantErr, diff)
+		if diff := cmp.Diff(want, o.Result); diff != "" || !errors.Is(o.Err, wantErr) {
+			t.Errorf("got error %v, want %v; result (-want +got):\n%s", o.Err, wantErr, diff)
 		}
 	}
 	if p, err := events.Payload(t.Context(), key); string(p.Body) != string(want.Body) || err != nil {
@@ -156,14 +161,14 @@ func exerciseLeases(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	t.Helper()
 	late := claim(t, events, "stolen", time.Millisecond)
 	time.Sleep(5 * time.Millisecond)
-	rec, won, err := events.Claim(t.Context(), late.Key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+	rec, won, err := events.Claim(t.Context(), late.Key, lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour})
 	if !won || err != nil || !rec.Stolen || rec.Token != 2 {
 		t.Errorf("record %+v, won %v, error %v, want that it was stolen", rec, won, err)
 	}
-	c := idempotency.Claim{Key: late.Key, Owner: rec.Owner, Token: rec.Token}
-	for _, write := range []func(idempotency.Claim) error{
-		func(c idempotency.Claim) error { return events.Renew(t.Context(), c, 2*time.Hour) },
-		func(c idempotency.Claim) error { return finish(t, db, events, c) },
+	c := lease.Claim{Key: late.Key, Owner: rec.Owner, Token: rec.Token}
+	for _, write := range []func(lease.Claim) error{
+		func(c lease.Claim) error { return events.Renew(t.Context(), c, 2*time.Hour) },
+		func(c lease.Claim) error { return finish(t, db, events, c) },
 	} {
 		if err := write(late); !errors.Is(err, idempotency.ErrLeaseLost) {
 			t.Errorf("late owner: got %v, want ErrLeaseLost", err)
@@ -177,7 +182,7 @@ func exerciseLeases(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 	if won || loser.LeaseLeft < 50*time.Minute || loser.LeaseLeft > time.Hour || loser.Owner != c.Owner {
 		t.Errorf("the loser sees %+v, want an hour's lease of its owner", loser)
 	}
-	if err := events.Release(t.Context(), c, idempotency.Failure{Reason: "é"}); err != nil {
+	if err := events.Release(t.Context(), c, lease.Failure{Reason: "é"}); err != nil {
 		t.Error(err)
 	}
 	if rec, won := stateOf(t, events, c.Key); !won || rec.LastError != "é" {

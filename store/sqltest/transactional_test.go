@@ -15,7 +15,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-func TestRunTxCommitsRecordAndWorkTogether(t *testing.T) {
+func TestRunTx_CommitsWithWork(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -30,7 +30,26 @@ func TestRunTxCommitsRecordAndWorkTogether(t *testing.T) {
 	})
 }
 
-func TestRunTxLeavesNothingWhenTheWorkFails(t *testing.T) {
+func TestTx_Context(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		err := events.RunTx(t.Context(), key, func(ctx context.Context, tx *sql.Tx) error {
+			if got, ok := sqlstore.Tx(ctx); !ok || got != tx {
+				t.Errorf("got %p, %v, want the transaction of the work, %p", got, ok, tx)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if got, ok := sqlstore.Tx(t.Context()); ok || got != nil {
+			t.Errorf("outside of the work: got %p, %v", got, ok)
+		}
+	})
+}
+
+func TestRunTx_WorkFails(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -49,7 +68,7 @@ func TestRunTxLeavesNothingWhenTheWorkFails(t *testing.T) {
 	})
 }
 
-func TestRunTxRollsBackAndGoesOnPanicking(t *testing.T) {
+func TestRunTx_WorkPanics(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -75,7 +94,7 @@ func TestRunTxRollsBackAndGoesOnPanicking(t *testing.T) {
 
 // A statement that fails inside the transaction and whose error the work
 // swallows must not lead to an acknowledgement of work that was rolled back.
-func TestRunTxDoesNotAcknowledgeASwallowedError(t *testing.T) {
+func TestRunTx_SwallowedError(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -91,7 +110,7 @@ func TestRunTxDoesNotAcknowledgeASwallowedError(t *testing.T) {
 	})
 }
 
-func TestOfConcurrentRunsOneWinsAndTheOthersAreDuplicates(t *testing.T) {
+func TestRunTx_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
@@ -127,7 +146,7 @@ func TestOfConcurrentRunsOneWinsAndTheOthersAreDuplicates(t *testing.T) {
 
 // The waiters of a winner that rolls back are no duplicates: one of them does
 // the work.
-func TestWhenTheWinnerRollsBackAWaiterDoesTheWork(t *testing.T) {
+func TestRunTx_WinnerRollsBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(20)
@@ -168,7 +187,7 @@ func TestWhenTheWinnerRollsBackAWaiterDoesTheWork(t *testing.T) {
 
 // An INSERT may lose to a transaction that has been rolled back by the time that the
 // record is looked for. A trigger that keeps the record out looks the same.
-func TestALoserThatFindsNoRecordTriesAgain(t *testing.T) {
+func TestRunTx_LoserFindsNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, lost string
@@ -195,15 +214,13 @@ func TestALoserThatFindsNoRecordTriesAgain(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyWithOtherContentIsAMismatch(t *testing.T) {
+func TestRun_Mismatch(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, nil).Transactional()
+		events := newEvents(t, db, d, nil)
 		run := func(body string) error {
-			_, err := events.Run(t.Context(), key, idempotency.FingerprintOf([]byte(body)), func(context.Context) (*idempotency.Result, error) {
-				return nil, nil
-			})
-			return err
+			item := idempotency.Item{Key: key, Fingerprint: idempotency.FingerprintOf([]byte(body))}
+			return runItem(t, events, item, nil)
 		}
 		if err := run("a"); err != nil {
 			t.Fatal(err)
@@ -217,7 +234,7 @@ func TestTheSameKeyWithOtherContentIsAMismatch(t *testing.T) {
 	})
 }
 
-func TestKeysAreKeptApartByteForByte(t *testing.T) {
+func TestStore_KeysByteForByte(t *testing.T) {
 	t.Parallel()
 	keys := []string{"a", "A", "a ", " a", "a\x00", "\u00e9", "e\u0301", "\xff", "\xfe", "1", "01", "1.0", "ss", "\u00df"}
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
@@ -234,9 +251,9 @@ func TestKeysAreKeptApartByteForByte(t *testing.T) {
 	})
 }
 
-// Work that uses another event's runner may return that one's verdict. It is the
+// Work that uses another event's runner may return that one's sentinel. It is the
 // work's error, and says nothing of its own event.
-func TestAVerdictThatTheWorkReturnsIsNotTheRunners(t *testing.T) {
+func TestRunTx_WorkReturnsSentinel(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
@@ -247,5 +264,12 @@ func TestAVerdictThatTheWorkReturnsIsNotTheRunners(t *testing.T) {
 			t.Errorf("got %v, want an error that is not ErrDuplicate", err)
 		}
 		checkCounts(t, db, 0, 0)
+		err = events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
+			return idempotency.Permanent(fmt.Errorf("another event: %w", idempotency.ErrDuplicate))
+		})
+		if !errors.Is(err, idempotency.ErrDead) || errors.Is(err, idempotency.ErrDuplicate) {
+			t.Errorf("got %v, want ErrDead and not ErrDuplicate", err)
+		}
+		checkCounts(t, db, 1, 0)
 	})
 }

@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // A duplicate of work that another transaction has in flight waits for a bounded
-// time, and is then told to come again. SQLite cannot tell whose writer it is.
-func TestAWaitForAnEventInFlightIsBounded(t *testing.T) {
+// time, and is then in flight. SQLite cannot tell whose writer it is.
+func TestRunTx_InFlight(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 200 * time.Millisecond})
@@ -47,9 +48,9 @@ func TestAWaitForAnEventInFlightIsBounded(t *testing.T) {
 	})
 }
 
-// The wait is for others. However short it is, an event that nobody else has is
-// done.
-func TestAShortWaitDoesNotHurryAClaim(t *testing.T) {
+// The wait is for others. However short it is, an event that no other delivery has is
+// processed.
+func TestRunTx_ShortestWait(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: time.Nanosecond})
@@ -62,7 +63,7 @@ func TestAShortWaitDoesNotHurryAClaim(t *testing.T) {
 	})
 }
 
-func TestACallerThatHasGoneWaitsNoLonger(t *testing.T) {
+func TestRunTx_CallerGone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		const wait = 30 * time.Second
@@ -83,7 +84,7 @@ func TestACallerThatHasGoneWaitsNoLonger(t *testing.T) {
 
 // A delivery that failed must not wait with its answer until the next one of the
 // event, which has begun meanwhile, has ended.
-func TestTheRecordingOfAFailureDoesNotWaitLong(t *testing.T) {
+func TestFailures_NextDeliveryWaiting(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -119,7 +120,7 @@ func TestTheRecordingOfAFailureDoesNotWaitLong(t *testing.T) {
 
 // On MySQL the record is looked at before the commit. If the work's transaction is
 // gone, another delivery may have the record, and is waited for as in a claim.
-func TestACommitOfNothingWaitsNoLonger(t *testing.T) {
+func TestRunTx_CommitOfNothing(t *testing.T) {
 	t.Parallel()
 	each(t, commitNothing)
 }
@@ -149,7 +150,7 @@ func commitNothing(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 
 // A SQLite driver waits for busy_timeout in each statement. The store must not have
 // it wait several times.
-func TestAWaitForAnotherProcessIsNotRepeated(t *testing.T) {
+func TestStore_BusyTimeoutOfSQLite(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "events.db")
 	db := open(t, sqliteDriver(), sqliteDSN(file, "busy_timeout", "1500"))
@@ -162,7 +163,7 @@ func TestAWaitForAnotherProcessIsNotRepeated(t *testing.T) {
 		for name, run := range map[string]func() error{
 			"RunTx": func() error { return events.RunTx(t.Context(), key, effect) },
 			"Claim": func() error {
-				_, _, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+				_, _, err := events.Claim(t.Context(), key, lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour})
 				return err
 			},
 		} {
@@ -183,7 +184,7 @@ func TestAWaitForAnotherProcessIsNotRepeated(t *testing.T) {
 
 // A claim that gave up may still stand in the server's queue. It must not get the
 // event when the transaction that it waited for is rolled back.
-func TestAWaitThatWasGivenUpClaimsNothing(t *testing.T) {
+func TestRunTx_WaitGivenUp(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 200 * time.Millisecond})
@@ -220,7 +221,7 @@ func inFlight(t *testing.T, events *sqlstore.Store, f func()) {
 }
 
 // MariaDB counts whole seconds, rounded up.
-func TestAWaitIsAsLongAsItWasAskedFor(t *testing.T) {
+func TestRunTx_LengthOfWait(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		const wait = 1100 * time.Millisecond
@@ -244,7 +245,7 @@ func TestAWaitIsAsLongAsItWasAskedFor(t *testing.T) {
 
 // A lease asked for while a transaction has the event in flight: it is being
 // worked on, which is no error of the store.
-func TestALeaseDoesNotWaitLongForATransaction(t *testing.T) {
+func TestLease_TransactionInFlight(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -252,8 +253,7 @@ func TestALeaseDoesNotWaitLongForATransaction(t *testing.T) {
 		}
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
 		inFlight(t, events, func() {
-			_, err := (&idempotency.Leased{Store: events}).Run(t.Context(), key, idempotency.Fingerprint{},
-				func(context.Context) (*idempotency.Result, error) { return nil, nil })
+			err := newLeases(t, events, nil).Do(t.Context(), key, leasedNothing)
 			if !errors.Is(err, idempotency.ErrInFlight) {
 				t.Errorf("got %v, want ErrInFlight", err)
 			}
@@ -262,7 +262,7 @@ func TestALeaseDoesNotWaitLongForATransaction(t *testing.T) {
 }
 
 // The second attempt at an event that failed once locks the record that is there.
-func TestAWaitForASecondAttemptIsBounded(t *testing.T) {
+func TestStore_SecondAttemptInFlight(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		if d == sqlstore.SQLite {
@@ -274,7 +274,7 @@ func TestAWaitForASecondAttemptIsBounded(t *testing.T) {
 			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrInFlight) {
 				t.Errorf("got %v, want ErrInFlight", err)
 			}
-			_, won, err := events.Claim(t.Context(), key, idempotency.Terms{Owner: idempotency.NewOwner(), Lease: time.Hour})
+			_, won, err := events.Claim(t.Context(), key, lease.Terms{Owner: lease.NewOwner(), Lease: time.Hour})
 			if won || err != nil {
 				t.Errorf("claim: won %v, error %v", won, err)
 			}
@@ -284,8 +284,8 @@ func TestAWaitForASecondAttemptIsBounded(t *testing.T) {
 }
 
 // While a sender repeats itself, its duplicates are known without a transaction:
-// they wait for nobody, not even for SQLite's one writer.
-func TestARepeatedDuplicateWaitsForNobody(t *testing.T) {
+// they do not wait, not even for SQLite's one writer.
+func TestRunTx_RepeatedDuplicate(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 100 * time.Millisecond})
