@@ -196,3 +196,20 @@ func TestVerifier_FormFields(t *testing.T) {
 		wantErr(t, err, hmacverify.ErrMalformed)
 	}
 }
+
+// An ID that is too long for a key is treated as absent, wherever it was found.
+func TestExtract_LongID(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]error{255: nil, 256: hmacverify.ErrNoIdentity} {
+		s := hmacverify.Scheme{
+			Name: "acme", Signature: []string{"Sig"}, Identity: hmacverify.SignedID,
+			Extract: func(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
+				return hmacverify.Extracted{Signed: body, ID: strings.Repeat("x", length)}, nil
+			},
+		}
+		d, err := newVerifier(t, s, nil, "k").Verify(signed(t, s, nil, ruleBody, "k"), []byte(ruleBody))
+		wantErr(t, err, nil)
+		_, err = d.IdempotencyID()
+		wantErr(t, err, want)
+	}
+}

@@ -101,7 +101,7 @@ func keyName(i int) string { return fmt.Sprintf("key %d", i) }
 // looks like base64 and is raw.
 func (p *plan) decodeKey(key string) (decoded []byte, wrong string) {
 	bare := strings.TrimPrefix(key, p.scheme.KeyPrefix)
-	if strings.TrimSpace(key) != key || strings.TrimSpace(bare) != bare {
+	if strings.TrimSpace(bare) != bare {
 		return nil, "has white space at its start or end, as files have a newline: trim it; " +
 			"if it belongs to a binary key, set KeyEncoding HexKey and give the key in hex"
 	}
