@@ -189,7 +189,11 @@ func TestEndpoint_SignedID(t *testing.T) {
 	for i, want := range []idempotency.Kind{"", "duplicate", "duplicate"} {
 		r := s.request(t, `{"eventId":"evt_1"}`)
 		r.Header.Set("X-Event-Id", fmt.Sprint(i)) // unsigned
-		if w := serve(h, r); w.Code != 200 || w.Header().Get(idempotency.StatusHeader) != string(want) {
+		status := 200
+		if want == "duplicate" {
+			status = 409 // as the scheme's Sender says
+		}
+		if w := serve(h, r); w.Code != status || w.Header().Get(idempotency.StatusHeader) != string(want) {
 			t.Errorf("delivery %d: got %d %v", i, w.Code, w.Header())
 		}
 	}
@@ -244,7 +248,7 @@ func TestEndpoint_TwoNamesOneStore(t *testing.T) {
 			return nil
 		})
 		checkEmpty(t, serve(h, s.request(t, `{"eventId":"1"}`)), 200, "")
-		checkEmpty(t, serve(h, s.request(t, `{"eventId":"1"}`)), 200, "duplicate")
+		checkProblem(t, serve(h, s.request(t, `{"eventId":"1"}`)), 409, "duplicate")
 		if ran != 1 {
 			t.Errorf("%s: processed %d times, want once", name, ran)
 		}

@@ -57,7 +57,7 @@ func Example() {
 	// Output:
 	// paying for {"eventId":"evt_1"} under 336d9eb9…
 	// 200 ""
-	// 200 "duplicate"
+	// 409 "duplicate"
 }
 
 func ExampleNew() {

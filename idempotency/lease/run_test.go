@@ -63,7 +63,7 @@ func TestRunner_ReleasesAfterContext(t *testing.T) {
 		})
 		checkError(t, err, context.Canceled)
 		checkState(t, store.Store, lease.Released)
-		checkKinds(t, j, "claimed", "failed")
+		checkKinds(t, j, "claimed", "timeout")
 	})
 }
 
