@@ -79,19 +79,21 @@ func TestCreateTables_SearchPath(t *testing.T) {
 // The processes of one deployment start together, on a database without tables.
 func TestCreateTables_Concurrent(t *testing.T) {
 	t.Parallel()
+	const use = "SELECT version FROM " + sqlstore.DefaultTable + "_version WHERE NOT EXISTS (SELECT 1 FROM " + sqlstore.DefaultTable + "_payloads)"
 	for i := range 20 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 				start := make(chan struct{})
 				var g errgroup.Group
 				for range 8 {
-					events := newStore(t, db, d, &sqlstore.Options{KeepPayloads: true}) // each as a process of its own has it
+					events := newStore(t, db, d, nil) // each as a process of its own has it
 					g.Go(func() error {
 						<-start
 						if err := events.CreateTables(t.Context()); err != nil {
 							return err
 						}
-						return events.Check(t.Context())
+						// What one that has found the records uses next must exist.
+						return db.QueryRowContext(t.Context(), use).Scan(new(int))
 					})
 				}
 				close(start)

@@ -18,11 +18,12 @@ CREATE TABLE IF NOT EXISTS idempotency_records_payloads (
 
 ALTER TABLE idempotency_records_payloads ADD COLUMN delivery MEDIUMBLOB AFTER id;
 
+-- The names were bytes, and those that are not ASCII are read as Latin-1.
 UPDATE idempotency_records_payloads
 SET delivery = CAST(JSON_OBJECT(
-    'scheme', CONVERT(source USING utf8mb4),
+    'scheme', CONVERT(source USING latin1),
     'header', IF(content_type = '', JSON_OBJECT(),
-        JSON_OBJECT('Content-Type', JSON_ARRAY(CONVERT(content_type USING utf8mb4))))
+        JSON_OBJECT('Content-Type', JSON_ARRAY(CONVERT(content_type USING latin1))))
 ) AS CHAR CHARACTER SET utf8mb4);
 
 ALTER TABLE idempotency_records_payloads
