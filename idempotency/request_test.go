@@ -355,3 +355,12 @@ func TestEndpoint_OtherVerifierInFront(t *testing.T) {
 	}
 	checkCalls(t, g)
 }
+
+func TestEndpoint_RunnerNotCalledForInvalidKey(t *testing.T) {
+	t.Parallel()
+	runner := runnerFunc(func(context.Context, idempotency.Item, idempotency.Work[int]) idempotency.Outcome {
+		t.Error("the runner was called")
+		return idempotency.OutcomeOf(idempotency.KindFailed, errBoom)
+	})
+	checkProblem(t, deliver(newEndpoint(t, runner, idempotency.Options{}).Wrap(noop), "", ""), 400, "invalid_key")
+}

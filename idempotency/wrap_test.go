@@ -33,6 +33,14 @@ func impatient(n int, after func()) runnerFunc {
 	}
 }
 
+// An observedBy is a runner that reports to a rig.
+type observedBy struct {
+	runnerFunc
+	g *rig
+}
+
+func (o observedBy) Observe(ctx context.Context, e idempotency.Event) { o.g.observe(ctx, e) }
+
 // A runner may call the work again. Nothing of the earlier call is left, not even
 // what a goroutine of it still does.
 func TestEndpoint_WorkCalledAgain(t *testing.T) {
@@ -68,8 +76,8 @@ func TestEndpoint_WorkCalledAgain(t *testing.T) {
 // The first call ignored the event, the second did not: what counts is the last.
 func TestEndpoint_IgnoredThenCompleted(t *testing.T) {
 	t.Parallel()
-	calls := 0
-	h := newEndpoint(t, impatient(2, func() {}), idempotency.Options{}).WrapFunc(func(w http.ResponseWriter, r *http.Request, _ int) error {
+	g, calls := newRig(t), 0
+	h := newEndpoint(t, observedBy{impatient(2, func() {}), g}, idempotency.Options{}).WrapFunc(func(w http.ResponseWriter, r *http.Request, _ int) error {
 		if calls++; calls == 1 {
 			return idempotency.ErrIgnored
 		}
@@ -77,6 +85,7 @@ func TestEndpoint_IgnoredThenCompleted(t *testing.T) {
 		return nil
 	})
 	checkEmpty(t, deliver(h, "evt", ""), 201, "")
+	checkKinds(t, g, "completed")
 }
 
 func TestEndpoint_ResponseWriterLikeNetHTTP(t *testing.T) {
