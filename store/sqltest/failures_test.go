@@ -163,7 +163,7 @@ func TestRunTx_TakeoverOfReleased(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
-		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true, Wait: 20 * time.Second})
 		boom := errors.New("boom")
 		if err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error { return boom }); !errors.Is(err, boom) {
 			t.Fatal(err)

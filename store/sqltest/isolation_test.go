@@ -22,7 +22,7 @@ func TestRunTx_IsolationLevels(t *testing.T) {
 			t.Parallel()
 			db := openPostgreSQL(t, "default_transaction_isolation", level)
 			db.SetMaxOpenConns(16)
-			events := newEvents(t, db, sqlstore.PostgreSQL, nil)
+			events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{Wait: 20 * time.Second})
 			var won atomic.Int64
 			var g errgroup.Group
 			for range 32 {

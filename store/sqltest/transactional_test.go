@@ -114,7 +114,7 @@ func TestRunTx_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(16)
-		events := newEvents(t, db, d, nil)
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
 		for round := range 10 {
 			key := idempotency.Key{Scope: "test", ID: fmt.Sprint("evt_", round)}
 			var won, duplicate atomic.Int64
@@ -150,7 +150,7 @@ func TestRunTx_WinnerRollsBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(20)
-		events := newEvents(t, db, d, nil)
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
 		var failed atomic.Bool
 		var won atomic.Int64
 		boom := errors.New("boom")
