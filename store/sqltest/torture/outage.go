@@ -47,7 +47,7 @@ func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer
 	if err := r.setUp(ctx, serverConfig{Pad: 3000, MaxLife: 200 * time.Millisecond}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	recovered, err := o.deliver(ctx, r)
 	if err != nil {
@@ -92,9 +92,9 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 	return time.Since(ended), nil
 }
 
-// waitFor waits until done returns true, for at most 30 seconds.
+// waitFor waits until done returns true, for at most a minute.
 func waitFor(ctx context.Context, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for !done() {
 		select {
