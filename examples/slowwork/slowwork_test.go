@@ -14,35 +14,35 @@ import (
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
 
 const (
-	secret = "s3cret"
+	secret = "example" // as in the doc comment
 	event  = `{"eventId":"evt_1"}`
 )
 
 func start(t *testing.T, args ...string) (*hooktest.Process, *hooktest.Sender) {
 	t.Helper()
-	p := hooktest.Start(t, args, "WEBHOOK_SECRET="+secret)
+	p := hooktest.Start(t, args)
 	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", secret)
 }
 
-func TestCopiesAreToComeAgainWhileTheWorkGoesOn(t *testing.T) {
+func TestSlowWork_DuplicatesInFlight(t *testing.T) {
 	t.Parallel()
-	p, s := start(t, "-work", "5s") // longer than a copy waits, which is 2 s
+	p, s := start(t, "-work", "5s") // longer than the 2 s that a duplicate waits
 	if hooktest.CheckOnce(t, p.Try(t, "-n", "5"), 5, 200, 409) == 0 {
-		t.Error("no copy is to come again")
+		t.Error("no duplicate was asked to retry")
 	}
 	s.Send(t, event).Want(t, 409, "duplicate")
 	hooktest.See(t, p.URL+"/reports", "evt_1 attempt 1: a report")
 	p.Stop(t)
 }
 
-func TestTheLeaseIsRenewedWhileTheWorkGoesOn(t *testing.T) {
+func TestSlowWork_LeaseRenewed(t *testing.T) {
 	t.Parallel()
 	_, s := start(t, "-work", "3s", "-lease", "1s")
 	s.Send(t, event).Want(t, 200, "")
 	s.Send(t, event).Want(t, 409, "duplicate")
 }
 
-func TestAnotherProcessTakesOverFromOneThatWasKilled(t *testing.T) {
+func TestSlowWork_ProcessKilled(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "test.db")
 	first, _ := start(t, "-db", db, "-work", "1h", "-lease", "5s")
@@ -53,8 +53,8 @@ func TestAnotherProcessTakesOverFromOneThatWasKilled(t *testing.T) {
 		defer close(gone)
 		firstSender.Lost(t, event)
 	}()
-	// Once the first has claimed the event, the second answers that it is in
-	// flight. It is not asked before, or it would do the work itself.
+	// Once the first has claimed the event, the second responds that it is in flight.
+	// It gets no delivery before, or it would do the work itself.
 	waitFor(t, func() bool { return records(t, db) == 1 })
 	s.Send(t, event).Want(t, 503, "in_flight")
 	first.Kill()
@@ -83,7 +83,7 @@ func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it has not come to that in thirty seconds")
+			t.Fatal("not within thirty seconds")
 		}
 	}
 }

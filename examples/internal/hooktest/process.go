@@ -73,7 +73,7 @@ func (p *Process) readURL(t *testing.T, stdout io.Reader) {
 func command(t *testing.T, args, env []string) *exec.Cmd {
 	t.Helper()
 	documented := strings.Fields(documentedCommand(t, "go -C examples run ./"))
-	documented = documented[:slices.Index(documented, "go")]
+	documented = slices.DeleteFunc(documented, func(word string) bool { return !strings.Contains(word, "=") })
 	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Env = slices.Concat(os.Environ(), documented,
 		[]string{serveEnv + "=1", "TMPDIR=" + t.TempDir(), "GORACE=halt_on_error=1"}, env)
