@@ -23,6 +23,7 @@ type app struct {
 	dialect  sqlstore.Dialect
 	endpoint *idempotency.Endpoint[*sql.Tx]
 	sessions *sqlstep.Store
+	callback *sessionstep.Handler
 
 	// submitter is sessions, unless a test puts something around it.
 	submitter sessionstep.Submitter
@@ -60,7 +61,13 @@ func (a *app) wire(ctx context.Context, secret string, observe idempotency.Obser
 	if err := a.sessions.CreateTables(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	if err := a.sessions.Check(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
 	a.submitter = a.sessions
+	if a.callback, err = sessionstep.NewHandler(a, nil); err != nil {
+		return err
+	}
 	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{MaxBody: maxBody}, secret)
 	if err != nil {
 		return err
@@ -80,14 +87,13 @@ func (a *app) routes() http.Handler {
 
 // submit submits the callback in the transaction that the context carries. Its error
 // rolls back; a conflict in the database is retried.
-func (a *app) submit(w http.ResponseWriter, r *http.Request, _ *sql.Tx) (err error) {
-	callback := &sessionstep.Handler{
-		Submitter: a.submitter,
-		Step:      "identity_verification",
-		OnError:   func(_ *http.Request, e error) { err = e },
-	}
-	callback.ServeHTTP(w, r)
-	return err
+func (a *app) submit(w http.ResponseWriter, r *http.Request, _ *sql.Tx) error {
+	return a.callback.Serve(w, r)
+}
+
+// Submit implements [sessionstep.Submitter].
+func (a *app) Submit(ctx context.Context, s sessionstep.Submission) error {
+	return a.submitter.Submit(ctx, s)
 }
 
 func (a *app) close() { a.db.Close() }
