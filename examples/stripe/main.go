@@ -2,7 +2,7 @@
 //
 //	STRIPE_WEBHOOK_SECRET=whsec_example go -C examples run ./stripe
 //
-// Send it a payment from another terminal, in 50 copies at once, and look at the
+// Send it a payment from another terminal, 50 times concurrently, and look at the
 // balance:
 //
 //	go run ./hmacverify/send -scheme stripe -secret whsec_example -url http://127.0.0.1:8080/webhooks/stripe -n 50 \

@@ -3,7 +3,7 @@
 //
 //	WEBHOOK_SECRET=example go -C examples run ./telemetry -traces
 //
-// Send it an event from another terminal, in 50 copies at once, and look at the
+// Send it an event from another terminal, 50 times concurrently, and look at the
 // metrics:
 //
 //	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks -n 50
