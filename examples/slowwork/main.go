@@ -9,9 +9,8 @@
 //	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks -id evt_1
 //	curl http://127.0.0.1:8080/reports
 //
-// Kill the server with SIGKILL in the middle of the work, start it again with the same
-// -db, and send the event again: when the lease of the dead process has expired, the
-// work is done.
+// Kill the server with SIGKILL in the middle of the work, start it again, and send the
+// event again: when the lease of the dead process has expired, the work is done.
 //
 // The event is claimed with a lease, which is renewed while the work goes on. Its
 // result is then written in a short transaction that also completes the event. So the
