@@ -2,12 +2,16 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -62,6 +66,41 @@ func TestSlowWork_ProcessKilled(t *testing.T) {
 	waitFor(t, func() bool { return s.Send(t, event).Status == 200 })
 	s.Send(t, event).Want(t, 409, "duplicate")
 	hooktest.See(t, second.URL+"/reports", "evt_1 attempt 2: a report")
+}
+
+// A process that was taken for dead writes nothing when it wakes up.
+func TestSlowWork_LeaseLost(t *testing.T) {
+	t.Parallel()
+	s := &server{db: hooktest.NewSQLite(t), work: time.Millisecond, lease: time.Minute}
+	if _, err := s.newHandler(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(length time.Duration) (c lease.Claim, won bool) {
+		t.Helper()
+		c = lease.Claim{Key: idempotency.Key{Scope: "slowwork", ID: "evt_1"}, Owner: lease.NewOwner()}
+		rec, won, err := s.events.Claim(t.Context(), c.Key, lease.Terms{Owner: c.Owner, Lease: length})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Token, c.Attempt = rec.Token, rec.Attempts
+		return c, won
+	}
+	first, _ := claim(time.Millisecond)
+	waitFor(t, func() bool {
+		_, won := claim(time.Minute)
+		return won
+	})
+	err := s.receive(t.Context(), first, &hmacverify.Delivery{ID: "evt_1"})
+	if !errors.Is(err, idempotency.ErrLeaseLost) {
+		t.Errorf("got %v, want ErrLeaseLost", err)
+	}
+	var reports int
+	if err := s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM reports").Scan(&reports); err != nil {
+		t.Fatal(err)
+	}
+	if reports != 0 {
+		t.Errorf("%d reports were written, want 0", reports)
+	}
 }
 
 // records returns the number of events in a database.
