@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,11 +20,11 @@ import (
 	"github.com/hookonce/hookonce/sessionstep"
 )
 
-// newServer serves the database in this process. wrap, which may be nil, is put
-// around the submitter.
+// newServer serves the database in this process. wrap, which may be nil, wraps the
+// submitter.
 func newServer(t *testing.T, dbURL string, wrap func(sessionstep.Submitter) sessionstep.Submitter) (*app, *sender) {
 	t.Helper()
-	a, err := newApp(t.Context(), dbURL, secret, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	a, err := newApp(t.Context(), dbURL, secret, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +41,7 @@ func body(event, session, status string) string {
 	return fmt.Sprintf(`{"eventId":%q,"sessionId":%q,"status":%q}`, event, session, status)
 }
 
-// mustCreate makes a session over HTTP.
+// mustCreate creates a session over HTTP.
 func mustCreate(t *testing.T, s *sender, id string) {
 	t.Helper()
 	if err := s.createSession(t.Context(), id); err != nil {
@@ -50,7 +49,7 @@ func mustCreate(t *testing.T, s *sender, id string) {
 	}
 }
 
-// checkSend sends d and checks the status of the answer.
+// checkSend sends d and checks the status of the response.
 func checkSend(t *testing.T, s *sender, d delivery, want int) {
 	t.Helper()
 	resp, err := s.send(t.Context(), d)
@@ -59,7 +58,7 @@ func checkSend(t *testing.T, s *sender, d delivery, want int) {
 		return
 	}
 	if resp.StatusCode != want {
-		t.Errorf("answered %d, want %d", resp.StatusCode, want)
+		t.Errorf("responded %d, want %d", resp.StatusCode, want)
 	}
 }
 
@@ -74,7 +73,7 @@ func checkStands(t *testing.T, a *app, event, session string, want standing) {
 	}
 }
 
-func TestTheDemoShowsAllAsPromised(t *testing.T) {
+func TestDemo_AsPromised(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"-demo"}, &out); err != nil {
@@ -82,12 +81,12 @@ func TestTheDemoShowsAllAsPromised(t *testing.T) {
 	}
 	for _, act := range acts {
 		if !strings.Contains(out.String(), act.title) {
-			t.Errorf("nothing is said of %q", act.title)
+			t.Errorf("the demo does not show %q", act.title)
 		}
 	}
 }
 
-func TestTheDemoFailsIfSomethingIsNotAsPromised(t *testing.T) {
+func TestDemo_NotAsPromised(t *testing.T) {
 	t.Parallel()
 	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), func(next sessionstep.Submitter) sessionstep.Submitter {
 		return submitterFunc(func(context.Context, sessionstep.Submission) error { return nil }) // submits nothing
@@ -101,7 +100,7 @@ func TestTheDemoFailsIfSomethingIsNotAsPromised(t *testing.T) {
 	}
 }
 
-func TestWithoutASecretItSaysSo(t *testing.T) {
+func TestRun_NoSecret(t *testing.T) {
 	t.Setenv("AI_WEBHOOK_SECRET", "")
 	err := run(t.Context(), []string{"-db", "sqlite:" + filepath.Join(t.TempDir(), "test.db")}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "AI_WEBHOOK_SECRET") {
@@ -109,14 +108,14 @@ func TestWithoutASecretItSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheFirstDeliveryIsAnsweredSuccess(t *testing.T) {
+func TestCallback_FirstDelivery(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		_, s := newServer(t, dbURL, nil)
 		mustCreate(t, s, "sess_1")
 		resp, got := sendAndRead(t, s, delivery{body: body("evt_1", "sess_1", "verified")})
 		if resp.StatusCode != http.StatusOK {
-			t.Errorf("answered %d, want 200", resp.StatusCode)
+			t.Errorf("responded %d, want 200", resp.StatusCode)
 		}
 		want := `{"status":"success","eventId":"evt_1"}`
 		if strings.TrimSpace(got) != want {
@@ -125,7 +124,7 @@ func TestTheFirstDeliveryIsAnsweredSuccess(t *testing.T) {
 	})
 }
 
-// sendAndRead sends d and returns the answer with its body.
+// sendAndRead sends d and returns the response with its body.
 func sendAndRead(t *testing.T, s *sender, d delivery) (*http.Response, string) {
 	t.Helper()
 	req, err := s.request(t.Context(), d)
@@ -144,7 +143,7 @@ func sendAndRead(t *testing.T, s *sender, d delivery) (*http.Response, string) {
 	return resp, string(got)
 }
 
-func TestWhatIsNotAsItShouldBeHasItsStatus(t *testing.T) {
+func TestCallback_Refusals(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -155,8 +154,8 @@ func TestWhatIsNotAsItShouldBeHasItsStatus(t *testing.T) {
 		{"an altered body", delivery{body: body("evt_2", "sess_1", "rejected"), sent: body("evt_2", "sess_1", "verified")}, 401, "invalid_signature"},
 		{"the same JSON in other bytes", delivery{body: body("evt_2", "sess_1", "rejected"), sent: body("evt_2", "sess_1", "rejected") + " "}, 401, "invalid_signature"},
 		{"a wrong secret", delivery{body: body("evt_2", "sess_1", "verified"), secret: "another"}, 401, "invalid_signature"},
-		{"an event that it has had", delivery{body: body("evt_1", "sess_1", "verified")}, 409, "duplicate"},
-		{"an event that it has had, with other content", delivery{body: body("evt_1", "sess_2", "rejected")}, 409, "duplicate"},
+		{"a duplicate", delivery{body: body("evt_1", "sess_1", "verified")}, 409, "duplicate"},
+		{"a duplicate with other content", delivery{body: body("evt_1", "sess_2", "rejected")}, 409, "duplicate"},
 		{"an unknown session", delivery{body: body("evt_2", "sess_0", "verified")}, 404, "session_not_found"},
 		{"a session that is not open", delivery{body: body("evt_2", "sess_1", "verified")}, 404, "session_not_open"},
 		{"a step that is not in progress", delivery{body: body("evt_3", "sess_2", "verified")}, 404, "step_not_in_progress"},
@@ -181,7 +180,7 @@ func TestWhatIsNotAsItShouldBeHasItsStatus(t *testing.T) {
 					t.Errorf("body %q: %v", got, err)
 				}
 				if resp.StatusCode != tt.status || tt.code != "" && problem.Code != tt.code {
-					t.Errorf("answered %d %q, want %d %q", resp.StatusCode, problem.Code, tt.status, tt.code)
+					t.Errorf("responded %d %q, want %d %q", resp.StatusCode, problem.Code, tt.status, tt.code)
 				}
 				if got := resp.Header.Get("Content-Type"); got != "application/problem+json" {
 					t.Errorf("Content-Type %q, want a problem document", got)
@@ -191,7 +190,7 @@ func TestWhatIsNotAsItShouldBeHasItsStatus(t *testing.T) {
 	})
 }
 
-func TestOfFiftyCopiesAtOnceToTwoProcessesOneIsApplied(t *testing.T) {
+func TestCallback_ConcurrentDuplicatesToTwoProcesses(t *testing.T) {
 	t.Parallel()
 	dbURL := newPostgreSQL(t)
 	a, s := newServer(t, dbURL, nil) // to look at the database with
@@ -199,15 +198,14 @@ func TestOfFiftyCopiesAtOnceToTwoProcessesOneIsApplied(t *testing.T) {
 	checkFiftyCopies(t, a, startServer(t, dbURL).sender, startServer(t, dbURL).sender)
 }
 
-func TestOfFiftyCopiesAtOnceToOneProcessOnSQLiteOneIsApplied(t *testing.T) {
+func TestCallback_ConcurrentDuplicatesOnSQLite(t *testing.T) {
 	t.Parallel()
 	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), nil)
 	mustCreate(t, s, "sess_1")
 	checkFiftyCopies(t, a, s)
 }
 
-// checkFiftyCopies sends 50 copies of an event to the servers in turn, all at
-// once.
+// checkFiftyCopies sends an event 50 times to the servers in turn, concurrently.
 func checkFiftyCopies(t *testing.T, a *app, servers ...*sender) {
 	t.Helper()
 	d := delivery{body: body("evt_1", "sess_1", "verified")}
@@ -236,16 +234,16 @@ func checkFiftyCopies(t *testing.T, a *app, servers ...*sender) {
 		case got.StatusCode == http.StatusConflict:
 		case got.StatusCode == http.StatusServiceUnavailable && got.Header.Get("Retry-After") != "":
 		default:
-			t.Errorf("a copy was answered %d", got.StatusCode)
+			t.Errorf("a delivery was answered %d", got.StatusCode)
 		}
 	}
 	if succeeded != 1 {
-		t.Errorf("%d copies were answered 200, want 1", succeeded)
+		t.Errorf("%d deliveries were answered 200, want 1", succeeded)
 	}
 	checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
 }
 
-func TestAnEventForAnUnknownSessionIsNotRemembered(t *testing.T) {
+func TestCallback_UnknownSessionIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		a, s := newServer(t, dbURL, nil)
@@ -262,7 +260,7 @@ type submitterFunc func(context.Context, sessionstep.Submission) error
 
 func (f submitterFunc) Submit(ctx context.Context, s sessionstep.Submission) error { return f(ctx, s) }
 
-func TestNothingIsLeftWhenTheSubmitterFailsAfterItHasWritten(t *testing.T) {
+func TestCallback_SubmitterFailsAfterWriting(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		var failed atomic.Bool
@@ -270,7 +268,7 @@ func TestNothingIsLeftWhenTheSubmitterFailsAfterItHasWritten(t *testing.T) {
 			return submitterFunc(func(ctx context.Context, sub sessionstep.Submission) error {
 				err := next.Submit(ctx, sub)
 				if err == nil && failed.CompareAndSwap(false, true) {
-					return errors.New("failed after it has written")
+					return errors.New("failed after writing")
 				}
 				return err
 			})
@@ -284,7 +282,7 @@ func TestNothingIsLeftWhenTheSubmitterFailsAfterItHasWritten(t *testing.T) {
 	})
 }
 
-func TestNothingIsLeftWhenTheProcessIsKilledBeforeCommit(t *testing.T) {
+func TestCallback_ProcessKilledBeforeCommit(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		p := startServer(t, dbURL, "AIVERIFICATION_STALL=1")
@@ -311,7 +309,7 @@ func TestNothingIsLeftWhenTheProcessIsKilledBeforeCommit(t *testing.T) {
 	})
 }
 
-func TestWhatIsInFlightFinishesAfterSIGTERM(t *testing.T) {
+func TestServe_InFlightFinishesAfterSIGTERM(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		p := startServer(t, dbURL, "AIVERIFICATION_STALL=1")
@@ -344,9 +342,8 @@ func TestWhatIsInFlightFinishesAfterSIGTERM(t *testing.T) {
 	})
 }
 
-// The README's lines with openssl and curl are run as they stand there, but for
-// the address.
-func TestASignatureByOpensslSentByCurlIsAccepted(t *testing.T) {
+// The README's lines with openssl and curl are run verbatim but for the address.
+func TestCallback_OpensslAndCurl(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

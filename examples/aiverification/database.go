@@ -38,7 +38,7 @@ func openDatabase(dbURL string) (*sql.DB, sqlstore.Dialect, error) {
 		return db, sqlstore.MySQL, err
 	}
 	// The URL itself may hold a password.
-	return nil, "", errors.New("-db is none of sqlite:FILE, postgres://… and mysql://…")
+	return nil, "", errors.New("-db must be sqlite:FILE, postgres://… or mysql://…")
 }
 
 func openServer(driver, dsn string) (*sql.DB, error) {
@@ -50,11 +50,11 @@ func openServer(driver, dsn string) (*sql.DB, error) {
 	return db, err
 }
 
-// mysqlDSN turns mysql://user:password@host:port/name into what the driver takes.
+// mysqlDSN converts mysql://user:password@host:port/name to the driver's form.
 func mysqlDSN(dbURL string) (string, error) {
 	u, err := url.Parse(dbURL)
 	if err != nil || u.Host == "" || len(u.Path) < 2 {
-		return "", errors.New("-db wants mysql://user:password@host:port/name")
+		return "", errors.New("-db must be mysql://user:password@host:port/name")
 	}
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.DBName = "tcp", u.Host, u.Path[1:]
@@ -63,9 +63,8 @@ func mysqlDSN(dbURL string) (string, error) {
 	return c.FormatDSN(), nil
 }
 
-// sqliteDSN says that readers and the writer do not block each other, that a
-// commit is on the disk before it is acknowledged, and that writers wait for one
-// another.
+// sqliteDSN returns a DSN with which readers and the writer do not block each other, a
+// commit is on the disk before it is acknowledged, and writers wait for one another.
 func sqliteDSN(file string) string {
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(2000)"}}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: pragmas.Encode()}).String()

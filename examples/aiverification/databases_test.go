@@ -30,7 +30,7 @@ func eachDatabase(t *testing.T, f func(t *testing.T, dbURL string)) {
 	})
 }
 
-// newPostgreSQL makes a schema on the server of HOOKONCE_POSTGRES.
+// newPostgreSQL creates a schema on the server of HOOKONCE_POSTGRES.
 func newPostgreSQL(t *testing.T) string {
 	t.Helper()
 	server := os.Getenv("HOOKONCE_POSTGRES")
@@ -49,7 +49,7 @@ func newPostgreSQL(t *testing.T) string {
 	return u.String()
 }
 
-// newMariaDB makes a database on the server of HOOKONCE_MARIADB, a DSN of
+// newMariaDB creates a database on the server of HOOKONCE_MARIADB, a DSN of
 // go-sql-driver/mysql.
 func newMariaDB(t *testing.T) string {
 	t.Helper()

@@ -5,24 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/hookonce/hookonce/idempotency"
 )
 
-// errBroken makes the demo exit with 1.
+// errBroken makes the demo exit with status 1.
 var errBroken = errors.New("demo: not all of it is as promised")
 
-// runDemo serves on a temporary database, plays the sender, and prints what was
-// sent, what came back, and what stands in the database.
+// silent observes nothing: the demo provokes failures, and prints the responses.
+func silent(context.Context, idempotency.Event) {}
+
+// runDemo serves on a temporary database, plays the sender, and prints the deliveries,
+// the responses, and what the database holds afterwards.
 func runDemo(ctx context.Context, stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "aiverification-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	a, err := newApp(ctx, "sqlite:"+filepath.Join(dir, "demo.db"), demoSecret, slog.New(slog.DiscardHandler))
+	a, err := newApp(ctx, "sqlite:"+filepath.Join(dir, "demo.db"), demoSecret, silent)
 	if err != nil {
 		return err
 	}
@@ -60,12 +64,12 @@ func playAll(ctx context.Context, a *app, s *sender) ([]row, error) {
 // An act is one thing that the demo sends.
 type act struct {
 	title    string
-	event    string // for which the database is looked at
-	session  string // that is looked at; made before, if newSession
-	prepare  bool   // make the session first
-	copies   int    // sent at once; 0 means 1
+	event    string // to look up in the database
+	session  string // to look up in the database
+	prepare  bool   // create the session first
+	copies   int    // sent concurrently; 0 means 1
 	delivery delivery
-	answers  map[int]int // wanted: how many of which status
+	answers  map[int]int // wanted: the number of responses by status
 	stands   standing    // wanted in the database
 }
 
@@ -84,12 +88,12 @@ var acts = []act{
 		answers:  map[int]int{200: 1}, stands: verified,
 	},
 	{
-		title: "the same again", event: "evt_1", session: "sess_1",
+		title: "a retry", event: "evt_1", session: "sess_1",
 		delivery: delivery{body: oneBody},
 		answers:  map[int]int{409: 1}, stands: verified,
 	},
 	{
-		title: "20 copies at once", event: "evt_2", session: "sess_2", prepare: true, copies: 20,
+		title: "20 deliveries at once", event: "evt_2", session: "sess_2", prepare: true, copies: 20,
 		delivery: delivery{body: `{"eventId":"evt_2","sessionId":"sess_2","status":"verified"}`},
 		answers:  map[int]int{200: 1, 409: 19}, stands: verified,
 	},
@@ -123,7 +127,7 @@ var acts = []act{
 		answers:  map[int]int{404: 1}, stands: absent,
 	},
 	{
-		title: "again, once there is one", event: "evt_4", session: "sess_4", prepare: true,
+		title: "a retry, once it exists", event: "evt_4", session: "sess_4", prepare: true,
 		delivery: delivery{body: `{"eventId":"evt_4","sessionId":"sess_4","status":"verified"}`},
 		answers:  map[int]int{200: 1}, stands: verified,
 	},
@@ -153,7 +157,7 @@ var acts = []act{
 		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 1, step: "in_progress"},
 	},
 	{
-		title: "rejected in the end", event: "evt_8", session: "sess_3",
+		title: "then rejected", event: "evt_8", session: "sess_3",
 		delivery: delivery{body: `{"eventId":"evt_8","sessionId":"sess_3","status":"rejected"}`},
 		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "failed"},
 	},

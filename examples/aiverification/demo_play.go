@@ -23,12 +23,12 @@ var padding = strings.Repeat("x", maxBody)
 
 // A delivery is what the sender signs and sends.
 type delivery struct {
-	body   string // that is signed
-	sent   string // instead of body, if it is not empty
-	secret string // instead of the right one, if it is not empty
+	body   string // signed
+	sent   string // instead of body, if not empty
+	secret string // instead of the right one, if not empty
 }
 
-// A standing is what is in the database of an event and its session.
+// A standing is what the database holds of an event and its session.
 type standing struct {
 	records     int    // of the event
 	submissions int    // to the session's step
@@ -39,7 +39,7 @@ func (s standing) String() string {
 	return fmt.Sprintf("%d, %d, %s", s.records, s.submissions, s.step)
 }
 
-// play sends what the act says and looks at what has come of it.
+// play sends the act's delivery and looks at the effect.
 func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
 	if c.prepare {
 		if err := s.createSession(ctx, c.session); err != nil {
@@ -94,12 +94,12 @@ func (s *sender) createSession(ctx context.Context, id string) error {
 	}
 	resp, err := do(req)
 	if err == nil && resp.StatusCode != http.StatusCreated {
-		err = fmt.Errorf("creating the session was answered %d", resp.StatusCode)
+		err = fmt.Errorf("creating the session: status %d", resp.StatusCode)
 	}
 	return err
 }
 
-// sendAtOnce sends n copies and counts the answers by their status.
+// sendAtOnce sends a delivery n times concurrently and counts the responses by status.
 func (s *sender) sendAtOnce(ctx context.Context, d delivery, n int) (map[int]int, error) {
 	var (
 		mu      sync.Mutex // guards answers and errs
@@ -123,7 +123,7 @@ func (s *sender) sendAtOnce(ctx context.Context, d delivery, n int) (map[int]int
 	return answers, errors.Join(errs...)
 }
 
-// send returns the answer with its body read and closed.
+// send returns the response with its body read and closed.
 func (s *sender) send(ctx context.Context, d delivery) (*http.Response, error) {
 	req, err := s.request(ctx, d)
 	if err != nil {
@@ -170,7 +170,7 @@ func do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// tally prints answers as "1 × 200, 19 × 409".
+// tally formats responses as "1 × 200, 19 × 409".
 func tally(answers map[int]int) string {
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(answers)) {

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// A row is one act as it went.
+// A row is the outcome of one act.
 type row struct {
 	sent     string
 	answers  map[int]int
@@ -14,10 +14,10 @@ type row struct {
 	promised bool
 }
 
-// report prints the rows and fails if one is not as promised.
+// report prints the rows and returns an error if one is not as promised.
 func report(w io.Writer, rows []row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "SENT\tANSWERED\tRECORDS\tSUBMISSIONS\tSTEP\tAS PROMISED")
+	fmt.Fprintln(t, "SENT\tRESPONSES\tRECORDS\tSUBMISSIONS\tSTEP\tAS PROMISED")
 	broken := 0
 	for _, r := range rows {
 		verdict := "yes"

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestABodyThatIsNotWhatItsHeadersSay(t *testing.T) {
+func TestHostile_BodyAgainstItsHeaders(t *testing.T) {
 	t.Parallel()
 	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	body := callback("evt_1")
@@ -23,7 +23,7 @@ func TestABodyThatIsNotWhatItsHeadersSay(t *testing.T) {
 	over := padded(maxBody + 1)
 	tests := []struct {
 		name, request string
-		want          []int // 0 stands for hanging up
+		want          []int // 0: the connection is closed
 	}{
 		{"longer than what comes", start + mac + "\r\nContent-Length: 100000\r\n\r\n" + body, []int{400, 0}},
 		{"shorter than what comes", start + mac + "\r\nContent-Length: 10\r\n\r\n" + body, []int{401}},
@@ -50,7 +50,7 @@ func TestABodyThatIsNotWhatItsHeadersSay(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := h.raw(t, tt.request); !slices.Contains(tt.want, got) {
-				t.Errorf("answered %d, want one of %v", got, tt.want)
+				t.Errorf("responded %d, want one of %v", got, tt.want)
 			}
 		})
 	}
@@ -88,11 +88,9 @@ func compressed(t *testing.T, s string) string {
 	return b.String()
 }
 
-// A sender that stalls has its signature looked at before its body is awaited,
-// and its body before anything is claimed.
-//
-// It measures the heap, so no other test runs beside it.
-func TestSlowSendersHoldNeitherConnectionNorClaim(t *testing.T) {
+// Slow senders hold neither a database connection nor a claim: the body is read before
+// anything is claimed. It measures the heap, so no other test runs beside it.
+func TestHostile_SlowSenders(t *testing.T) {
 	h := newHostile(t, newPostgreSQL(t))
 	const slow = 10 * maxConns
 	body := callback("evt_slow")
@@ -128,7 +126,7 @@ func TestSlowSendersHoldNeitherConnectionNorClaim(t *testing.T) {
 
 // What a sender announces costs no more than the limit allows, whether or not it
 // comes.
-func TestAnnouncedBodiesAreBounded(t *testing.T) {
+func TestHostile_AnnouncedBodies(t *testing.T) {
 	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	const slow = 200
 	before := heap()

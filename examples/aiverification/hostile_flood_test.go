@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestFloodsOfHeadersAreRefused(t *testing.T) {
+func TestHostile_FloodsOfHeaders(t *testing.T) {
 	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	body := callback("evt_1")
 	mac := "X-Signature-256: " + h.sign(body)
@@ -44,9 +44,9 @@ func TestFloodsOfHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// Half of two thousand connections that come at once deliver what is authentic,
-// each event several times; the other half does not.
-func TestTwoThousandConnectionsAtOnce(t *testing.T) {
+// Of two thousand concurrent connections half are authentic, with several deliveries of
+// each event; the others are forged.
+func TestHostile_TwoThousandConnections(t *testing.T) {
 	const n, events = 2000, 100
 	h := newHostile(t, newPostgreSQL(t))
 	before := heap()
@@ -90,7 +90,7 @@ func TestTwoThousandConnectionsAtOnce(t *testing.T) {
 	for _, c := range conns {
 		c.Close()
 	}
-	for event := range events { // those that were answered 503 come again
+	for event := range events { // those that got a 503 retry
 		status := h.signed(t, callback(fmt.Sprintf("evt_%d", event)))
 		if status != 200 && status != 409 {
 			t.Errorf("delivered again, evt_%d was answered %d", event, status)

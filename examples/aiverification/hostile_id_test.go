@@ -56,7 +56,7 @@ var hostileIDs = []struct {
 	{`evt_2","eventId":"evt_3`, 400}, // the ID twice
 }
 
-func TestHostileIDsAreKeptApart(t *testing.T) {
+func TestHostile_IDs(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
 		h := newHostile(t, dbURL)

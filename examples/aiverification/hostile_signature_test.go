@@ -23,7 +23,7 @@ func forgeries(other string) []string {
 	}
 }
 
-func TestAForgedSignatureIsRefused(t *testing.T) {
+func TestHostile_ForgedSignatures(t *testing.T) {
 	t.Parallel()
 	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	body := callback("evt_1")

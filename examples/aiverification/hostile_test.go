@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -19,29 +18,49 @@ import (
 	"time"
 )
 
-// The canaries are what must not be found in any log or answer.
+// The canaries must not occur in any log or response.
 const (
 	canarySecret = "canary-secret-5d41402abc4b2a76"
 	canaryBody   = "canary-body-7d793037a0760186"
 )
 
-// A hostile is a server, with the settings of the real one, and what it has said
-// to us and to its log.
-type hostile struct {
-	*app
-	addr string
+// logged is the log of every server in this process.
+var logged syncBuffer
 
-	mu   sync.Mutex // guards what follows
-	said bytes.Buffer
-	macs []string // of what was signed
+// A syncBuffer is a buffer for concurrent writers.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
-// newHostile serves the database, and at the end of the test looks for canaries
-// in all that was said.
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// A hostile is a server, with the settings of the real one, and its responses.
+type hostile struct {
+	*app
+	addr      string
+	responses syncBuffer
+
+	mu   sync.Mutex // guards macs
+	macs []string   // of what was signed
+}
+
+// newHostile serves the database, and at the end of the test looks for canaries in the
+// responses and the log.
 func newHostile(t testing.TB, dbURL string) *hostile {
 	t.Helper()
 	h := &hostile{}
-	a, err := newApp(t.Context(), dbURL, canarySecret, slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	a, err := newApp(t.Context(), dbURL, canarySecret, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,23 +87,17 @@ func newHostile(t testing.TB, dbURL string) *hostile {
 	return h
 }
 
-// Write keeps what the server says, as its log or in an answer.
-func (h *hostile) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.said.Write(p)
-}
-
 func (h *hostile) checkCanaries(t testing.TB) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	said := strings.ToLower(h.said.String())
-	if said == "" {
-		t.Error("the server has said nothing, so that this shows nothing")
+	responses, log := strings.ToLower(h.responses.String()), strings.ToLower(logged.String())
+	if responses == "" || log == "" {
+		t.Error("the server has not responded, or nothing was logged, so this shows nothing")
 	}
+	said := responses + log
 	for _, canary := range append([]string{canarySecret, canaryBody}, h.macs...) {
 		if at := strings.Index(said, canary); at >= 0 {
-			t.Errorf("the server has said %q:\n%s", canary, said[max(0, at-200):min(len(said), at+200)])
+			t.Errorf("the server discloses %q:\n%s", canary, said[max(0, at-200):min(len(said), at+200)])
 		}
 	}
 }
@@ -122,7 +135,7 @@ func lines(headers []string) string {
 	return b.String()
 }
 
-// dial connects, with time enough for a machine that does much else.
+// dial connects, with a deadline that a busy machine can meet.
 func (h *hostile) dial(t testing.TB) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", h.addr)
@@ -134,8 +147,8 @@ func (h *hostile) dial(t testing.TB) net.Conn {
 	return c
 }
 
-// raw sends bytes, says that there will be no more, and returns the status of the
-// answer; 0 if the connection was closed without one.
+// raw sends bytes, closes its side, and returns the status of the response; 0 if the
+// connection was closed without one.
 func (h *hostile) raw(t testing.TB, request string) int {
 	t.Helper()
 	c := h.dial(t)
@@ -145,14 +158,14 @@ func (h *hostile) raw(t testing.TB, request string) int {
 	return h.answer(c)
 }
 
-// answer reads an answer.
+// answer reads a response and returns its status.
 func (h *hostile) answer(c net.Conn) int {
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		return 0
 	}
 	defer resp.Body.Close()
-	resp.Write(h) // headers and body
+	resp.Write(&h.responses) // headers and body
 	return resp.StatusCode
 }
 
@@ -162,7 +175,7 @@ func (h *hostile) signed(t testing.TB, body string) int {
 	return h.raw(t, post(body, "X-Signature-256: "+h.sign(body)))
 }
 
-// records returns how many events the server remembers.
+// records returns the number of recorded events.
 func (h *hostile) records(t testing.TB) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a flood may have taken every connection
@@ -174,12 +187,11 @@ func (h *hostile) records(t testing.TB) int {
 	return n
 }
 
-// checkRefused checks that what is not authentic was refused, by a status that
-// blames whoever sent it or by hanging up.
+// checkRefused checks that a forgery was refused, by a 4xx or by closing the connection.
 func checkRefused(t testing.TB, status int) {
 	t.Helper()
 	if status != 0 && status/100 != 4 {
-		t.Errorf("answered %d, want 4xx", status)
+		t.Errorf("responded %d, want 4xx", status)
 	}
 }
 

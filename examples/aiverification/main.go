@@ -1,22 +1,27 @@
-// Command aiverification receives the results of an identity-verification
-// service by webhook, and applies each exactly once.
+// Command aiverification receives the results of an identity-verification service by
+// webhook and applies each exactly once.
 //
-// Try it without anything else:
+// Try it on a temporary database:
 //
 //	go -C examples run ./aiverification -demo
 //
-// Or serve, with the secret that the sender signs with in AI_WEBHOOK_SECRET:
+// Or serve, with the sender's secret in AI_WEBHOOK_SECRET:
 //
-//	AI_WEBHOOK_SECRET=… go -C examples run ./aiverification -addr 127.0.0.1:8080 -db sqlite:aiverification.db
+//	AI_WEBHOOK_SECRET=example go -C examples run ./aiverification -db sqlite:/tmp/aiverification.db
+//
+// Then create a session and submit a result to it from another terminal:
+//
+//	curl -d '{"id":"sess_1"}' http://127.0.0.1:8080/sessions
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks/ai-verification \
+//		-data '{"eventId":"evt_1","sessionId":"sess_1","status":"verified"}'
 //
 // It has three routes:
 //
 //	POST /webhooks/ai-verification  the callback
-//	POST /sessions                  {"id":"sess_1"} makes a session to try it with
+//	POST /sessions                  creates the session {"id":"sess_1"}
 //	GET  /sessions/{id}             shows session, steps and submissions
 //
-// On SIGTERM and SIGINT it takes no new requests, finishes those in flight, and
-// exits.
+// On SIGTERM and SIGINT it accepts no more requests, finishes those in flight, and exits.
 package main
 
 import (
@@ -45,7 +50,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("aiverification", flag.ContinueOnError)
-	demo := flags.Bool("demo", false, "show all of it on a temporary database and exit")
+	demo := flags.Bool("demo", false, "send all kinds of deliveries to a temporary database, and exit")
 	addr := flags.String("addr", "127.0.0.1:8080", "listen on this `address`")
 	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE, postgres://… or mysql://…")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -60,8 +65,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if secret == "" {
 		return errors.New("AI_WEBHOOK_SECRET is not set: it must hold the secret that the sender signs with")
 	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	app, err := newApp(ctx, *dbURL, secret, logger)
+	app, err := newApp(ctx, *dbURL, secret, nil)
 	if err != nil {
 		return err
 	}
@@ -70,11 +74,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	logger.Info("listening", "addr", listener.Addr().String())
+	slog.Info("listening", "addr", listener.Addr().String())
 	return serve(ctx, listener, app.routes())
 }
 
-// shutdownTimeout is for how long requests in flight may go on after a signal.
+// shutdownTimeout is how long requests in flight may go on after a signal.
 const shutdownTimeout = 35 * time.Second
 
 // serve serves until ctx ends and the requests in flight have been answered.

@@ -22,6 +22,7 @@ const secret = "a secret for the tests"
 // TestMain is the server itself in the processes that startServer starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("AIVERIFICATION_SERVE") == "" {
+		slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		os.Exit(m.Run())
 	}
 	if err := serveForTest(); err != nil {
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 func serveForTest() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	a, err := newApp(ctx, os.Getenv("AIVERIFICATION_SERVE"), secret, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	a, err := newApp(ctx, os.Getenv("AIVERIFICATION_SERVE"), secret, nil)
 	if err != nil {
 		return err
 	}
@@ -49,8 +50,8 @@ func serveForTest() error {
 	return serve(ctx, listener, a.routes())
 }
 
-// stalling stops between the submitter's writes and COMMIT: it says so, and goes
-// on when it is told to.
+// stalling stops between the submitter's writes and COMMIT: it prints a line, and goes
+// on when it reads one.
 type stalling struct{ sessionstep.Submitter }
 
 func (s stalling) Submit(ctx context.Context, sub sessionstep.Submission) error {

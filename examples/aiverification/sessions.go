@@ -3,13 +3,14 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
 )
 
-// createSession makes a pending session whose identity verification has begun.
+// createSession creates a pending session whose identity verification is in progress.
 func (a *app) createSession(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		ID string `json:"id"`
@@ -21,9 +22,9 @@ func (a *app) createSession(w http.ResponseWriter, r *http.Request) {
 	err := a.sessions.Create(r.Context(), newSession(in.ID))
 	switch {
 	case errors.Is(err, sqlstep.ErrSessionExists):
-		writeJSON(w, http.StatusConflict, map[string]string{"error": "the session is there already"})
+		writeJSON(w, http.StatusConflict, map[string]string{"error": "the session exists"})
 	case err != nil:
-		a.fail(w, r, err)
+		fail(w, r, err)
 	default:
 		a.writeSession(w, r, http.StatusCreated, in.ID)
 	}
@@ -48,14 +49,14 @@ func (a *app) writeSession(w http.ResponseWriter, r *http.Request, status int, i
 	case errors.Is(err, sessionstep.ErrSessionNotFound):
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such session"})
 	case err != nil:
-		a.fail(w, r, err)
+		fail(w, r, err)
 	default:
 		writeJSON(w, status, session)
 	}
 }
 
-func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.logger.Error("request failed", "path", r.URL.Path, "error", err)
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	slog.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
 	writeJSON(w, http.StatusInternalServerError, map[string]string{"error": "internal"})
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// TestAgree shows that a benchmark compares two verifications of the same
-// thing: ours and the peer's accept a delivery, and refuse it once it is altered.
-func TestAgree(t *testing.T) {
+// A benchmark compares two verifications of the same thing: ours and the peer's accept
+// a delivery, and refuse it once it is altered.
+func TestPeers_AgreeOnDelivery(t *testing.T) {
 	t.Parallel()
 	for _, p := range peers {
 		ours, theirs := p.both(t)
@@ -63,8 +63,7 @@ func altered(body []byte) []byte {
 	return b
 }
 
-// TestAgreeOnRequest is TestAgree for whole requests.
-func TestAgreeOnRequest(t *testing.T) {
+func TestPeers_AgreeOnRequest(t *testing.T) {
 	t.Parallel()
 	body := event(256)
 	ours, theirs := requestVerifiers(t)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// compare measures ours as any benchmark does, and then both in turns. Beside
-// the ratio it reports their time, of the fastest turn, and their allocations.
+// compare measures ours as any benchmark does, and then both in turns. It reports the
+// ratio, the time of their fastest turn, and their allocations.
 func compare(b *testing.B, ours, theirs func()) {
 	b.Helper()
 	b.ReportAllocs()

@@ -1,14 +1,13 @@
-// Package bench measures hmacverify side by side with the libraries that
-// senders publish for their own webhooks. It has tests and benchmarks only, in
-// a module of its own, so that nobody else downloads those libraries.
+// Package bench compares hmacverify with the libraries that senders publish for their
+// own webhooks. It has tests and benchmarks only, in a module of its own, so that no
+// other module downloads those libraries.
 //
 //	go -C examples/bench test -bench .
 //
-// For each library and each size of body, both verify the same signed request
-// in turns of a few milliseconds, first one and then the other. The unit
-// "x-peer" is the median of our time divided by theirs: 0.50 is half the time.
-// On a busy machine the nanoseconds wander, the ratios do not.
+// For each library and each size of body, both verify the same signed request, in turns
+// of a few milliseconds. The unit "x-peer" is the median of our time divided by theirs:
+// 0.50 is half the time. On a busy machine the nanoseconds vary, the ratios do not.
 //
-// The comparison favours them: we also find the event's ID, and on a whole
-// request put the body back. They do neither.
+// The comparison favours them: we also find the event's ID, and put the body of a whole
+// request back. They do neither.
 package bench

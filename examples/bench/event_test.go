@@ -8,12 +8,12 @@ func event(n int) []byte {
 	return fill(`{"id":"evt_1Q9Yh2eZvKYlo2C","event_id":"Ev0PV52K21","type":"paid","data":[0`, `]}`, n)
 }
 
-// lateEvent is event with the ID after the data, where Slack really has it.
+// lateEvent is event with the ID after the data, where Slack has it.
 func lateEvent(n int) []byte {
 	return fill(`{"type":"event_callback","data":[0`, `],"event_id":"Ev0PV52K21"}`, n)
 }
 
-// fill makes a list of small objects between head and tail.
+// fill returns a list of small objects between head and tail.
 func fill(head, tail string, n int) []byte {
 	b := []byte(head)
 	for i := 0; ; i++ {

@@ -28,8 +28,8 @@ type peer struct {
 	make   func() (verifyFunc, error)
 }
 
-// peers are used as their documentation shows. What a receiver can make once
-// and keep is made once.
+// peers are used as their documentation shows. What a receiver can create once and
+// keep is created once.
 var peers = []peer{
 	{"stripe-go", preset.Stripe(), newStripe},
 	{"svix", preset.Svix(), newSvix},
@@ -63,7 +63,7 @@ func newGitHub() (verifyFunc, error) {
 	}, nil
 }
 
-// newSlack makes a SecretsVerifier for each request: it holds the request's
+// newSlack creates a SecretsVerifier for each request, because it holds the request's
 // signature.
 func newSlack() (verifyFunc, error) {
 	return func(h http.Header, body []byte) error {
@@ -116,7 +116,7 @@ func sign(tb testing.TB, s hmacverify.Scheme, o *hmacverify.Options, key string,
 	return h
 }
 
-// idHeader returns the header that has the event's ID, or one that nobody reads.
+// idHeader returns the header that has the event's ID, or one without a meaning.
 func idHeader(s hmacverify.Scheme) string {
 	if s.ID.Header == "" {
 		return "X-Request-Id"

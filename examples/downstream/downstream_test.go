@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
 
-func TestOfCopiesAtOnceOneIsPaid(t *testing.T) {
+func TestDownstream_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
 	hooktest.CheckOnce(t, p.Try(t, "-n", "10"), 10, 200, 409)
@@ -18,16 +18,16 @@ func TestOfCopiesAtOnceOneIsPaid(t *testing.T) {
 	p.Stop(t)
 }
 
-func TestAPaymentWhoseAnswerWasLostIsNotMadeAgain(t *testing.T) {
+func TestDownstream_LostResponse(t *testing.T) {
 	t.Parallel()
-	p := hooktest.Start(t, []string{"-lose-answers"})
+	p := hooktest.Start(t, []string{"-lose-responses"})
 	for _, want := range []hooktest.Outcome{
 		{Status: 500, Code: "failed", Count: 1},
 		{Status: 200, Count: 1},
 		{Status: 409, Code: "duplicate", Count: 1},
 	} {
 		if diff := cmp.Diff([]hooktest.Outcome{want}, p.Try(t)); diff != "" {
-			t.Errorf("answers (-want +got)\n%s", diff)
+			t.Errorf("responses (-want +got)\n%s", diff)
 		}
 		hooktest.See(t, p.URL+"/service/payments", "1000 to alice")
 	}

@@ -6,36 +6,36 @@ import (
 	"sync"
 )
 
-// A service is somebody else's: it makes a payment for each Idempotency-Key that
-// it has not seen.
+// A service is another company's: it makes a payment for each Idempotency-Key that it
+// has not seen.
 type service struct {
-	loseAnswers bool
+	loseResponses bool
 
 	mu       sync.Mutex
 	payments []string
-	asked    map[string]int // how often, by key
+	requests map[string]int // by key
 }
 
 func (s *service) pay(w http.ResponseWriter, r *http.Request) {
-	if s.record(r.Header.Get("Idempotency-Key"), r.FormValue("cents")+" to "+r.FormValue("to")) == 1 && s.loseAnswers {
+	if s.record(r.Header.Get("Idempotency-Key"), r.FormValue("cents")+" to "+r.FormValue("to")) == 1 && s.loseResponses {
 		panic(http.ErrAbortHandler) // the connection breaks
 	}
 	fmt.Fprintln(w, "paid")
 }
 
-// record makes the payment unless it was made, and returns how often it was asked
-// for.
+// record makes the payment unless it was made before, and returns how often it was
+// requested.
 func (s *service) record(key, payment string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.asked == nil {
-		s.asked = map[string]int{}
+	if s.requests == nil {
+		s.requests = map[string]int{}
 	}
-	s.asked[key]++
-	if s.asked[key] == 1 {
+	s.requests[key]++
+	if s.requests[key] == 1 {
 		s.payments = append(s.payments, payment)
 	}
-	return s.asked[key]
+	return s.requests[key]
 }
 
 func (s *service) list(w http.ResponseWriter, _ *http.Request) {

@@ -1,27 +1,39 @@
 // Command github receives GitHub's webhooks and records each push exactly once.
 //
-//	go -C examples run ./github
+//	GITHUB_WEBHOOK_SECRET=example go -C examples run ./github
 //
-// It prints a command that sends it a push. A second push with the same bytes, or
-// a redelivery from GitHub's page under another X-GitHub-Delivery, is known by
-// its body: GitHub does not sign that header. Nor X-GitHub-Event, which is why
-// the handler looks into the body.
+// Send it a push from another terminal, and look at what it has recorded:
 //
-// With a webhook of your own, set GITHUB_WEBHOOK_SECRET and let it send JSON
-// (content type application/json) to /webhooks/github.
+//	go run ./hmacverify/send -scheme github -secret example -url http://127.0.0.1:8080/webhooks/github \
+//		-data '{"ref":"refs/heads/main","after":"1a2b3c","repository":{"full_name":"octo/cat"}}'
+//	curl http://127.0.0.1:8080/pushes
+//
+// Send it again: the same bytes are the same event. So is a redelivery from GitHub's
+// page under another X-GitHub-Delivery, because GitHub does not sign that header. It
+// does not sign X-GitHub-Event either, so record looks at the body.
+//
+// With a webhook of your own, choose the content type application/json.
 package main
 
 import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -29,29 +41,54 @@ import (
 )
 
 func main() {
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret := m.Secret("GITHUB_WEBHOOK_SECRET")
-		m.Try("-scheme", "github", "-secret", secret, "-url", m.URL+"/webhooks/github",
-			"-data", `{"ref":"refs/heads/main","after":"1a2b3c","repository":{"full_name":"octo/cat"}}`)
-		m.See("/pushes")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		return newHandler(m.Context, db, secret)
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	flag.Parse()
+	if err := run(*addr, os.Getenv("GITHUB_WEBHOOK_SECRET")); err != nil {
+		log.Fatal(err)
+	}
 }
 
-const createTable = `CREATE TABLE IF NOT EXISTS pushes (repository TEXT NOT NULL, ref TEXT NOT NULL, "after" TEXT NOT NULL)`
+func run(addr, secret string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	handler, err := newHandler(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(preset.GitHub(), &hmacverify.Options{
-		MaxBody: 25 << 20, // what GitHub sends at most
-	}, secret)
-	if err != nil {
-		return nil, err
-	}
 	events, err := sqlstore.New(db, sqlstore.SQLite, nil)
 	if err != nil {
 		return nil, err
@@ -59,60 +96,42 @@ func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, e
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	if err := local.Exec(ctx, db, createTable); err != nil {
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS pushes (repository TEXT NOT NULL, ref TEXT NOT NULL, "after" TEXT NOT NULL)`)
+	if err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{
-		Runner:    events.Transactional(),
-		Duplicate: idempotency.Acknowledge, // a 409 would be shown as a failure
-		Timeout:   8 * time.Second,         // GitHub gives up after 10
+	verifier, err := hmacverify.New(preset.GitHub(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := idempotency.NewEndpoint("github", verifier, events, &idempotency.Options{
+		Timeout: 8 * time.Second, // GitHub waits for 10
+	})
+	if err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/github", verifier.Handler(once.Handler(http.HandlerFunc(receive))))
-	mux.HandleFunc("GET /pushes", func(w http.ResponseWriter, r *http.Request) { list(w, r, db) })
+	mux.Handle("POST /webhooks/github", endpoint.Handle(record))
+	mux.Handle("GET /pushes", show.Rows(db, `SELECT repository, ref, "after" FROM pushes`))
 	return mux, nil
 }
 
-// receive records a push. All other events, such as the ping that GitHub sends
-// first, are done with nothing.
-func receive(w http.ResponseWriter, r *http.Request) {
+// record records a push and ignores every other event, such as the ping that GitHub
+// sends first.
+func record(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
 	var push struct {
 		Ref, After string
 		Repository struct {
 			FullName string `json:"full_name"`
 		}
 	}
-	if err := json.NewDecoder(r.Body).Decode(&push); err != nil {
-		http.Error(w, "not JSON", http.StatusBadRequest)
-		return
+	if err := json.Unmarshal(d.Body, &push); err != nil {
+		return idempotency.WithStatus(http.StatusBadRequest, err)
 	}
 	if push.Ref == "" || push.After == "" {
-		w.WriteHeader(http.StatusNoContent)
-		return
+		return idempotency.ErrIgnored
 	}
-	tx, _ := sqlstore.Tx(r.Context()) // committed with the event's record, by the middleware
-	_, err := tx.ExecContext(r.Context(), `INSERT INTO pushes VALUES ($1, $2, $3)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO pushes VALUES ($1, $2, $3)`,
 		push.Repository.FullName, push.Ref, push.After)
-	if err != nil {
-		idempotency.Fail(r, err) // rolled back, answered 500, and can be delivered again
-		return
-	}
-	fmt.Fprintln(w, "recorded")
-}
-
-func list(w http.ResponseWriter, r *http.Request, db *sql.DB) {
-	rows, err := db.QueryContext(r.Context(), `SELECT repository, ref, "after" FROM pushes`)
-	if err != nil {
-		http.Error(w, "database", http.StatusInternalServerError)
-		return
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var repository, ref, after string
-		if err := rows.Scan(&repository, &ref, &after); err != nil {
-			http.Error(w, "database", http.StatusInternalServerError)
-			return
-		}
-		fmt.Fprintln(w, repository, ref, after)
-	}
+	return err // rolled back and answered 500; the event can be delivered again
 }

@@ -8,7 +8,6 @@ import (
 	"log"
 	"net/http"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -28,95 +27,85 @@ type event struct {
 	} `json:"requestContext"`
 }
 
-// A response is what it takes, as APIGatewayV2HTTPResponse.
+// A response is what the gateway takes, as APIGatewayV2HTTPResponse.
 type response struct {
 	StatusCode int               `json:"statusCode"`
 	Headers    map[string]string `json:"headers,omitempty"`
 	Body       string            `json:"body,omitempty"`
 }
 
-// A function is made once for each instance, outside of the handler.
+// A function is created once for each instance, outside of the handler.
 type function struct {
 	verifier *hmacverify.Verifier
 	events   *sqlstore.Store
 }
 
-const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL)`
-
-func newFunction(ctx context.Context, db *sql.DB, secret string) (f *function, err error) {
-	f = &function{}
-	if f.verifier, err = hmacverify.New(preset.XSignature256(), nil, secret); err != nil {
+func newFunction(ctx context.Context, db *sql.DB, secret string) (*function, error) {
+	events, err := sqlstore.New(db, sqlstore.SQLite, nil)
+	if err != nil {
 		return nil, err
 	}
-	if f.events, err = sqlstore.New(db, sqlstore.SQLite, nil); err != nil {
+	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	if err := f.events.CreateTables(ctx); err != nil {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL)`); err != nil {
 		return nil, err
 	}
-	return f, local.Exec(ctx, db, createTable)
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	return &function{verifier, events}, nil
 }
 
-// handle is the function. Its error would become a 502 that says nothing, so all
-// answers are responses.
+// handle is the function. Its error would become a 502 without a reason, so it always
+// returns a response.
 func (f *function) handle(ctx context.Context, e event) (response, error) {
-	if e.RequestContext.HTTP.Method != http.MethodPost {
-		return response{StatusCode: http.StatusMethodNotAllowed}, nil
+	err := f.receive(ctx, e)
+	if err == nil {
+		return response{StatusCode: http.StatusOK, Body: "received\n"}, nil
 	}
-	header, body, err := e.request()
-	if err != nil {
-		return response{StatusCode: http.StatusBadRequest}, nil
+	r := response{StatusCode: idempotency.Status(err)} // 409 for a duplicate
+	if r.StatusCode == http.StatusServiceUnavailable {
+		r.Headers = map[string]string{"Retry-After": "5"}
 	}
-	delivery, err := f.verifier.Verify(header, body)
-	if err != nil {
-		log.Print(err)
-		return response{StatusCode: hmacverify.Status(err)}, nil
-	}
-	id, err := delivery.IdempotencyID()
-	if err != nil {
-		log.Print(err)
-		return response{StatusCode: http.StatusBadRequest}, nil
-	}
-	key := idempotency.Key{Scope: delivery.Scheme, ID: id}
-	err = f.events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
-		return work(ctx, tx, &delivery)
-	})
-	return answer(err), nil
+	return r, nil
 }
 
-// request returns header and body as they were sent.
-func (e *event) request() (http.Header, []byte, error) {
+// receive verifies the delivery and does the work once.
+func (f *function) receive(ctx context.Context, e event) error {
+	delivery, err := f.verify(e)
+	if err != nil {
+		log.Print(err)
+		return err
+	}
+	key, err := idempotency.KeyOf("lambda", delivery)
+	if err != nil {
+		log.Print(err)
+		return err
+	}
+	return f.events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO received VALUES ($1)`, delivery.ID)
+		return err
+	}) // which logs failures itself
+}
+
+// verify verifies header and body as they were sent.
+func (f *function) verify(e event) (*hmacverify.Delivery, error) {
+	if e.RequestContext.HTTP.Method != http.MethodPost {
+		return nil, hmacverify.ErrMethod
+	}
 	header := http.Header{}
 	for name, value := range e.Headers {
 		header.Set(name, value)
 	}
-	if !e.IsBase64Encoded {
-		return header, []byte(e.Body), nil
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, errors.Join(hmacverify.ErrBodyUnreadable, err)
+		}
 	}
-	body, err := base64.StdEncoding.DecodeString(e.Body)
-	return header, body, err
-}
-
-// work is what is to be done once. It is committed with the event's record.
-func work(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO received VALUES ($1)`, d.ID)
-	return err
-}
-
-// answer says what has become of the event. What may be different next time is
-// 5xx, so that the sender comes again.
-func answer(err error) response {
-	switch {
-	case err == nil:
-		return response{StatusCode: http.StatusOK, Body: "received\n"}
-	case errors.Is(err, idempotency.ErrDuplicate):
-		return response{StatusCode: http.StatusConflict}
-	case errors.Is(err, idempotency.ErrInvalidKey):
-		return response{StatusCode: http.StatusBadRequest}
-	case errors.Is(err, idempotency.ErrInFlight), errors.Is(err, idempotency.ErrUnavailable):
-		log.Print(err)
-		return response{StatusCode: http.StatusServiceUnavailable, Headers: map[string]string{"Retry-After": "5"}}
-	}
-	log.Print(err)
-	return response{StatusCode: http.StatusInternalServerError}
+	delivery, err := f.verifier.Verify(header, body)
+	return &delivery, err
 }

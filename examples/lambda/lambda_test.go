@@ -4,11 +4,9 @@ import (
 	"database/sql"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
@@ -17,11 +15,7 @@ func TestMain(m *testing.M) { hooktest.Main(m, main) }
 // serve serves the function behind the stand-in for the gateway.
 func serve(t *testing.T) (*sql.DB, string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := hooktest.NewSQLite(t)
 	f, err := newFunction(t.Context(), db, "s3cret")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +41,7 @@ func checkReceived(t *testing.T, db *sql.DB, want int) {
 	}
 }
 
-func TestAnEventIsReceivedOnceAsTextAndAsBase64(t *testing.T) {
+func TestFunction_TextAndBase64(t *testing.T) {
 	t.Parallel()
 	db, url := serve(t)
 	asText, asBase64 := sender(t, url, "s3cret"), sender(t, url, "s3cret")
@@ -58,7 +52,7 @@ func TestAnEventIsReceivedOnceAsTextAndAsBase64(t *testing.T) {
 	checkReceived(t, db, 2)
 }
 
-func TestWhatIsNotToBeReceivedIsRefused(t *testing.T) {
+func TestFunction_Refusals(t *testing.T) {
 	t.Parallel()
 	db, url := serve(t)
 	sender(t, url, "guessed").Send(t, `{"eventId":"evt_1"}`).Want(t, 401, "")
@@ -67,28 +61,27 @@ func TestWhatIsNotToBeReceivedIsRefused(t *testing.T) {
 	checkReceived(t, db, 0)
 }
 
-func TestWhenTheDatabaseFailsTheSenderIsToComeAgain(t *testing.T) {
+func TestFunction_DatabaseFails(t *testing.T) {
 	t.Parallel()
 	db, url := serve(t)
 	s := sender(t, url, "s3cret")
 	rename := func(from, to string) {
-		if err := local.Exec(t.Context(), db, "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
-			t.Fatal(err)
-		}
+		t.Helper()
+		hooktest.Exec(t, db, "ALTER TABLE "+from+" RENAME TO "+to)
 	}
 	rename("received", "elsewhere") // the work fails
 	s.Send(t, `{"eventId":"evt_1"}`).Want(t, 500, "")
 	rename("elsewhere", "received")
 	rename("idempotency_records", "elsewhere") // the store fails
 	if got := s.Send(t, `{"eventId":"evt_1"}`); got.Status != 503 || got.Header.Get("Retry-After") == "" {
-		t.Errorf("answered %d, Retry-After %q; want 503 with a Retry-After", got.Status, got.Header.Get("Retry-After"))
+		t.Errorf("responded %d, Retry-After %q; want 503 with a Retry-After", got.Status, got.Header.Get("Retry-After"))
 	}
 	rename("elsewhere", "idempotency_records")
 	s.Send(t, `{"eventId":"evt_1"}`).Want(t, 200, "")
 	checkReceived(t, db, 1)
 }
 
-func TestTheCommandThatItPrints(t *testing.T) {
+func TestFunction_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
 	hooktest.CheckOnce(t, p.Try(t, "-n", "20"), 20, 200, 409)

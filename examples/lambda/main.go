@@ -1,15 +1,19 @@
-// Command lambda receives webhooks where there is no net/http: in a function that
-// is called with an event, such as AWS Lambda's behind API Gateway.
+// Command lambda receives webhooks where there is no net/http: in a function that is
+// called with an event, such as AWS Lambda's behind API Gateway.
 //
-//	go -C examples run ./lambda
+//	WEBHOOK_SECRET=example go -C examples run ./lambda
 //
-// The function is in function.go, and is made of plain calls: Verify, RunTx. On
+// Send it an event from another terminal, and look at how many it has received:
+//
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks
+//	curl http://127.0.0.1:8080/count
+//
+// The function is in function.go and consists of plain calls: Verify, KeyOf, RunTx. On
 // Lambda, main is one line with github.com/aws/aws-lambda-go:
 //
 //	lambda.Start(f.handle)
 //
-// Here a stand-in for the gateway calls it, so that it can be tried without an
-// account; it prints a command that sends it an event.
+// Here a stand-in for the gateway calls it, so that it can be tried without an account.
 package main
 
 import (
@@ -17,46 +21,78 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 )
 
 func main() {
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret := m.Secret("WEBHOOK_SECRET")
-		m.Try("-secret", secret, "-url", m.URL+"/webhooks")
-		m.See("/count")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		f, err := newFunction(m.Context, db, secret)
-		if err != nil {
-			return nil, err
-		}
-		mux := http.NewServeMux()
-		mux.Handle("/webhooks", gateway(f.handle))
-		mux.HandleFunc("GET /count", func(w http.ResponseWriter, r *http.Request) {
-			var n int
-			if err := db.QueryRowContext(r.Context(), `SELECT count(*) FROM received`).Scan(&n); err != nil {
-				http.Error(w, "database", http.StatusInternalServerError)
-				return
-			}
-			fmt.Fprintln(w, n)
-		})
-		return mux, nil
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	flag.Parse()
+	if err := run(*addr, os.Getenv("WEBHOOK_SECRET")); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// gateway stands in for API Gateway: it makes JSON of a request, as that does
-// with payload format 2.0, and a response of the JSON that it gets back.
+func run(addr, secret string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	f, err := newFunction(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks", gateway(f.handle))
+	mux.Handle("GET /count", show.Rows(db, `SELECT count(*) FROM received`))
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
+
+// gateway stands in for API Gateway: it turns a request into JSON of payload format
+// 2.0, and the JSON that it gets back into a response.
 func gateway(handle func(context.Context, event) (response, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 10<<20)) // its own limit
@@ -85,7 +121,7 @@ func gateway(handle func(context.Context, event) (response, error)) http.Handler
 	})
 }
 
-// invoke calls the function with an event that has been JSON, as Lambda does.
+// invoke calls the function with an event that has passed through JSON, as on Lambda.
 func invoke(ctx context.Context, handle func(context.Context, event) (response, error), e event) (answer response, err error) {
 	text, err := json.Marshal(e)
 	if err != nil {

@@ -11,11 +11,11 @@ func TestMain(m *testing.M) { hooktest.Main(m, main) }
 
 func start(t *testing.T) (*hooktest.Process, *hooktest.Sender) {
 	t.Helper()
-	p := hooktest.Start(t, nil, "WEBHOOK_SECRET=s3cret")
-	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", "s3cret")
+	p := hooktest.Start(t, nil)
+	return p, hooktest.NewSender(t, preset.XSignature256(), p.URL+"/webhooks", "example") // as in the doc comment
 }
 
-func TestRecordPaymentAndCreditAreOneCommit(t *testing.T) {
+func TestORM_Duplicate(t *testing.T) {
 	t.Parallel()
 	p, s := start(t)
 	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":100}`).Want(t, 200, "")
@@ -24,7 +24,7 @@ func TestRecordPaymentAndCreditAreOneCommit(t *testing.T) {
 }
 
 // The payment is stored before the credit fails.
-func TestWhenSqlcsQueryFailsNothingOfGormsIsLeft(t *testing.T) {
+func TestORM_SqlcFails(t *testing.T) {
 	t.Parallel()
 	p, s := start(t)
 	event := `{"eventId":"evt_1","owner":"bob","cents":1000000}`
@@ -33,7 +33,7 @@ func TestWhenSqlcsQueryFailsNothingOfGormsIsLeft(t *testing.T) {
 	hooktest.See(t, p.URL+"/owners/bob", "0 payments, 0 cents")
 }
 
-func TestWhenGormFailsTheEventIsNotRecorded(t *testing.T) {
+func TestORM_GormFails(t *testing.T) {
 	t.Parallel()
 	p, s := start(t)
 	s.Send(t, `{"eventId":"evt_1","owner":"bob","cents":-1}`).Want(t, 500, "failed")
@@ -41,7 +41,7 @@ func TestWhenGormFailsTheEventIsNotRecorded(t *testing.T) {
 	hooktest.See(t, p.URL+"/owners/bob", "1 payments, 1 cents")
 }
 
-func TestOfCopiesAtOnceOneIsCredited(t *testing.T) {
+func TestORM_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
 	hooktest.CheckOnce(t, p.Try(t, "-n", "20"), 20, 200, 409)

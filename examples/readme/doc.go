@@ -1,3 +1,3 @@
-// Package readme tests the code of the README: each block of Go is compiled as it
-// stands there, and the program is run.
+// Package readme tests the code of the README: it compiles every block of Go, and runs
+// the first complete program.
 package readme

@@ -11,13 +11,11 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
-
-	"github.com/hookonce/hookonce/examples/internal/local"
 )
 
 const createTable = `CREATE TABLE IF NOT EXISTS mails (job BIGINT PRIMARY KEY, recipient TEXT NOT NULL, attempt INT NOT NULL)`
 
-// newJobs makes River's tables and a client that works on jobs. A process that
+// newJobs creates the tables and returns a client that works on jobs. A process that
 // only receives webhooks needs neither queues nor workers.
 func newJobs(ctx context.Context, db *sql.DB) (*river.Client[*sql.Tx], error) {
 	driver := riverdatabasesql.New(db)
@@ -28,7 +26,7 @@ func newJobs(ctx context.Context, db *sql.DB) (*river.Client[*sql.Tx], error) {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, err
 	}
-	if err := local.Exec(ctx, db, createTable); err != nil {
+	if _, err := db.ExecContext(ctx, createTable); err != nil {
 		return nil, err
 	}
 	workers := river.NewWorkers()
@@ -41,7 +39,7 @@ func newJobs(ctx context.Context, db *sql.DB) (*river.Client[*sql.Tx], error) {
 	})
 }
 
-// welcome is the job: to welcome somebody by mail.
+// welcome is the job: to welcome a new user by mail.
 type welcome struct {
 	To string `json:"to"`
 }
@@ -55,9 +53,9 @@ type welcomer struct {
 	db *sql.DB
 }
 
-// Work writes that the mail was sent and completes the job in one commit, so that
-// this happens exactly once, too. The first attempt for somebody who is "busy"
-// fails, for you to see that River tries again.
+// Work writes that the mail was sent and completes the job in one commit, so that this
+// happens exactly once, too. The first attempt for a recipient who is "busy" fails, for
+// you to see that River retries.
 func (w *welcomer) Work(ctx context.Context, job *river.Job[welcome]) error {
 	if strings.HasPrefix(job.Args.To, "busy") && job.Attempt == 1 {
 		return errors.New("the mail server is busy")
@@ -77,7 +75,7 @@ func (w *welcomer) Work(ctx context.Context, job *river.Job[welcome]) error {
 	return tx.Commit()
 }
 
-// soon tries again sooner than River does by itself, because somebody is watching.
+// soon retries sooner than River does by default, for those who watch.
 type soon struct{}
 
 // NextRetry implements [river.ClientRetryPolicy].

@@ -1,15 +1,19 @@
 // Command river hands the work of each event to a job of River
 // (https://riverqueue.com), in the same transaction that records the event.
 //
-//	HOOKONCE_POSTGRES=postgres://… go -C examples run ./river
+//	HOOKONCE_POSTGRES=postgres://localhost/postgres WEBHOOK_SECRET=example go -C examples run ./river
 //
-// It makes its tables in that database, and prints a command that sends it an
-// event.
+// It creates its tables in that database. Send it an event from another terminal, and
+// look at the mails that its jobs have sent:
 //
-// The sender is answered as soon as the job is there, in milliseconds, and it is
-// there exactly once: event and job are one commit. From then on River does the
-// work, tries again when it fails, and keeps what was given up. That is where
-// work belongs that takes longer than a sender waits.
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks \
+//		-data '{"eventId":"evt_1","to":"alice@example.com"}'
+//	curl http://127.0.0.1:8080/mails
+//
+// The response is sent as soon as the job exists, in milliseconds, and it exists
+// exactly once: event and job are one commit. From then on River does the work, retries
+// it when it fails, and keeps what it gave up. Work that takes longer than a sender
+// waits belongs there.
 package main
 
 import (
@@ -17,14 +21,20 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -32,35 +42,60 @@ import (
 )
 
 func main() {
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret, databaseURL := m.Secret("WEBHOOK_SECRET"), os.Getenv("HOOKONCE_POSTGRES")
-		if databaseURL == "" {
-			return nil, errors.New("HOOKONCE_POSTGRES is not set: it must hold the URL of a PostgreSQL database")
-		}
-		m.Try("-secret", secret, "-url", m.URL+"/webhooks", "-data", `{"eventId":"evt_1","to":"alice@example.com"}`)
-		m.See("/mails")
-		db, err := sql.Open("pgx", databaseURL)
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		jobs, err := newJobs(m.Context, db)
-		if err != nil {
-			return nil, err
-		}
-		if err := jobs.Start(m.Context); err != nil {
-			return nil, err
-		}
-		m.Defer(func() error { return jobs.Stop(context.Background()) })
-		return newHandler(m.Context, db, jobs, secret)
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	flag.Parse()
+	databaseURL := os.Getenv("HOOKONCE_POSTGRES")
+	if databaseURL == "" {
+		log.Fatal("HOOKONCE_POSTGRES is not set: it must hold the URL of a PostgreSQL database")
+	}
+	if err := run(*addr, databaseURL, os.Getenv("WEBHOOK_SECRET")); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(addr, databaseURL, secret string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	db, err := sql.Open("pgx", databaseURL)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	jobs, err := newJobs(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := jobs.Start(ctx); err != nil {
+		return err
+	}
+	defer jobs.Stop(context.WithoutCancel(ctx)) // after the jobs that have begun
+	handler, err := newHandler(ctx, db, jobs, secret)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
 }
 
 func newHandler(ctx context.Context, db *sql.DB, jobs *river.Client[*sql.Tx], secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
-	if err != nil {
-		return nil, err
-	}
 	events, err := sqlstore.New(db, sqlstore.PostgreSQL, nil)
 	if err != nil {
 		return nil, err
@@ -68,44 +103,23 @@ func newHandler(ctx context.Context, db *sql.DB, jobs *river.Client[*sql.Tx], se
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{Runner: events.Transactional()}
-	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", verifier.Handler(once.Handler(&enqueuer{jobs})))
-	mux.HandleFunc("GET /mails", func(w http.ResponseWriter, r *http.Request) { list(w, r, db) })
-	return mux, nil
-}
-
-// An enqueuer makes a job of each event.
-type enqueuer struct{ jobs *river.Client[*sql.Tx] }
-
-func (e *enqueuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var args welcome
-	if err := json.NewDecoder(r.Body).Decode(&args); err != nil || args.To == "" {
-		http.Error(w, "not an event", http.StatusBadRequest)
-		return
-	}
-	tx, _ := sqlstore.Tx(r.Context())
-	if _, err := e.jobs.InsertTx(r.Context(), tx, args, nil); err != nil {
-		idempotency.Fail(r, err)
-		return
-	}
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func list(w http.ResponseWriter, r *http.Request, db *sql.DB) {
-	rows, err := db.QueryContext(r.Context(), `SELECT recipient, attempt FROM mails ORDER BY recipient`)
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 	if err != nil {
-		http.Error(w, "database", http.StatusInternalServerError)
-		return
+		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var to string
-		var attempt int
-		if err := rows.Scan(&to, &attempt); err != nil {
-			http.Error(w, "database", http.StatusInternalServerError)
-			return
+	endpoint, err := idempotency.NewEndpoint("river", verifier, events, nil)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks", endpoint.Handle(func(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+		var args welcome
+		if err := json.Unmarshal(d.Body, &args); err != nil || args.To == "" {
+			return idempotency.WithStatus(http.StatusBadRequest, errors.New("not an event"))
 		}
-		fmt.Fprintf(w, "%s at attempt %d\n", to, attempt)
-	}
+		_, err := jobs.InsertTx(ctx, tx, args, nil)
+		return err
+	}))
+	mux.Handle("GET /mails", show.Rows(db, `SELECT recipient, 'at attempt', attempt FROM mails ORDER BY recipient`))
+	return mux, nil
 }

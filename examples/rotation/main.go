@@ -1,109 +1,141 @@
-// Command rotation changes the secret of an endpoint without a restart, and
-// without refusing one delivery.
+// Command rotation changes the secret of an endpoint without a restart and without
+// refusing a delivery.
 //
-//	go -C examples run ./rotation
+//	echo first > /tmp/secrets && go -C examples run ./rotation -secrets /tmp/secrets
 //
-// The secrets are the lines of a file, the newest first. It prints the file's
-// name and a command that sends. To rotate:
+// Send it an event from another terminal; the server logs which secret signed it:
 //
-//  1. Put the new secret on a line before the old one. Both are good now.
+//	go run ./hmacverify/send -secret first -url http://127.0.0.1:8080/webhooks
+//
+// The secrets are the lines of the file, newest first. To rotate:
+//
+//  1. Put the new secret on a line before the old one. Both are valid now.
 //  2. Give the new one to the sender.
-//  3. When no delivery was signed with the old one for as long as the sender
-//     comes again, delete its line.
-//
-// Each answer says which it was, and so does each delivery's Key.
+//  3. When no delivery was signed with the old one for as long as the sender retries,
+//     delete its line.
 package main
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
 func main() {
-	file := flag.String("secrets", "", "read the secrets from this `file`; default: one that is made up")
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		if *file == "" {
-			*file = m.Path("secrets")
-			secret := m.Secret("WEBHOOK_SECRET")
-			if err := os.WriteFile(*file, []byte(secret+"\n"), 0o600); err != nil {
-				return nil, err
-			}
-			m.Try("-secret", secret, "-url", m.URL+"/webhooks")
-		}
-		fmt.Println("file:", *file)
-		return newHandler(&rotating{file: *file})
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	secrets := flag.String("secrets", "", "read the secrets from this `file`")
+	flag.Parse()
+	if err := run(*addr, *secrets); err != nil {
+		log.Fatal(err)
+	}
 }
 
-func newHandler(keys *rotating) (http.Handler, error) {
-	if _, err := keys.verifier(); err != nil {
+func run(addr, secrets string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	handler, err := newHandler(secrets)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
+
+func newHandler(file string) (http.Handler, error) {
+	keys := &keyFile{file: file}
+	if _, err := keys.read(); err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: new(memstore.Store)}}
+	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{Keys: keys.tenant})
+	if err != nil {
+		return nil, err
+	}
+	leases, err := lease.New(new(memstore.Store), nil)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := idempotency.NewEndpoint("rotation", verifier, leases, nil)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", keys.Handler(once.Handler(http.HandlerFunc(receive))))
+	mux.Handle("POST /webhooks", endpoint.WrapFunc(receive))
 	return mux, nil
 }
 
-func receive(w http.ResponseWriter, r *http.Request) {
+func receive(w http.ResponseWriter, r *http.Request, _ lease.Claim) error {
 	d, _ := hmacverify.FromContext(r.Context())
 	if d.Key > 0 {
 		log.Printf("signed with secret %d: the sender has not finished its rotation", d.Key)
 	}
 	fmt.Fprintln(w, "signed with secret", d.Key)
+	return nil
 }
 
-// rotating verifies with whatever secrets are in its file at the time. Reading a
-// small file costs less than the network; with a secret manager, ask it every
-// minute instead.
-type rotating struct {
+// A keyFile verifies with the secrets that its file holds at the time. Reading a small
+// file costs less than the network; read a secret manager every minute instead.
+type keyFile struct {
 	file string
 
-	mu      sync.Mutex
-	content []byte
-	current *hmacverify.Verifier
+	mu   sync.Mutex
+	last []string // that were valid
 }
 
-// Handler is that of a Verifier, which does not change while a request is on its
-// way through it.
-func (k *rotating) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := k.verifier()
-		if err != nil {
-			log.Print(err)
-		}
-		v.Handler(next).ServeHTTP(w, r)
-	})
+// tenant is an hmacverify.Options.Keys. The name is part of the events' keys, so it
+// must stay the same when the secrets change.
+func (k *keyFile) tenant(*http.Request) (hmacverify.Tenant, error) {
+	keys, err := k.read()
+	if err != nil {
+		log.Printf("the secrets stay as they were: %v", err)
+	}
+	return hmacverify.Tenant{Name: "default", Keys: keys}, nil
 }
 
-// verifier returns the verifier for what is in the file now. If that is no good
-// it also returns the error, and the last one that was.
-func (k *rotating) verifier() (*hmacverify.Verifier, error) {
+// read returns the secrets in the file. If they are not valid it returns the error,
+// and the last secrets that were.
+func (k *keyFile) read() ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	content, err := os.ReadFile(k.file)
 	if err != nil {
-		return k.current, err
+		return k.last, err
 	}
-	if k.current != nil && bytes.Equal(content, k.content) {
-		return k.current, nil
+	keys := strings.Fields(string(content))
+	if _, err := hmacverify.New(preset.XSignature256(), nil, keys...); err != nil {
+		return k.last, err
 	}
-	v, err := hmacverify.New(preset.XSignature256(), nil, strings.Fields(string(content))...)
-	if err != nil {
-		return k.current, err
-	}
-	k.content, k.current = content, v
-	return v, nil
+	k.last = keys
+	return keys, nil
 }

@@ -26,7 +26,7 @@ func newEndpoint(t *testing.T, secrets ...string) *endpoint {
 	t.Helper()
 	e := &endpoint{file: filepath.Join(t.TempDir(), "secrets")}
 	e.write(t, secrets...)
-	handler, err := newHandler(&rotating{file: e.file})
+	handler, err := newHandler(e.file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func (e *endpoint) sender(t *testing.T, secret string) *hooktest.Sender {
 
 func event(n int) string { return `{"eventId":"evt_` + strconv.Itoa(n) + `"}` }
 
-func TestARotationStepByStep(t *testing.T) {
+func TestRotation_StepByStep(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t, "old")
 	before, after := e.sender(t, "old"), e.sender(t, "new")
@@ -69,7 +69,7 @@ func TestARotationStepByStep(t *testing.T) {
 	if got := after.Send(t, event(4)); got.Body != "signed with secret 0" {
 		t.Errorf("a delivery with the new secret: %d %s", got.Status, got.Body)
 	}
-	// What was done before, signed with the other secret, is still known.
+	// An event is the same under another secret.
 	after.Send(t, event(1)).Want(t, 409, "duplicate")
 
 	e.write(t, "new")
@@ -77,7 +77,7 @@ func TestARotationStepByStep(t *testing.T) {
 	after.Send(t, event(5)).Want(t, 200, "")
 }
 
-func TestAFileThatIsNoGoodLeavesTheSecretsAsTheyAre(t *testing.T) {
+func TestRotation_InvalidFile(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t, "old")
 	e.write(t)
@@ -88,7 +88,7 @@ func TestAFileThatIsNoGoodLeavesTheSecretsAsTheyAre(t *testing.T) {
 	e.sender(t, "old").Send(t, event(2)).Want(t, 200, "")
 }
 
-func TestNoDeliveryIsRefusedWhileSecretsChange(t *testing.T) {
+func TestRotation_NoDeliveryRefused(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t, "a", "b")
 	var sent atomic.Int64
@@ -115,11 +115,15 @@ func TestNoDeliveryIsRefusedWhileSecretsChange(t *testing.T) {
 	senders.Wait()
 }
 
-func TestTheCommandThatItPrints(t *testing.T) {
+func TestRotation_Command(t *testing.T) {
 	t.Parallel()
-	p := hooktest.Start(t, nil)
+	file := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(file, []byte("first\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := hooktest.Start(t, []string{"-secrets", file})
 	if diff := cmp.Diff([]hooktest.Outcome{{Status: 200, Count: 1}}, p.Try(t)); diff != "" {
-		t.Errorf("answers (-want +got)\n%s", diff)
+		t.Errorf("responses (-want +got)\n%s", diff)
 	}
 	p.Stop(t)
 }

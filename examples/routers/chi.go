@@ -1,7 +1,9 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
+	"log"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -9,20 +11,18 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// routeChi uses chi: verifier and once are middleware like any other. The
-// verifier comes first, and nothing that changes the body before it.
-func routeChi(e *endpoint) http.Handler {
+// routeChi uses chi, with the endpoint as its middleware and a handler that knows
+// nothing of it. Put nothing that changes the body before the endpoint.
+func routeChi(e *idempotency.Endpoint[*sql.Tx], events http.HandlerFunc) http.Handler {
 	router := chi.NewRouter()
-	router.Route("/webhooks", func(r chi.Router) {
-		r.Use(e.verifier.Handler, e.once.Handler)
-		r.Post("/{source}", func(w http.ResponseWriter, r *http.Request) {
-			if err := record(r.Context(), chi.URLParam(r, "source"), "chi"); err != nil {
-				idempotency.Fail(r, err)
-				return
-			}
-			fmt.Fprintln(w, "received by chi")
-		})
+	router.With(e.Wrap).Post("/webhooks/{source}", func(w http.ResponseWriter, r *http.Request) {
+		if err := record(r.Context(), chi.URLParam(r, "source"), "chi"); err != nil {
+			log.Print(err)
+			http.Error(w, "failed", http.StatusInternalServerError) // rolls back
+			return
+		}
+		fmt.Fprintln(w, "received by chi")
 	})
-	router.Get("/events", e.serveList)
+	router.Get("/events", events)
 	return router
 }

@@ -1,23 +1,36 @@
-// Command routers wires the same endpoint into net/http, chi, gin and echo.
+// Command routers serves an endpoint with net/http, chi, gin or echo.
 //
-//	go -C examples run ./routers -router chi
+//	WEBHOOK_SECRET=example go -C examples run ./routers -router chi
 //
-// Verifier and Middleware wrap http.Handlers. Chi takes them as middleware. Gin
-// and echo have handlers of another kind, but a router of theirs is an
-// http.Handler, so the webhooks get one of their own, inside; gin.go and echo.go
-// say what would go wrong otherwise.
+// Send it an event from another terminal, and look at what it has recorded:
+//
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks/acme -id evt_1
+//	curl http://127.0.0.1:8080/events
+//
+// An endpoint wraps an http.Handler, so it is middleware for chi and for net/http. Gin
+// and echo have handlers of another kind. Either call the endpoint inside of a handler
+// of theirs, as gin.go does, or wrap a router of theirs, which is an http.Handler, as
+// echo.go does.
 package main
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -25,51 +38,67 @@ import (
 )
 
 func main() {
-	name := flag.String("router", "net/http", "use this `router`: net/http, chi, gin or echo")
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		route, ok := routers[*name]
-		if !ok {
-			return nil, fmt.Errorf("no router is called %q", *name)
-		}
-		secret := m.Secret("WEBHOOK_SECRET")
-		m.Try("-secret", secret, "-url", m.URL+"/webhooks/acme", "-id", "evt_1")
-		m.See("/events")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		e, err := newEndpoint(m.Context, db, secret)
-		if err != nil {
-			return nil, err
-		}
-		return route(e), nil
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	router := flag.String("router", "net/http", "use this `router`: net/http, chi, gin or echo")
+	flag.Parse()
+	if err := run(*addr, os.Getenv("WEBHOOK_SECRET"), *router); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// routers are the functions that put the endpoint's routes together, one in each
-// file.
-var routers = map[string]func(*endpoint) http.Handler{
+func run(addr, secret, router string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	endpoint, err := newEndpoint(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	route, ok := routers[router]
+	if !ok {
+		return fmt.Errorf("no router is called %q", router)
+	}
+	server := &http.Server{
+		Handler:           route(endpoint, events(db)),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
+
+// routers are the functions that set up the routes, one in each file.
+var routers = map[string]func(e *idempotency.Endpoint[*sql.Tx], events http.HandlerFunc) http.Handler{
 	"net/http": routeNetHTTP,
 	"chi":      routeChi,
 	"gin":      routeGin,
 	"echo":     routeEcho,
 }
 
-// An endpoint is what all routers have in common.
-type endpoint struct {
-	db       *sql.DB
-	verifier *hmacverify.Verifier
-	once     *idempotency.Middleware
-}
-
-const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, source TEXT NOT NULL, router TEXT NOT NULL)`
-
-func newEndpoint(ctx context.Context, db *sql.DB, secret string) (*endpoint, error) {
-	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
-	if err != nil {
-		return nil, err
-	}
+func newEndpoint(ctx context.Context, db *sql.DB, secret string) (*idempotency.Endpoint[*sql.Tx], error) {
 	events, err := sqlstore.New(db, sqlstore.SQLite, nil)
 	if err != nil {
 		return nil, err
@@ -77,14 +106,19 @@ func newEndpoint(ctx context.Context, db *sql.DB, secret string) (*endpoint, err
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	if err := local.Exec(ctx, db, createTable); err != nil {
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, source TEXT NOT NULL, router TEXT NOT NULL)`)
+	if err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{Runner: events.Transactional()}
-	return &endpoint{db, verifier, once}, nil
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	return idempotency.NewEndpoint("routers", verifier, events, nil)
 }
 
-// record is the work: it is done on the transaction that the context carries.
+// record is the work. Below an endpoint's Wrap, it finds the delivery and the
+// transaction in the context.
 func record(ctx context.Context, source, router string) error {
 	d, _ := hmacverify.FromContext(ctx)
 	tx, _ := sqlstore.Tx(ctx)
@@ -92,31 +126,7 @@ func record(ctx context.Context, source, router string) error {
 	return err
 }
 
-// list returns what was recorded.
-func (e *endpoint) list(ctx context.Context) (lines []string, err error) {
-	rows, err := e.db.QueryContext(ctx, `SELECT event || ' from ' || source || ' by ' || router FROM received`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return nil, err
-		}
-		lines = append(lines, line)
-	}
-	return lines, rows.Err()
-}
-
-// serveList is list as an http.Handler.
-func (e *endpoint) serveList(w http.ResponseWriter, r *http.Request) {
-	lines, err := e.list(r.Context())
-	if err != nil {
-		http.Error(w, "database", http.StatusInternalServerError)
-		return
-	}
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
-	}
+// events lists what was recorded.
+func events(db *sql.DB) http.HandlerFunc {
+	return show.Rows(db, `SELECT event || ' from ' || source || ' by ' || router FROM received`)
 }

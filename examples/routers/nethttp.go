@@ -1,23 +1,21 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// routeNetHTTP uses the router of the standard library.
-func routeNetHTTP(e *endpoint) http.Handler {
-	receive := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := record(r.Context(), r.PathValue("source"), "net/http"); err != nil {
-			idempotency.Fail(r, err)
-			return
-		}
-		fmt.Fprintln(w, "received by net/http")
-	})
+// routeNetHTTP uses the router of the standard library, with a handler that returns
+// its error: the reason is logged, and conflicts in the database are retried.
+func routeNetHTTP(e *idempotency.Endpoint[*sql.Tx], events http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/{source}", e.verifier.Handler(e.once.Handler(receive)))
-	mux.HandleFunc("GET /events", e.serveList)
+	mux.Handle("POST /webhooks/{source}", e.WrapFunc(func(w http.ResponseWriter, r *http.Request, _ *sql.Tx) error {
+		fmt.Fprintln(w, "received by net/http") // held back until the commit
+		return record(r.Context(), r.PathValue("source"), "net/http")
+	}))
+	mux.Handle("GET /events", events)
 	return mux
 }

@@ -1,28 +1,34 @@
-// Command standardwebhooks receives the webhooks of any sender that follows
-// Standard Webhooks (https://www.standardwebhooks.com), and records each exactly
-// once.
+// Command standardwebhooks receives the webhooks of any sender that follows Standard
+// Webhooks (https://www.standardwebhooks.com) and records each exactly once. Its test
+// sends with the official JavaScript library.
 //
-//	go -C examples run ./standardwebhooks
+//	STANDARD_WEBHOOKS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw go -C examples run ./standardwebhooks
 //
-// It prints a command that sends it an event. Its test sends with the official
-// JavaScript library.
+// Send it an event from another terminal, and look at what it has recorded:
 //
-// With a sender of your own, set STANDARD_WEBHOOKS_SECRET (whsec_…) and have it
-// send to /webhooks.
+//	go run ./hmacverify/send -scheme standard-webhooks -secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw \
+//		-url http://127.0.0.1:8080/webhooks -id msg_1 -type user.created
+//	curl http://127.0.0.1:8080/events
 package main
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/base64"
+	"errors"
+	"flag"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -30,29 +36,54 @@ import (
 )
 
 func main() {
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret := os.Getenv("STANDARD_WEBHOOKS_SECRET")
-		if secret == "" { // made up, in the form that the standard demands
-			secret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text()))
-		}
-		m.Try("-scheme", "standard-webhooks", "-secret", secret, "-url", m.URL+"/webhooks", "-type", "user.created")
-		m.See("/events")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		return newHandler(m.Context, db, secret)
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	flag.Parse()
+	if err := run(*addr, os.Getenv("STANDARD_WEBHOOKS_SECRET")); err != nil {
+		log.Fatal(err)
+	}
 }
 
-const createTable = `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, type TEXT NOT NULL)`
+func run(addr, secret string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	handler, err := newHandler(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(preset.StandardWebhooks(), nil, secret)
-	if err != nil {
-		return nil, err
-	}
 	events, err := sqlstore.New(db, sqlstore.SQLite, nil)
 	if err != nil {
 		return nil, err
@@ -60,40 +91,27 @@ func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, e
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	if err := local.Exec(ctx, db, createTable); err != nil {
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS received (event TEXT NOT NULL, type TEXT NOT NULL)`)
+	if err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{Runner: events.Transactional(), Duplicate: idempotency.Acknowledge}
+	verifier, err := hmacverify.New(preset.StandardWebhooks(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := idempotency.NewEndpoint("standardwebhooks", verifier, events, nil)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", verifier.Handler(once.Handler(http.HandlerFunc(receive))))
-	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) { list(w, r, db) })
+	mux.Handle("POST /webhooks", endpoint.Handle(record))
+	mux.Handle("GET /events", show.Rows(db, `SELECT event, type FROM received ORDER BY event`))
 	return mux, nil
 }
 
-// receive records the event: its ID is webhook-id, which is signed, and its type
-// stands in the body.
-func receive(w http.ResponseWriter, r *http.Request) {
-	d, _ := hmacverify.FromContext(r.Context())
-	tx, _ := sqlstore.Tx(r.Context())
-	_, err := tx.ExecContext(r.Context(), `INSERT INTO received VALUES ($1, $2)`, d.ID, d.EventType())
-	if err != nil {
-		idempotency.Fail(r, err)
-	}
-}
-
-func list(w http.ResponseWriter, r *http.Request, db *sql.DB) {
-	rows, err := db.QueryContext(r.Context(), `SELECT event, type FROM received ORDER BY event`)
-	if err != nil {
-		http.Error(w, "database", http.StatusInternalServerError)
-		return
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, eventType string
-		if err := rows.Scan(&id, &eventType); err != nil {
-			http.Error(w, "database", http.StatusInternalServerError)
-			return
-		}
-		fmt.Fprintln(w, id, eventType)
-	}
+// record records the event's ID, the signed header webhook-id, and its type, which is
+// in the body.
+func record(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO received VALUES ($1, $2)`, d.ID, d.EventType())
+	return err
 }

@@ -15,12 +15,12 @@ import (
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
 
-const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // as in the doc comment
 
 // The sender is one that we did not write: the official JavaScript library.
-func TestWhatTheOfficialLibrarySends(t *testing.T) {
+func TestStandardWebhooks_OfficialLibrary(t *testing.T) {
 	t.Parallel()
-	p := hooktest.Start(t, nil, "STANDARD_WEBHOOKS_SECRET="+secret)
+	p := hooktest.Start(t, nil)
 	sender := installSender(t)
 	out := command(t, filepath.Dir(sender), "node", sender, p.URL+"/webhooks", secret)
 	var got map[string]string
@@ -36,14 +36,14 @@ func TestWhatTheOfficialLibrarySends(t *testing.T) {
 		"an hour ago":           "401",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("answers (-want +got)\n%s", diff)
+		t.Errorf("responses (-want +got)\n%s", diff)
 	}
 	hooktest.See(t, p.URL+"/events", "msg_1 user.created\nmsg_2 user.created")
 	p.Stop(t)
 }
 
-// installSender installs the library beside the sender, in a folder of its own,
-// and returns the sender's path.
+// installSender installs the library beside the sender, in a temporary directory, and
+// returns the sender's path.
 func installSender(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,8 +54,8 @@ func installSender(t *testing.T) string {
 	return filepath.Join(dir, "sender.cjs")
 }
 
-// command runs a program and returns what it prints. That the program is not
-// there is a failure.
+// command runs a program and returns what it prints. Without the program the test
+// fails.
 func command(t *testing.T, dir, name string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -68,9 +68,9 @@ func command(t *testing.T, dir, name string, args ...string) []byte {
 	return stdout.Bytes()
 }
 
-func TestTheCommandThatItPrints(t *testing.T) {
+func TestStandardWebhooks_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
-	hooktest.CheckOnce(t, p.Try(t, "-n", "10", "-id", "msg_1"), 10, 200, 200)
+	hooktest.CheckOnce(t, p.Try(t, "-n", "10"), 10, 200, 200)
 	hooktest.See(t, p.URL+"/events", "msg_1 user.created")
 }

@@ -1,26 +1,37 @@
-// Command stripe receives Stripe's webhooks and credits each payment exactly
-// once.
+// Command stripe receives Stripe's webhooks and credits each payment exactly once.
 //
-//	go -C examples run ./stripe
+//	STRIPE_WEBHOOK_SECRET=whsec_example go -C examples run ./stripe
 //
-// It prints a command that sends it a payment; add -n 50 for fifty copies at
-// once. Stripe takes anything but 2xx for a failure and comes again for three
-// days, so duplicates are acknowledged.
+// Send it a payment from another terminal, 50 times concurrently, and look at the
+// balance:
 //
-// With an endpoint of your own, set STRIPE_WEBHOOK_SECRET (whsec_…) and send to
-// /webhooks/stripe, or let Stripe's command-line tool forward to it.
+//	go run ./hmacverify/send -scheme stripe -secret whsec_example -url http://127.0.0.1:8080/webhooks/stripe -n 50 \
+//		-data '{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"customer":"cus_1","amount":1000}}}'
+//	curl http://127.0.0.1:8080/balances/cus_1
+//
+// With an endpoint of your own, set the secret that Stripe shows you, or let Stripe's
+// command-line tool forward to /webhooks/stripe.
 package main
 
 import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
+	"github.com/hookonce/hookonce/examples/internal/show"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -28,27 +39,54 @@ import (
 )
 
 func main() {
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret := m.Secret("STRIPE_WEBHOOK_SECRET")
-		m.Try("-scheme", "stripe", "-secret", secret, "-url", m.URL+"/webhooks/stripe", "-data",
-			`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"customer":"cus_1","amount":1000}}}`)
-		m.See("/balances/cus_1")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		return newHandler(m.Context, db, secret)
-	})
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
+	flag.Parse()
+	if err := run(*addr, os.Getenv("STRIPE_WEBHOOK_SECRET")); err != nil {
+		log.Fatal(err)
+	}
 }
 
-const createTable = `CREATE TABLE IF NOT EXISTS balances (customer TEXT PRIMARY KEY, cents INTEGER NOT NULL)`
+func run(addr, secret string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	handler, err := newHandler(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
 
 func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, error) {
-	verifier, err := hmacverify.New(preset.Stripe(), nil, secret)
-	if err != nil {
-		return nil, err
-	}
 	events, err := sqlstore.New(db, sqlstore.SQLite, nil)
 	if err != nil {
 		return nil, err
@@ -56,55 +94,42 @@ func newHandler(ctx context.Context, db *sql.DB, secret string) (http.Handler, e
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}
-	if err := local.Exec(ctx, db, createTable); err != nil {
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS balances (customer TEXT PRIMARY KEY, cents INTEGER NOT NULL)`)
+	if err != nil {
 		return nil, err
 	}
-	once := &idempotency.Middleware{Runner: events.Transactional(), Duplicate: idempotency.Acknowledge}
+	verifier, err := hmacverify.New(preset.Stripe(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := idempotency.NewEndpoint("stripe", verifier, events, nil)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/stripe", verifier.Handler(once.Handler(http.HandlerFunc(receive))))
-	mux.HandleFunc("GET /balances/{customer}", func(w http.ResponseWriter, r *http.Request) {
-		var cents int
-		err := db.QueryRowContext(r.Context(), `SELECT coalesce(sum(cents), 0) FROM balances WHERE customer = $1`,
-			r.PathValue("customer")).Scan(&cents)
-		if err != nil {
-			http.Error(w, "database", http.StatusInternalServerError)
-			return
-		}
-		fmt.Fprintln(w, cents)
-	})
+	mux.Handle("POST /webhooks/stripe", endpoint.Handle(idempotency.ByType(map[string]idempotency.Func[*sql.Tx]{
+		"payment_intent.succeeded": credit,
+	}, nil))) // all other types are acknowledged, so that Stripe stops sending them
+	mux.Handle("GET /balances/{customer}", show.Rows(db,
+		`SELECT coalesce(sum(cents), 0) FROM balances WHERE customer = $1`, "customer"))
 	return mux, nil
 }
 
-type event struct {
-	Type string
-	Data struct {
-		Object struct {
-			Customer string
-			Amount   int
+// credit must not happen twice: adding is not idempotent by itself.
+func credit(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+	var event struct {
+		Data struct {
+			Object struct {
+				Customer string
+				Amount   int
+			}
 		}
 	}
-}
-
-// receive acts on the type that the signed body names. Types that it does not
-// know are acknowledged, so that Stripe stops sending them.
-func receive(w http.ResponseWriter, r *http.Request) {
-	var e event
-	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
-		http.Error(w, "not an event", http.StatusBadRequest)
-		return
+	if err := json.Unmarshal(d.Body, &event); err != nil {
+		return idempotency.WithStatus(http.StatusBadRequest, err)
 	}
-	if e.Type != "payment_intent.succeeded" {
-		return
-	}
-	if err := credit(r.Context(), e.Data.Object.Customer, e.Data.Object.Amount); err != nil {
-		idempotency.Fail(r, err)
-	}
-}
-
-// credit is what must not happen twice: adding is not idempotent by itself.
-func credit(ctx context.Context, customer string, cents int) error {
-	tx, _ := sqlstore.Tx(ctx)
 	_, err := tx.ExecContext(ctx, `INSERT INTO balances VALUES ($1, $2)
-		ON CONFLICT (customer) DO UPDATE SET cents = cents + excluded.cents`, customer, cents)
+		ON CONFLICT (customer) DO UPDATE SET cents = cents + excluded.cents`,
+		event.Data.Object.Customer, event.Data.Object.Amount)
 	return err
 }

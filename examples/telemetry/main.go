@@ -1,23 +1,36 @@
-// Command telemetry makes metrics and traces of what happens to deliveries, with
-// OpenTelemetry, and serves the metrics to Prometheus.
+// Command telemetry makes metrics, traces and logs of what happens to deliveries, with
+// OpenTelemetry and log/slog, and serves the metrics to Prometheus.
 //
-//	go -C examples run ./telemetry
+//	WEBHOOK_SECRET=example go -C examples run ./telemetry -traces
 //
-// It prints a command that sends it an event, and serves the metrics at /metrics;
-// with -traces it prints each trace. dashboard.json is a Grafana dashboard of
-// these metrics: import it and choose your Prometheus.
+// Send it an event from another terminal, 50 times concurrently, and look at the
+// metrics:
 //
-// All of it is made from the hooks that the library has, in telemetry.go, and the
-// library knows of no telemetry.
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks -n 50
+//	curl http://127.0.0.1:8080/metrics
+//
+// With -traces it prints each trace. dashboard.json is a Grafana dashboard of these
+// metrics: import it and choose your Prometheus.
+//
+// All of it is one idempotency.Observer, in telemetry.go, set in one place: the
+// store's options. The library itself imports no telemetry.
 package main
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
+	"fmt"
+	"log"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,7 +38,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	_ "modernc.org/sqlite"
 
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
@@ -33,74 +45,116 @@ import (
 )
 
 func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
 	traces := flag.Bool("traces", false, "print each trace")
-	local.Main(func(m *local.Machine) (http.Handler, error) {
-		secret := m.Secret("WEBHOOK_SECRET")
-		m.Try("-secret", secret, "-url", m.URL+"/webhooks", "-n", "50")
-		m.See("/metrics")
-		db, err := sql.Open("sqlite", m.SQLite())
-		if err != nil {
-			return nil, err
-		}
-		m.Defer(db.Close)
-		tracers := sdktrace.NewTracerProvider()
-		if *traces {
-			exporter, err := stdouttrace.New(stdouttrace.WithWriter(os.Stdout), stdouttrace.WithPrettyPrint())
-			if err != nil {
-				return nil, err
-			}
-			tracers = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter))
-		}
-		m.Defer(func() error { return tracers.Shutdown(context.Background()) })
-		a, err := newApp(m.Context, db, secret, tracers)
-		if err != nil {
-			return nil, err
-		}
-		return a.routes(), nil
-	})
+	flag.Parse()
+	if err := run(*addr, os.Getenv("WEBHOOK_SECRET"), *traces); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(addr, secret string, traces bool) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "hookonce-") // you have a database already
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "example.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(2000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(16)
+
+	tracers, err := newTracers(traces)
+	if err != nil {
+		return err
+	}
+	defer tracers.Shutdown(context.WithoutCancel(ctx))
+	a, err := newApp(ctx, db, secret, tracers)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           a.routes(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than the work may take
+		IdleTimeout:       2 * time.Minute,
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped // the requests in flight have been answered
+}
+
+func newTracers(printed bool) (*sdktrace.TracerProvider, error) {
+	if !printed {
+		return sdktrace.NewTracerProvider(), nil
+	}
+	exporter, err := stdouttrace.New(stdouttrace.WithWriter(os.Stdout), stdouttrace.WithPrettyPrint())
+	if err != nil {
+		return nil, err
+	}
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter)), nil
 }
 
 // An app is an endpoint that is observed.
 type app struct {
 	registry  *prometheus.Registry
 	telemetry *telemetry
-	verifier  *hmacverify.Verifier
 	events    *sqlstore.Store
+	endpoint  *idempotency.Endpoint[*sql.Tx]
 }
 
-func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.TracerProvider) (a *app, err error) {
-	a = &app{registry: prometheus.NewRegistry()}
-	if a.telemetry, err = newTelemetry(a.registry, tracers); err != nil {
+func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.TracerProvider) (*app, error) {
+	registry := prometheus.NewRegistry()
+	t, err := newTelemetry(registry, tracers)
+	if err != nil {
 		return nil, err
 	}
-	options := &hmacverify.Options{ErrorHandler: a.telemetry.refused}
-	if a.verifier, err = hmacverify.New(preset.XSignature256(), options, secret); err != nil {
-		return nil, err
-	}
-	a.events, err = sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{
-		RecordFailures: true, // or nobody knows how often an event has failed
-		Observe:        a.telemetry.observe,
+	events, err := sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{
+		Observe:        t.observe, // of the verification, the runner and the store
+		RecordFailures: true,      // to know the number of attempts
 	})
 	if err != nil {
 		return nil, err
 	}
-	return a, a.events.CreateTables(ctx)
+	if err := events.CreateTables(ctx); err != nil {
+		return nil, err
+	}
+	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := idempotency.NewEndpoint("telemetry", verifier, events, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &app{registry, t, events, endpoint}, nil
 }
 
 func (a *app) routes() http.Handler {
-	// The store tells of the deliveries that reach it, and the middleware of
-	// those that it holds back: of no delivery do both.
-	once := &idempotency.Middleware{Runner: a.events.Transactional(), Observe: a.telemetry.observe}
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", a.telemetry.traced(a.verifier.Handler(once.Handler(http.HandlerFunc(work)))))
+	mux.Handle("POST /webhooks", a.telemetry.traced(a.endpoint.Handle(work)))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
 // work fails for events whose ID begins with fail.
-func work(w http.ResponseWriter, r *http.Request) {
-	d, _ := hmacverify.FromContext(r.Context())
+func work(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error {
 	if strings.HasPrefix(d.ID, "fail") {
-		http.Error(w, "failed, as you wish", http.StatusInternalServerError)
+		return errors.New("failed, as you wish")
 	}
+	return nil
 }

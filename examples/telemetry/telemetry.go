@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
@@ -17,12 +18,12 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// A telemetry makes metrics and traces of what the library's hooks are told. Take
-// this file over as it is; only newTelemetry knows that metrics go to Prometheus.
+// A telemetry makes metrics, traces and logs of the library's events. Copy this file as
+// it is; only newTelemetry knows that the metrics go to Prometheus.
 type telemetry struct {
 	tracer   trace.Tracer
-	events   metric.Int64Counter     // by kind and scope
-	duration metric.Float64Histogram // by kind and scope
+	events   metric.Int64Counter     // by kind and endpoint
+	duration metric.Float64Histogram // by kind and endpoint
 	purged   metric.Int64Counter
 	refusals metric.Int64Counter // by reason
 }
@@ -38,54 +39,60 @@ func newTelemetry(registry prometheus.Registerer, tracers trace.TracerProvider) 
 	t := &telemetry{tracer: tracers.Tracer(name)}
 	var errs [4]error
 	t.events, errs[0] = meter.Int64Counter("hookonce.events",
-		metric.WithDescription("What happened to deliveries, by kind."))
+		metric.WithDescription("What happened to deliveries and events, by kind."))
 	t.duration, errs[1] = meter.Float64Histogram("hookonce.event.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from the delivery's arrival to what happened to it."),
+		metric.WithDescription("Time from the delivery's arrival."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30))
 	t.purged, errs[2] = meter.Int64Counter("hookonce.records.purged",
 		metric.WithDescription("Records deleted after their retention."))
 	t.refusals, errs[3] = meter.Int64Counter("hookonce.refused",
-		metric.WithDescription("Deliveries whose signature was not good, by reason."))
+		metric.WithDescription("Deliveries that the verifier refused, by reason."))
 	return t, errors.Join(errs[:]...)
 }
 
-// observe is an idempotency.Observer. The scope is a label: leave it out if you
-// have thousands of tenants. The ID never is one.
+// observe is an idempotency.Observer. The key's ID is not a label, because each event
+// has another one; nor is the tenant.
 func (t *telemetry) observe(ctx context.Context, e idempotency.Event) {
-	if e.Kind == idempotency.EventPurged {
+	idempotency.LogFailures(ctx, e) // which an Observer replaces
+	if e.Kind == idempotency.KindPurged {
 		t.purged.Add(ctx, int64(e.Count))
 		return
 	}
-	labels := metric.WithAttributes(attribute.String("kind", string(e.Kind)), attribute.String("scope", e.Key.Scope))
+	labels := metric.WithAttributes(attribute.String("kind", string(e.Kind)), attribute.String("endpoint", endpoint(e)))
 	t.events.Add(ctx, 1, labels)
 	t.duration.Record(ctx, e.Duration.Seconds(), labels)
+	if e.Kind == idempotency.KindRefused {
+		t.refusals.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason(e.Err))))
+	}
 
-	span := trace.SpanFromContext(ctx) // that of the request, also in work that outlives it
+	span := trace.SpanFromContext(ctx) // the request's, also in work that outlives it
 	span.AddEvent("hookonce."+string(e.Kind), trace.WithAttributes(
-		attribute.String("hookonce.scope", e.Key.Scope),
-		attribute.String("hookonce.id", e.Key.ID),
+		attribute.String("hookonce.endpoint", endpoint(e)),
+		attribute.String("hookonce.key", e.Key.String()),
 		attribute.Int("hookonce.attempt", e.Attempt),
 	))
-	switch e.Kind {
-	case idempotency.EventReleased, idempotency.EventDead, idempotency.EventLost, idempotency.EventStoreError:
+	if e.Err != nil && !expected(e.Kind) {
 		span.SetStatus(codes.Error, string(e.Kind))
-		if e.Err != nil {
-			span.RecordError(e.Err)
-		}
+		span.RecordError(e.Err)
 	}
 }
 
-// refused is an hmacverify.Options.ErrorHandler.
-func (t *telemetry) refused(w http.ResponseWriter, r *http.Request, err error) {
-	why := reason(err)
-	t.refusals.Add(r.Context(), 1, metric.WithAttributes(attribute.String("reason", why)))
-	span := trace.SpanFromContext(r.Context())
-	span.SetStatus(codes.Error, "refused: "+why)
-	span.RecordError(err)
-	hmacverify.WriteError(w, err)
+// endpoint returns the endpoint's name. Where a runner reports, it knows the key only,
+// whose scope is that name, and "/" and the tenant where there is one.
+func endpoint(e idempotency.Event) string {
+	if e.Endpoint != "" {
+		return e.Endpoint
+	}
+	name, _, _ := strings.Cut(e.Key.Scope, "/")
+	return name
 }
 
-// reasons are those of hmacverify, as labels.
+// expected reports whether deliveries meet this outcome without anything being wrong.
+func expected(k idempotency.Kind) bool {
+	return k == idempotency.KindDuplicate || k == idempotency.KindInFlight
+}
+
+// reasons are the errors of hmacverify, as labels.
 var reasons = []struct {
 	err    error
 	reason string
@@ -107,10 +114,10 @@ func reason(err error) string {
 			return r.reason
 		}
 	}
-	return "unavailable" // the key function failed
+	return "other"
 }
 
-// traced begins a span for each request. otelhttp does this and more.
+// traced starts a span for each request. Package otelhttp does this and more.
 func (t *telemetry) traced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, span := t.tracer.Start(r.Context(), r.Pattern, trace.WithSpanKind(trace.SpanKindServer))

@@ -2,12 +2,10 @@ package main
 
 import (
 	"bufio"
-	"database/sql"
 	"encoding/json"
 	"maps"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,14 +16,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 func TestMain(m *testing.M) { hooktest.Main(m, main) }
 
-// A world is the example with one of everything that can happen behind it.
+// A world is the example after one of nearly everything has happened.
 type world struct {
 	url   string
 	spans *tracetest.SpanRecorder
@@ -33,11 +31,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := hooktest.NewSQLite(t)
 	w := &world{spans: tracetest.NewSpanRecorder()}
 	a, err := newApp(t.Context(), db, "s3cret", sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)))
 	if err != nil {
@@ -50,19 +44,18 @@ func newWorld(t *testing.T) *world {
 	good := hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks", "s3cret")
 	good.Send(t, `{"eventId":"evt_1"}`).Want(t, 200, "")
 	good.Send(t, `{"eventId":"evt_1"}`).Want(t, 409, "duplicate")
-	good.Send(t, `{"eventId":"fail_1"}`).Want(t, 500, "")
+	good.Send(t, `{"eventId":"fail_1"}`).Want(t, 500, "failed")
+	good.Send(t, `{}`).Want(t, 400, "invalid_key")
 	hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks", "guessed").Send(t, `{"eventId":"evt_2"}`).Want(t, 401, "")
 	if _, err := a.events.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := local.Exec(t.Context(), db, "DROP TABLE "+sqlstore.DefaultTable); err != nil {
-		t.Fatal(err)
-	}
+	hooktest.Exec(t, db, "DROP TABLE "+sqlstore.DefaultTable)
 	good.Send(t, `{"eventId":"evt_3"}`).Want(t, 503, "unavailable")
 	return w
 }
 
-// samples scrapes /metrics and returns the samples of ours, with their labels.
+// samples scrapes /metrics and returns our samples, with their labels.
 func (w *world) samples(t *testing.T) map[string]string {
 	t.Helper()
 	samples := map[string]string{}
@@ -75,19 +68,20 @@ func (w *world) samples(t *testing.T) map[string]string {
 	return samples
 }
 
-func TestTheMetricsSayWhatHappened(t *testing.T) {
+func TestTelemetry_Metrics(t *testing.T) {
 	t.Parallel()
 	got := newWorld(t).samples(t)
 	maps.DeleteFunc(got, func(name, _ string) bool { return strings.HasPrefix(name, "hookonce_event_duration") })
-	const scope = `,scope="x-signature-256"}`
 	want := map[string]string{
-		`hookonce_events_total{kind="claimed"` + scope:     "2",
-		`hookonce_events_total{kind="completed"` + scope:   "1",
-		`hookonce_events_total{kind="duplicate"` + scope:   "1",
-		`hookonce_events_total{kind="released"` + scope:    "1",
-		`hookonce_events_total{kind="store_error"` + scope: "1",
-		`hookonce_refused_total{reason="mismatch"}`:        "1",
-		`hookonce_records_purged_total`:                    "0",
+		`hookonce_events_total{endpoint="telemetry",kind="claimed"}`:     "2",
+		`hookonce_events_total{endpoint="telemetry",kind="completed"}`:   "1",
+		`hookonce_events_total{endpoint="telemetry",kind="duplicate"}`:   "1",
+		`hookonce_events_total{endpoint="telemetry",kind="failed"}`:      "1",
+		`hookonce_events_total{endpoint="telemetry",kind="invalid_key"}`: "1",
+		`hookonce_events_total{endpoint="telemetry",kind="refused"}`:     "1",
+		`hookonce_events_total{endpoint="telemetry",kind="unavailable"}`: "1",
+		`hookonce_refused_total{reason="mismatch"}`:                      "1",
+		`hookonce_records_purged_total`:                                  "0",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got)\n%s", diff)
@@ -96,7 +90,7 @@ func TestTheMetricsSayWhatHappened(t *testing.T) {
 
 var metricName = regexp.MustCompile(`hookonce_[a-z_]+`)
 
-func TestTheDashboardHasExactlyTheMetricsThatThereAre(t *testing.T) {
+func TestTelemetry_Dashboard(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{}
 	for sample := range newWorld(t).samples(t) {
@@ -144,7 +138,7 @@ func expressions(t *testing.T, text []byte) (all []string) {
 	return all
 }
 
-func TestEachDeliveryIsATrace(t *testing.T) {
+func TestTelemetry_Traces(t *testing.T) {
 	t.Parallel()
 	var got []string
 	for _, span := range newWorld(t).spans.Ended() {
@@ -157,22 +151,55 @@ func TestEachDeliveryIsATrace(t *testing.T) {
 	want := []string{
 		"POST /webhooks hookonce.claimed hookonce.completed Unset",
 		"POST /webhooks hookonce.duplicate Unset",
-		"POST /webhooks hookonce.claimed hookonce.released exception Error",
-		"POST /webhooks exception Error",
-		"POST /webhooks hookonce.store_error exception Error",
+		"POST /webhooks hookonce.claimed hookonce.failed exception Error",
+		"POST /webhooks hookonce.invalid_key exception Error",
+		"POST /webhooks hookonce.refused exception Error",
+		"POST /webhooks hookonce.unavailable exception Error",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("traces (-want +got)\n%s", diff)
 	}
 }
 
-func TestTheCommandThatItPrints(t *testing.T) {
+func TestTelemetry_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, []string{"-traces"})
 	hooktest.CheckOnce(t, p.Try(t), 50, 200, 409)
 	samples := (&world{url: p.URL}).samples(t)
-	if got := samples[`hookonce_events_total{kind="completed",scope="x-signature-256"}`]; got != "1" {
+	if got := samples[`hookonce_events_total{endpoint="telemetry",kind="completed"}`]; got != "1" {
 		t.Errorf("%q completed in the metrics, want 1", got)
 	}
 	p.Stop(t)
+}
+
+// The alerts of the dashboard name kinds: each must be one that the library reports.
+func TestTelemetry_DashboardKinds(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[idempotency.Kind]bool{
+		idempotency.KindCompleted: true, idempotency.KindIgnored: true, idempotency.KindDuplicate: true,
+		idempotency.KindInFlight: true, idempotency.KindMismatch: true, idempotency.KindFailed: true,
+		idempotency.KindTimeout: true, idempotency.KindResponseTooLarge: true, idempotency.KindDead: true,
+		idempotency.KindInvalidKey: true, idempotency.KindRefused: true, idempotency.KindUnavailable: true,
+		idempotency.KindLeaseLost: true, idempotency.KindOverloaded: true, idempotency.KindClaimed: true,
+		idempotency.KindStolen: true, idempotency.KindStoreError: true, idempotency.KindPurged: true,
+	}
+	selector := regexp.MustCompile(`kind=~?"([a-z_|]+)"`)
+	found := 0
+	for _, expr := range expressions(t, text) {
+		for _, match := range selector.FindAllStringSubmatch(expr, -1) {
+			for kind := range strings.SplitSeq(match[1], "|") {
+				found++
+				if !known[idempotency.Kind(kind)] {
+					t.Errorf("%s: there is no kind %q", expr, kind)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("the dashboard selects no kind")
+	}
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"database/sql"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"github.com/hookonce/hookonce/examples/internal/hooktest"
-	"github.com/hookonce/hookonce/examples/internal/local"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 )
 
@@ -16,11 +14,7 @@ func TestMain(m *testing.M) { hooktest.Main(m, main) }
 // serve serves the example in this process, with two tenants.
 func serve(t *testing.T) (*sql.DB, string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := hooktest.NewSQLite(t)
 	handler, err := newHandler(t.Context(), db, map[string]string{"acme": "acme's", "globex": "globex's"})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +31,7 @@ func sender(t *testing.T, url, secret string) *hooktest.Sender {
 
 const event = `{"eventId":"evt_1"}`
 
-func TestTenantsMayUseTheSameID(t *testing.T) {
+func TestTenants_SameID(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t)
 	acme := sender(t, url+"/webhooks/acme", "acme's")
@@ -48,15 +42,15 @@ func TestTenantsMayUseTheSameID(t *testing.T) {
 	hooktest.See(t, url+"/counts", "acme 1\nglobex 1")
 }
 
-func TestOneTenantCannotSendForAnother(t *testing.T) {
+func TestTenants_ForeignSecret(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t)
 	sender(t, url+"/webhooks/globex", "acme's").Send(t, event).Want(t, 401, "")
-	sender(t, url+"/webhooks/nobody", "acme's").Send(t, event).Want(t, 401, "")
+	sender(t, url+"/webhooks/initech", "acme's").Send(t, event).Want(t, 401, "")
 	hooktest.See(t, url+"/counts", "")
 }
 
-func TestAnotherSpellingOfTheNameIsNoWayToRepeatAnEvent(t *testing.T) {
+func TestTenants_OtherSpelling(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t)
 	sender(t, url+"/webhooks/acme", "acme's").Send(t, event).Want(t, 200, "")
@@ -64,25 +58,21 @@ func TestAnotherSpellingOfTheNameIsNoWayToRepeatAnEvent(t *testing.T) {
 	hooktest.See(t, url+"/counts", "acme 1")
 }
 
-func TestATenantCanBeClosedAtOnce(t *testing.T) {
+func TestTenants_Closed(t *testing.T) {
 	t.Parallel()
 	db, url := serve(t)
-	if err := local.Exec(t.Context(), db, `UPDATE tenants SET closed = TRUE WHERE name = 'acme'`); err != nil {
-		t.Fatal(err)
-	}
+	hooktest.Exec(t, db, `UPDATE tenants SET closed = TRUE WHERE name = 'acme'`)
 	sender(t, url+"/webhooks/acme", "acme's").Send(t, event).Want(t, 401, "")
 }
 
-func TestWhenKeysCannotBeReadTheSenderIsToComeAgain(t *testing.T) {
+func TestTenants_KeysUnavailable(t *testing.T) {
 	t.Parallel()
 	db, url := serve(t)
-	if err := local.Exec(t.Context(), db, `ALTER TABLE tenants RENAME TO elsewhere`); err != nil {
-		t.Fatal(err)
-	}
+	hooktest.Exec(t, db, `ALTER TABLE tenants RENAME TO elsewhere`)
 	sender(t, url+"/webhooks/acme", "acme's").Send(t, event).Want(t, 503, "")
 }
 
-func TestTheCommandThatItPrints(t *testing.T) {
+func TestTenants_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
 	hooktest.CheckOnce(t, p.Try(t, "-n", "10"), 10, 200, 409)

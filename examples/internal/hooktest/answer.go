@@ -9,7 +9,7 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// An Answer is what an endpoint has answered. The zero Answer is none.
+// An Answer is the response of an endpoint. The zero Answer is none.
 type Answer struct {
 	Status int
 	Code   string // of the header Idempotency-Status
@@ -21,11 +21,11 @@ type Answer struct {
 func (a Answer) Want(t *testing.T, status int, code string) {
 	t.Helper()
 	if a.Status != status || a.Code != code {
-		t.Errorf("answered %d %q %s, want %d %q", a.Status, a.Code, a.Body, status, code)
+		t.Errorf("responded %d %q %s, want %d %q", a.Status, a.Code, a.Body, status, code)
 	}
 }
 
-// Get returns the answer to a GET.
+// Get returns the response to a GET.
 func Get(t *testing.T, url string) Answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -1,6 +1,7 @@
 package hooktest_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -11,28 +12,38 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
-// endpoint serves an endpoint for Stripe on a store, and counts the calls of its
-// handler.
-func endpoint(t *testing.T, store idempotency.Store) (url string, calls *atomic.Int64) {
+// serve serves an endpoint for Stripe on a store, and counts the calls of its function.
+func serve(t *testing.T, store lease.Store) (url string, calls *atomic.Int64) {
 	t.Helper()
 	verifier, err := hmacverify.New(preset.Stripe(), nil, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
+	leases, err := lease.New(store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := idempotency.NewEndpoint("stripe", verifier, leases, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	calls = new(atomic.Int64)
-	once := &idempotency.Middleware{Runner: &idempotency.Leased{Store: store}}
-	server := httptest.NewServer(verifier.Handler(once.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))))
+	server := httptest.NewServer(endpoint.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error {
+		calls.Add(1)
+		return nil
+	}))
 	t.Cleanup(server.Close)
 	return server.URL, calls
 }
 
-func TestASignedRequestIsOneCall(t *testing.T) {
+func TestSigner_SignedRequestIsOneCall(t *testing.T) {
 	t.Parallel()
-	url, calls := endpoint(t, new(memstore.Store))
+	url, calls := serve(t, new(memstore.Store))
 	signer, err := hmacverify.NewSigner(preset.Stripe(), nil, "s")
 	if err != nil {
 		t.Fatal(err)
@@ -47,19 +58,19 @@ func TestASignedRequestIsOneCall(t *testing.T) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || calls.Load() != 1 {
-		t.Errorf("answered %d after %d calls, want 200 after 1", resp.StatusCode, calls.Load())
+		t.Errorf("responded %d after %d calls, want 200 after 1", resp.StatusCode, calls.Load())
 	}
 }
 
-func TestAStoreThatFailsOnDemandIsOneLine(t *testing.T) {
+func TestFailing_StoreOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		method string
-		calls  int64 // of the handler, by two deliveries
-		again  int   // the second's status, when the store works again
+		calls  int64 // of the function, by two deliveries
+		retry  int   // the second's status, when the store works again
 	}{
 		{"Claim", 1, 200},
-		{"Complete", 1, 503}, // done, but not known to be: in flight until the lease ends
+		{"Complete", 1, 503}, // processed, but not recorded: in flight until the lease expires
 	}
 	for _, tt := range tests {
 		t.Run(tt.method, func(t *testing.T) {
@@ -71,12 +82,12 @@ func TestAStoreThatFailsOnDemandIsOneLine(t *testing.T) {
 				}
 				return nil
 			})
-			url, calls := endpoint(t, store)
+			url, calls := serve(t, store)
 			s := hooktest.NewSender(t, preset.Stripe(), url, "s")
 			s.Send(t, `{"id":"evt_1"}`).Want(t, 503, "unavailable")
 			failing = ""
-			if got := s.Send(t, `{"id":"evt_1"}`); got.Status != tt.again || calls.Load() != tt.calls {
-				t.Errorf("then answered %d after %d calls, want %d after %d", got.Status, calls.Load(), tt.again, tt.calls)
+			if got := s.Send(t, `{"id":"evt_1"}`); got.Status != tt.retry || calls.Load() != tt.calls {
+				t.Errorf("then responded %d after %d calls, want %d after %d", got.Status, calls.Load(), tt.retry, tt.calls)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,14 +31,13 @@ func Main(m *testing.M, main func()) {
 // A Process is an example that runs in a process of its own.
 type Process struct {
 	URL string
-	try string // the command that it prints
 
 	cmd  *exec.Cmd
 	wait func() error
 }
 
-// Start starts the example with what env adds to the environment, and waits
-// until it listens. It is killed at the end of the test.
+// Start starts the example with the environment that its doc comment shows and env,
+// and waits until it listens. It is killed at the end of the test.
 func Start(t *testing.T, args []string, env ...string) *Process {
 	t.Helper()
 	cmd := command(t, args, env)
@@ -61,9 +61,6 @@ func (p *Process) readURL(t *testing.T, stdout io.Reader) {
 	t.Helper()
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if try, ok := strings.CutPrefix(lines.Text(), "try:  "); ok && p.try == "" {
-			p.try = try
-		}
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			p.URL = url
 			return
@@ -75,10 +72,31 @@ func (p *Process) readURL(t *testing.T, stdout io.Reader) {
 // command returns the example as a command that is not started.
 func command(t *testing.T, args, env []string) *exec.Cmd {
 	t.Helper()
+	documented := strings.Fields(documentedCommand(t, "go -C examples run ./"))
+	documented = slices.DeleteFunc(documented, func(word string) bool { return !strings.Contains(word, "=") })
 	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	cmd.Env = append(os.Environ(), serveEnv+"=1", "TMPDIR="+t.TempDir(), "GORACE=halt_on_error=1")
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = slices.Concat(os.Environ(), documented,
+		[]string{serveEnv + "=1", "TMPDIR=" + t.TempDir(), "GORACE=halt_on_error=1"}, env)
 	return cmd
+}
+
+// documentedCommand returns the first command in the example's doc comment that
+// contains s, with its continuation lines.
+func documentedCommand(t *testing.T, s string) string {
+	t.Helper()
+	source, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment, _, _ := strings.Cut(string(source), "\npackage main\n")
+	comment = strings.ReplaceAll(comment, "\\\n//\t", "")
+	for line := range strings.Lines(comment) {
+		if line, ok := strings.CutPrefix(line, "//\t"); ok && strings.Contains(line, s) {
+			return strings.TrimSpace(line)
+		}
+	}
+	t.Fatalf("the doc comment shows no command with %q", s)
+	return ""
 }
 
 // Refusal starts the example, which must end with an error, and returns what it
@@ -100,7 +118,7 @@ func (p *Process) Kill() {
 	p.wait()
 }
 
-// stopTimeout is for how long a process may go on after SIGTERM.
+// stopTimeout is how long a process may go on after SIGTERM.
 const stopTimeout = 40 * time.Second
 
 // Stop sends SIGTERM and checks that the process ends well.
@@ -115,17 +133,17 @@ func (p *Process) Stop(t *testing.T) {
 	}
 }
 
-// An Outcome is how many deliveries got the same answer.
+// An Outcome is how many deliveries got the same response.
 type Outcome struct {
 	Status int
 	Code   string
 	Count  int
 }
 
-// CheckOnce checks the answers to n copies of an event: one is status, and the
-// others are those to a duplicate or, if the machine is slow, say that the sender
-// is to come again. It returns the number of the latter.
-func CheckOnce(t *testing.T, got []Outcome, n, status, duplicate int) (again int) {
+// CheckOnce checks the responses to n concurrent deliveries of an event: one has the
+// given status, and the others are those to a duplicate or, if the machine is slow, a
+// 503. It returns the number of the latter.
+func CheckOnce(t *testing.T, got []Outcome, n, status, duplicate int) (retries int) {
 	t.Helper()
 	first, others := 0, 0
 	for _, o := range got {
@@ -135,30 +153,28 @@ func CheckOnce(t *testing.T, got []Outcome, n, status, duplicate int) (again int
 		case o.Status == duplicate:
 			others += o.Count
 		case o.Status == http.StatusServiceUnavailable:
-			again += o.Count
+			retries += o.Count
 		}
 	}
-	if first != 1 || others+again != n-1 {
-		t.Errorf("answers %v to %d copies, want one %d, and %d for the others", got, n, status, duplicate)
+	if first != 1 || others+retries != n-1 {
+		t.Errorf("responses %v to %d deliveries, want one %d, and %d for the others", got, n, status, duplicate)
 	}
-	return again
+	return retries
 }
 
-// Try runs the command that the example prints, with more arguments, and returns the
-// answers, the most frequent first.
+// Try runs the sender's command in the example's doc comment, with more arguments,
+// and returns the responses, the most frequent first.
 func (p *Process) Try(t *testing.T, args ...string) []Outcome {
 	t.Helper()
-	if p.try == "" {
-		t.Fatal("the example prints no command to try it with")
-	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", p.try+` -json "$@"`, "bash")
+	send := strings.ReplaceAll(documentedCommand(t, "go run ./hmacverify/send "), "http://127.0.0.1:8080", p.URL)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", send+` -json "$@"`, "bash")
 	cmd.Args = append(cmd.Args, args...)
-	cmd.Dir = "../.." // the root of the repository, from an example
+	cmd.Dir = "../.." // the root of the repository
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var report struct{ Answers []Outcome }
 	if err := cmd.Run(); err != nil {
-		t.Errorf("%s: %v\n%s%s", p.try, err, stdout.String(), stderr.String())
+		t.Errorf("%s: %v\n%s%s", send, err, stdout.String(), stderr.String())
 	} else if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
 		t.Error(err)
 	}

@@ -1,5 +1,5 @@
-// Package hooktest has what the tests of the examples need again and again: senders,
-// and the examples as processes of their own.
+// Package hooktest has what the tests of the examples share: senders, databases, and the
+// examples as processes.
 package hooktest
 
 import (
@@ -27,8 +27,7 @@ func NewSender(t *testing.T, s hmacverify.Scheme, url, secret string) *Sender {
 	return &Sender{URL: url, signer: signer}
 }
 
-// request returns a signed request. Each is told to be JSON unless Header says
-// otherwise.
+// request returns a signed request. Its Content-Type is JSON unless Header has another.
 func (s *Sender) request(t *testing.T, body string) (*http.Request, error) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -36,7 +35,7 @@ func (s *Sender) request(t *testing.T, body string) (*http.Request, error) {
 	return s.signer.NewRequest(t.Context(), s.URL, header, []byte(body))
 }
 
-// Send signs body, delivers it, and returns the answer.
+// Send signs body, delivers it, and returns the response.
 func (s *Sender) Send(t *testing.T, body string) Answer {
 	t.Helper()
 	r, err := s.request(t, body)
@@ -47,7 +46,7 @@ func (s *Sender) Send(t *testing.T, body string) Answer {
 	return do(t, r)
 }
 
-// Lost sends body to an endpoint that will be killed before it answers.
+// Lost sends body to an endpoint that is killed before it responds.
 func (s *Sender) Lost(t *testing.T, body string) {
 	t.Helper()
 	r, err := s.request(t, body)
@@ -58,7 +57,7 @@ func (s *Sender) Lost(t *testing.T, body string) {
 	resp, err := http.DefaultClient.Do(r)
 	if err == nil {
 		resp.Body.Close()
-		t.Errorf("answered %s by an endpoint that was killed", resp.Status)
+		t.Errorf("%s from an endpoint that was killed", resp.Status)
 	}
 }
 

@@ -6,13 +6,14 @@ import (
 	"database/sql"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// NewPostgreSQL makes a schema on the server of HOOKONCE_POSTGRES and returns the
-// URL that leads to it, for the driver "pgx", which the caller imports. The schema
-// is gone after the test. No server is a failure.
+// NewPostgreSQL creates a schema on the server of HOOKONCE_POSTGRES, to be dropped
+// after the test, and returns its URL for the driver "pgx", which the caller imports.
+// Without a server the test fails.
 func NewPostgreSQL(t *testing.T) string {
 	t.Helper()
 	server := os.Getenv("HOOKONCE_POSTGRES")
@@ -38,4 +39,24 @@ func NewPostgreSQL(t *testing.T) string {
 	q.Set("search_path", schema)
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+// NewSQLite opens a database that is deleted after the test, with the driver "sqlite",
+// which the caller imports.
+func NewSQLite(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=busy_timeout(2000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Exec runs a statement.
+func Exec(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
 }
