@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -71,11 +74,11 @@ func TestView_States(t *testing.T) {
 		}
 		claim(t, events, "claimed", time.Hour)
 		released := claim(t, events, "released", time.Hour)
-		if err := events.Release(t.Context(), released, idempotency.Failure{Reason: "bööm"}); err != nil {
+		if err := events.Release(t.Context(), released, lease.Failure{Reason: "bööm"}); err != nil {
 			t.Fatal(err)
 		}
 		dead := claim(t, events, "dead", time.Hour)
-		if err := events.Release(t.Context(), dead, idempotency.Failure{Reason: "boom", Dead: true}); err != nil {
+		if err := events.Release(t.Context(), dead, lease.Failure{Reason: "boom", Dead: true}); err != nil {
 			t.Fatal(err)
 		}
 		for state, lastError := range map[string]string{"done": "", "claimed": "", "released": "bööm", "dead": "boom"} {
@@ -248,8 +251,8 @@ func upgrade(t *testing.T, db *sql.DB, d sqlstore.Dialect, keep bool) {
 	}
 	readView(t, db, key)
 	if keep {
-		checkPayload(t, events, &idempotency.Payload{Source: "sender", ContentType: `text/"plain"`, Body: []byte("body")})
-		if p, err := events.Payload(t.Context(), keyOf("bytes")); string(p.Body) != "body" || p.ContentType != "" || !strings.HasPrefix(p.Source, "se") || err != nil {
+		checkPayload(t, events, &hmacverify.Delivery{Scheme: "sender", Header: http.Header{"Content-Type": {`text/"plain"`}}, Body: []byte("body")})
+		if p, err := events.Payload(t.Context(), keyOf("bytes")); string(p.Body) != "body" || p.Header.Get("Content-Type") != "" || !strings.HasPrefix(p.Scheme, "se") || err != nil {
 			t.Errorf("got payload %+v, error %v", p, err)
 		}
 	}

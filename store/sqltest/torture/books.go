@@ -7,17 +7,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // Books are what is known at the end of a run.
 type books struct {
 	events  []*event
-	effects map[string]int               // by event, in either ledger
-	records map[string]idempotency.State // by event
-	old     int                          // records that the purge missed
-	balance int                          // of all accounts
+	effects map[string]int         // by event, in either ledger
+	records map[string]lease.State // by event
+	old     int                    // records that the purge missed
+	balance int                    // of all accounts
 	answers map[string]int
 	died    []string // exit statuses of servers that died by themselves
 	said    []string // what servers wrote to standard error
@@ -61,10 +61,10 @@ func (b *books) readRecords(ctx context.Context, d *database) error {
 		return err
 	}
 	defer rows.Close()
-	b.records = make(map[string]idempotency.State)
+	b.records = make(map[string]lease.State)
 	for rows.Next() {
 		var scope, id []byte
-		var state idempotency.State
+		var state lease.State
 		if err := rows.Scan(&scope, &id, &state); err != nil {
 			return err
 		}
@@ -132,8 +132,8 @@ func (b *books) eventLines() []*line {
 		check(b.effects[e.id] > 1, double)
 		check(e.accepted.Load() > 1, twice)
 		check(!e.acknowledged() || e.givenUp.Load() > 0, never)
-		check(state == idempotency.Claimed, claimed)
-		check(e.acknowledged() && state != idempotency.Done, noRecord)
+		check(state == lease.Claimed, claimed)
+		check(e.acknowledged() && state != lease.Done, noRecord)
 	}
 	for id := range b.effects {
 		if !known[id] {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // goodBooks are balanced books of two events. One of them was delivered three times
@@ -21,7 +21,7 @@ func goodBooks() *books {
 	return &books{
 		events:  []*event{first, second},
 		effects: map[string]int{id: 1, "leased-000001": 1},
-		records: map[string]idempotency.State{id: idempotency.Done, "leased-000001": idempotency.Done},
+		records: map[string]lease.State{id: lease.Done, "leased-000001": lease.Done},
 		balance: 2,
 		answers: map[string]int{"200": 1, "409 duplicate": 3, "503 unavailable": 1, "no answer": 1},
 	}
@@ -50,7 +50,7 @@ func TestBooks_EachImbalanceIsFound(t *testing.T) {
 		{"claims left over", func(b *books, id string) {
 			b.events[0].accepted.Store(0)
 			b.events[0].duplicates.Store(0)
-			b.records[id] = idempotency.Claimed
+			b.records[id] = lease.Claimed
 		}},
 		{"acknowledged events without a processed record", func(b *books, id string) { delete(b.records, id) }},
 		{"effects of events that were never sent", func(b *books, id string) { b.effects["leased-000002"] = 1 }},

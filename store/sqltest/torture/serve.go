@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -19,6 +20,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -89,7 +91,7 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	s.db.SetConnMaxLifetime(s.MaxLife)
-	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{RecordFailures: s.Record}); err != nil {
+	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{RecordFailures: s.Record, Observe: func(context.Context, idempotency.Event) {}}); err != nil {
 		return err
 	}
 	handler, err := s.routes()
@@ -112,29 +114,34 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 }
 
 func (s *server) routes() (http.Handler, error) {
+	leases, err := lease.New(s.events, &lease.Options{Lease: s.Lease})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	work := map[mode]http.HandlerFunc{
-		transactional: s.inTransaction,
-		leased:        s.outside,
-		completed:     s.completeInTransaction,
-	}
-	runners := map[mode]idempotency.Runner{
-		transactional: s.transactional(),
-		leased:        &idempotency.Leased{Store: s.events, Lease: s.Lease},
-		completed:     &idempotency.Leased{Store: s.events, Lease: s.Lease},
-	}
-	for _, m := range modes {
-		o := &hmacverify.Options{Tolerance: tolerance, Now: func() time.Time { return time.Now().Add(s.Ahead) }}
-		verifier, err := hmacverify.New(scheme(m), o, secret)
-		if err != nil {
-			return nil, err
-		}
-		once := &idempotency.Middleware{Runner: runners[m], CheckContent: true, Timeout: 8 * time.Second}
-		mux.Handle("POST /"+string(m), verifier.Handler(once.Handler(s.unreliable(work[m]))))
-	}
+	err = errors.Join(
+		handle(s, mux, transactional, s.transactional(), s.inTransaction),
+		handle(s, mux, leased, leases, s.outside),
+		handle(s, mux, completed, leases, s.completeInTransaction),
+	)
 	mux.HandleFunc("POST /purge", s.startPurge)
 	mux.HandleFunc("POST /drain", s.drain)
-	return mux, nil
+	return mux, err
+}
+
+// handle serves an endpoint that works in that mode.
+func handle[T any](s *server, mux *http.ServeMux, m mode, r idempotency.Runner[T], f idempotency.Func[T]) error {
+	o := &hmacverify.Options{Tolerance: tolerance, Now: func() time.Time { return time.Now().Add(s.Ahead) }}
+	verifier, err := hmacverify.New(scheme(m), o, secret)
+	if err != nil {
+		return err
+	}
+	endpoint, err := idempotency.NewEndpoint(string(m), verifier, r, &idempotency.Options{CheckContent: true, Timeout: 8 * time.Second})
+	if err != nil {
+		return err
+	}
+	mux.Handle("POST /"+string(m), endpoint.Handle(unreliable(s, f)))
+	return nil
 }
 
 // purgeForever purges without end, except between a drain and the next start.

@@ -12,105 +12,69 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/store/sqlstore"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 var errOnPurpose = errors.New("failed on purpose, after the work")
 
 // unreliable makes some attempts fail after their work, and some take longer than
 // their lease.
-func (s *server) unreliable(next http.Handler) http.Handler {
-	if !s.Fail {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch rand.N(100) {
+func unreliable[T any](s *server, f idempotency.Func[T]) idempotency.Func[T] {
+	return func(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+		chance := 100
+		if s.Fail {
+			chance = rand.N(100)
+		}
+		switch chance {
 		case 0, 1, 2:
-			next.ServeHTTP(discard{}, r)
-			fail(w, r, errOnPurpose)
+			return errors.Join(errOnPurpose, f(ctx, tx, d))
 		case 3:
-			next.ServeHTTP(discard{}, r)
+			f(ctx, tx, d)
 			panic(errOnPurpose)
 		case 4:
 			time.Sleep(s.Lease + s.Lease/4)
-			next.ServeHTTP(w, r)
-		default:
-			next.ServeHTTP(w, r)
 		}
-	})
-}
-
-// discard is a response writer for an answer that is not sent.
-type discard struct{}
-
-func (discard) Header() http.Header         { return make(http.Header) }
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-func (discard) WriteHeader(int)             {}
-
-// fail reports err, and answers 503 for failures of another system.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
-	idempotency.Fail(r, err)
-	status := http.StatusServiceUnavailable
-	if errors.Is(err, errOnPurpose) {
-		status = http.StatusInternalServerError
+		err := f(ctx, tx, d)
+		return idempotency.WithStatus(http.StatusServiceUnavailable, err)
 	}
-	http.Error(w, "failed", status)
 }
 
 // inTransaction writes to the ledger in the record's transaction.
-func (s *server) inTransaction(w http.ResponseWriter, r *http.Request) {
-	tx, ok := sqlstore.Tx(r.Context())
-	if !ok {
-		tx, ok = brokenTx(r.Context())
-	}
-	if !ok {
-		fail(w, r, errors.New("no transaction"))
-		return
-	}
-	if err := s.effect(r.Context(), tx, transactional); err != nil {
-		fail(w, r, err)
-	}
+func (s *server) inTransaction(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+	return s.effect(ctx, tx, transactional, d.ID)
 }
 
 // completeInTransaction writes to the ledger in the transaction that completes the
 // lease.
-func (s *server) completeInTransaction(w http.ResponseWriter, r *http.Request) {
-	err := func() error {
-		if s.Fail {
-			time.Sleep(rand.N(100 * time.Millisecond)) // slow work, as in lease mode
-		}
-		tx, err := s.db.BeginTx(r.Context(), nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := s.effect(r.Context(), tx, completed); err != nil {
-			return err
-		}
-		if err := s.events.CompleteTx(r.Context(), tx); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}()
-	if err != nil {
-		fail(w, r, err)
+func (s *server) completeInTransaction(ctx context.Context, c lease.Claim, _ *hmacverify.Delivery) error {
+	if s.Fail {
+		time.Sleep(rand.N(100 * time.Millisecond)) // slow work, as in lease mode
 	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := s.effect(ctx, tx, completed, c.Key.ID); err != nil {
+		return err
+	}
+	if err := s.events.CompleteTx(ctx, tx, c); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // effect is the work: it inserts a row, and for some events updates two rows that all
 // events share, in random order.
-func (s *server) effect(ctx context.Context, tx *sql.Tx, m mode) error {
-	a, ok := idempotency.AttemptFrom(ctx)
-	if !ok {
-		return errors.New("no attempt")
-	}
+func (s *server) effect(ctx context.Context, tx *sql.Tx, m mode, event string) error {
 	_, err := tx.ExecContext(ctx, s.bind("INSERT INTO ledger (mode, event, note) VALUES (?, ?, ?)"),
-		string(m), a.Key.ID, strings.Repeat("x", s.Pad))
-	if err != nil || !transfers(a.Key.ID) {
+		string(m), event, strings.Repeat("x", s.Pad))
+	if err != nil || !transfers(event) {
 		return err
 	}
-	for _, account := range accountsOf(a.Key.ID) {
+	for _, account := range accountsOf(event) {
 		_, err := tx.ExecContext(ctx, s.bind("UPDATE accounts SET balance = balance + 1 WHERE id = ?"), account)
 		if err != nil {
 			return err
@@ -136,27 +100,20 @@ func accountsOf(event string) [2]int {
 
 // outside requests the effect from the ledger outside the database, with the key by
 // which that recognizes a retry.
-func (s *server) outside(w http.ResponseWriter, r *http.Request) {
-	a, ok := idempotency.AttemptFrom(r.Context())
-	if !ok {
-		fail(w, r, errors.New("no attempt"))
-		return
-	}
-	url := s.Outside + "/effects/" + a.Key.Downstream() + "/" + a.Key.ID
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, url, nil)
+func (s *server) outside(ctx context.Context, c lease.Claim, _ *hmacverify.Delivery) error {
+	url := s.Outside + "/effects/" + c.Key.Downstream() + "/" + c.Key.ID
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {
-		fail(w, r, err)
-		return
+		return err
 	}
 	resp, err := s.client.Do(req)
-	if err == nil {
-		io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("the outside ledger answered %d", resp.StatusCode)
-		}
-	}
 	if err != nil {
-		fail(w, r, err)
+		return err
 	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the outside ledger answered %d", resp.StatusCode)
+	}
+	return nil
 }
