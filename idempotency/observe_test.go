@@ -284,6 +284,7 @@ func TestLogFailures_OnTheWay(t *testing.T) {
 		{idempotency.Event{Kind: "store_error", Key: evt, Err: errBoom}, `level=WARN msg="webhook store error" .*error=boom`},
 		{idempotency.Event{Kind: "purged", Count: 3}, ""},
 		{idempotency.Event{Kind: "purged", Count: 3, Err: errBoom}, `level=ERROR msg="webhook store error" error=boom`},
+		{idempotency.Event{Kind: "invalid_key", Key: testKey("of any length"), Err: errBoom}, `level=ERROR msg="webhook not processed: no usable ID" error=boom`},
 		{idempotency.Event{Kind: "unheard_of", Err: errBoom}, `level=ERROR msg="webhook failed" error=boom`},
 	} {
 		buf.Reset()

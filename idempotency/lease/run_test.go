@@ -251,3 +251,28 @@ func TestRunner_ObserverPanics(t *testing.T) {
 		checkState(t, store.Store, lease.Released)
 	})
 }
+
+// The last attempt that may fail is the one that makes the event dead.
+func TestRunner_LastAttempt(t *testing.T) {
+	bubbleWith(t, lease.Options{MaxAttempts: 2}, func(t *testing.T, r *lease.Runner, _ *faulty, j *journal) {
+		if err := do(t.Context(), r, fails); !errors.Is(err, errBoom) || errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("first attempt: got %v, want a failure", err)
+		}
+		err := do(t.Context(), r, fails)
+		checkError(t, err, idempotency.ErrDead)
+		checkError(t, err, errBoom)
+		checkKinds(t, j, "claimed", "failed", "claimed", "dead")
+	})
+}
+
+// The sender must not stop before the event is recorded as dead.
+func TestRunner_PermanentNotRecorded(t *testing.T) {
+	bubble(t, func(t *testing.T, r *lease.Runner, store *faulty, _ *journal) {
+		store.failing(errors.New("no connection"), "release")
+		err := do(t.Context(), r, func(context.Context) error { return idempotency.Permanent(errBoom) })
+		checkError(t, err, idempotency.ErrUnavailable)
+		if errors.Is(err, errBoom) || errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("got %v, want only the store's failure", err)
+		}
+	})
+}
