@@ -37,7 +37,9 @@ type Options struct {
 	Now func() time.Time
 
 	// Keys returns the keys for a request, for endpoints that many senders share;
-	// give New no keys then. It is called after the request's headers were
+	// give New no keys then. The tenant's name becomes part of each event's key:
+	// an endpoint that changes from New's keys to this processes the retries of
+	// older events again. It is called after the request's headers were
 	// checked and before its body is read, and must not read the body. An error
 	// that wraps ErrNoKey is a 401; any other is a failure of ours, 503. Default:
 	// the keys that New was given.

@@ -95,8 +95,9 @@ type Options struct {
 	// body again for each retry. Default: not checked.
 	CheckContent bool
 
-	// Timeout is how long the work may take. Default [DefaultTimeout]. It
-	// should be less than the sender waits.
+	// Timeout is how long the work may take. Default [DefaultTimeout]. It may
+	// be longer than the sender waits: work that is late is finished, and the
+	// retry is a duplicate. Work that is always late belongs in a queue.
 	Timeout time.Duration
 
 	// Wait is how long a duplicate waits in this process for the delivery
@@ -249,7 +250,8 @@ func (e *Endpoint[T]) keyOf(r *http.Request, d *hmacverify.Delivery) (Key, error
 // Handle returns a handler that calls f once for each event.
 //
 // The sender gets a 2xx after f has returned nil and the record and f's work are
-// committed. An error rolls back; see [Func] for what it can say.
+// committed. An error rolls back; see [Func] for what it can say. For another status
+// or a body, use [Endpoint.WrapFunc].
 //
 // Handle panics if f is nil, as [http.Handle] does.
 func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
@@ -279,7 +281,10 @@ func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
 //
 // A framework that writes the response to a returned error after the middleware has
 // returned would mark a failed event as processed. Put the framework's router inside
-// (endpoint.Wrap(router)), not the endpoint inside the framework's chain.
+// (endpoint.Wrap(router)), not the endpoint inside the framework's chain. A 5xx that
+// the router writes rolls back; its reason is not known here, so it is logged as the
+// status only, and a conflict in the database is retried by the sender instead of at
+// once. To report the reason, use WrapFunc.
 func (e *Endpoint[T]) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		panic(fmt.Sprintf("idempotency: endpoint %q: Wrap(nil)", e.name))

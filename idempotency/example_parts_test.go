@@ -138,7 +138,7 @@ func ExampleLogFailures() {
 		runner.Do(context.Background(), key, func(context.Context, lease.Claim) error { return result })
 	}
 	// Output:
-	// level=ERROR msg="webhook failed" key="\"payments\"/\"evt_1\"" attempt=1 error="no connection"
+	// level=ERROR msg="webhook failed" endpoint=payments id=evt_1 attempt=1 error="no connection"
 }
 
 // An Observer for metrics that logs failures as well.

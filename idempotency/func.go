@@ -15,7 +15,9 @@ import (
 //   - any error: the response is 500, or the status that the error carries (see
 //     [WithStatus]), and the sender retries. A serialization failure or deadlock of
 //     the database is retried right away, from BEGIN.
-//   - [Permanent]: the event is dead. It is not processed again until it is freed.
+//   - [Permanent]: the event is dead. It is not processed again until it is freed. A
+//     body that can never be decoded is Permanent; add WithStatus(400, err) if the
+//     sender should see it.
 //   - [ErrIgnored]: the event does not concern this endpoint. What f wrote is
 //     committed, the event is recorded, and the sender gets a 2xx.
 type Func[T any] func(ctx context.Context, tx T, d *hmacverify.Delivery) error

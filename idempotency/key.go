@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
@@ -63,6 +64,12 @@ func scopeOf(endpoint string, d *hmacverify.Delivery) string {
 		return endpoint
 	}
 	return endpoint + "/" + d.Tenant
+}
+
+// Endpoint returns the name of the endpoint: the scope up to its first "/".
+func (k Key) Endpoint() string {
+	name, _, _ := strings.Cut(k.Scope, "/")
+	return name
 }
 
 // Validate reports, wrapping [ErrInvalidKey], why k cannot be a key: a part is

@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 // result.
 type Event struct {
 	Kind     Kind
-	Endpoint string        // the endpoint's name; empty without one
+	Endpoint string        // the endpoint's name
 	Key      Key           // zero if it is not known
 	Attempt  int           // of the event; 0 if not counted
 	Status   int           // of the response; 0 without one
@@ -28,12 +29,13 @@ type Event struct {
 // its lease, so it must be quick. If it panics while the work runs, so does the
 // work.
 //
-// Setting one replaces [LogFailures], which is the default.
+// Setting one replaces [LogFailures], which is the default; call it from yours to keep
+// the log.
 type Observer func(ctx context.Context, e Event)
 
 // LogFailures is the default [Observer]. It logs, through the default logger of
 // log/slog, what went wrong: each delivery that was not processed, once, with the
-// endpoint, the key and the error. The level is WARN for what the client may be to
+// endpoint, the event's ID and the error. The level is WARN for what the client may be to
 // blame for (refused requests, and work that failed with a 4xx), ERROR for the rest.
 // Completed events, duplicates and events in flight are not logged.
 func LogFailures(ctx context.Context, e Event) {
@@ -44,6 +46,8 @@ func LogFailures(ctx context.Context, e Event) {
 		level, p = slog.LevelError, KindStoreError.properties()
 	case e.Kind == KindFailed && e.Status/100 == 4:
 		level = slog.LevelWarn
+	case e.Kind == KindRefused && e.Status/100 == 5:
+		level = slog.LevelError // of ours, such as keys that could not be found
 	}
 	if !p.logged {
 		return
@@ -52,8 +56,13 @@ func LogFailures(ctx context.Context, e Event) {
 	if e.Endpoint != "" {
 		attrs = append(attrs, slog.String("endpoint", e.Endpoint))
 	}
-	if e.Key != (Key{}) && e.Kind != KindInvalidKey { // that one can be of any length
-		attrs = append(attrs, slog.String("key", e.Key.String()))
+	if e.Kind != KindInvalidKey { // whose parts can be of any length
+		if _, tenant, ok := strings.Cut(e.Key.Scope, "/"); ok {
+			attrs = append(attrs, slog.String("tenant", tenant))
+		}
+		if e.Key.ID != "" {
+			attrs = append(attrs, slog.String("id", e.Key.ID))
+		}
 	}
 	if e.Attempt > 0 {
 		attrs = append(attrs, slog.Int("attempt", e.Attempt))

@@ -100,7 +100,7 @@ func TestNew_LogsFailures(t *testing.T) {
 	do(t.Context(), r, takes(0))
 	do(t.Context(), r, takes(0))
 	got := buf.String()
-	if want := `level=ERROR msg="webhook failed" key="\"test\"/\"evt\"" attempt=1 error=boom` + "\n"; !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 1 {
+	if want := `level=ERROR msg="webhook failed" endpoint=test id=evt attempt=1 error=boom` + "\n"; !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 1 {
 		t.Errorf("logged %q, want once %q", got, want)
 	}
 }

@@ -89,6 +89,9 @@ func (r *Runner) Do(ctx context.Context, key idempotency.Key, work func(ctx cont
 // Run implements [idempotency.Runner]. Call [Runner.Do], or [idempotency.Run] with a
 // fingerprint or a payload.
 func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[Claim]) idempotency.Outcome {
+	if r.store == nil {
+		return unavailable("run", errors.New("zero Runner: create it with New"))
+	}
 	if err := item.Key.Validate(); err != nil {
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
 	}
@@ -122,7 +125,14 @@ func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotenc
 }
 
 // Observe implements [idempotency.Runner].
-func (r *Runner) Observe(ctx context.Context, e idempotency.Event) { r.o.Observe(ctx, e) }
+func (r *Runner) Observe(ctx context.Context, e idempotency.Event) {
+	e.Endpoint = cmp.Or(e.Endpoint, e.Key.Endpoint())
+	if r.o.Observe == nil {
+		idempotency.LogFailures(ctx, e)
+		return
+	}
+	r.o.Observe(ctx, e)
+}
 
 // Retention implements [idempotency.Runner]. It is the store's; 0 if that does not
 // say.

@@ -39,7 +39,7 @@ func TestRunner_Run(t *testing.T) {
 			t.Errorf("duplicate's result (-want +got):\n%s", diff)
 		}
 		checkCalls(t, store, "claim", "complete", "claim")
-		if diff := cmp.Diff([]idempotency.Event{{Kind: "claimed", Key: evt, Attempt: 1}}, j.events); diff != "" {
+		if diff := cmp.Diff([]idempotency.Event{{Kind: "claimed", Endpoint: "test", Key: evt, Attempt: 1}}, j.events); diff != "" {
 			t.Errorf("observed (-want +got):\n%s", diff)
 		}
 	})
@@ -51,9 +51,9 @@ func TestRunner_Do(t *testing.T) {
 		checkError(t, do(t.Context(), r, takes(time.Second)), nil)
 		checkError(t, do(t.Context(), r, takes(time.Second)), idempotency.ErrDuplicate)
 		want := []idempotency.Event{
-			{Kind: "claimed", Key: evt, Attempt: 1},
-			{Kind: "completed", Key: evt, Attempt: 1, Duration: time.Second},
-			{Kind: "duplicate", Key: evt, Attempt: 1, Err: idempotency.ErrDuplicate},
+			{Kind: "claimed", Endpoint: "test", Key: evt, Attempt: 1},
+			{Kind: "completed", Endpoint: "test", Key: evt, Attempt: 1, Duration: time.Second},
+			{Kind: "duplicate", Endpoint: "test", Key: evt, Attempt: 1, Err: idempotency.ErrDuplicate},
 		}
 		if diff := cmp.Diff(want, j.events, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 			t.Errorf("observed (-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-// Package memstore is an [lease.Store] in the memory of one process.
+// Package memstore is a [lease.Store] in the memory of one process.
 //
 //	runner, err := lease.New(new(memstore.Store), nil)
 //

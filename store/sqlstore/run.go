@@ -29,6 +29,9 @@ func (s *Store) RunTx(ctx context.Context, key idempotency.Key, work func(ctx co
 // Run implements [idempotency.Runner]. Call [Store.RunTx], or [idempotency.Run] with a
 // fingerprint or a payload.
 func (s *Store) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
+	if s.db == nil {
+		return unavailable("run", errors.New("zero Store: create it with New"))
+	}
 	if err := item.Key.Validate(); err != nil {
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
 	}

@@ -155,7 +155,14 @@ func (o *Options) withDefaults() Options {
 }
 
 // Observe implements [idempotency.Runner].
-func (s *Store) Observe(ctx context.Context, e idempotency.Event) { s.o.Observe(ctx, e) }
+func (s *Store) Observe(ctx context.Context, e idempotency.Event) {
+	e.Endpoint = cmp.Or(e.Endpoint, e.Key.Endpoint())
+	if s.o.Observe == nil {
+		idempotency.LogFailures(ctx, e)
+		return
+	}
+	s.o.Observe(ctx, e)
+}
 
 // Retention implements [idempotency.Runner].
 func (s *Store) Retention() time.Duration {

@@ -9,6 +9,9 @@ import (
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
+// Func is the function that an endpoint on a [Store] calls for each event.
+type Func = idempotency.Func[*sql.Tx]
+
 // Tx returns the transaction that ctx carries: inside the work of [Store.RunTx], or
 // of a handler under [idempotency.Endpoint.Wrap], the one that the event's record is
 // in. It is for code that cannot take the transaction as an argument; ok is false

@@ -1,4 +1,4 @@
-// Package storetest checks that an [lease.Store] keeps its contract. A
+// Package storetest checks that a [lease.Store] keeps its contract. A
 // store's test is one call:
 //
 //	func TestStore(t *testing.T) {
