@@ -3,6 +3,7 @@ package readme_test
 import (
 	"database/sql"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -46,7 +47,7 @@ func TestReadme_FirstProgramProcessesAnEventOnce(t *testing.T) {
 	t.Parallel()
 	program := firstProgram(t)
 	db, dsn := newDatabase(t)
-	url := start(t, program, dsn) + find(pattern, program, "/")
+	url := start(t, program, dsn, t.Output()) + find(pattern, program, "/")
 	scheme, ok := presets[find(presetName, program, "")]
 	if !ok {
 		t.Fatalf("the program uses none of the presets that this test knows")
@@ -102,26 +103,16 @@ func newDatabase(t *testing.T) (db *sql.DB, dsn string) {
 	return db, dsn
 }
 
-// start runs the program at a free address and returns its URL. The environment
-// variables that it reads hold the database's URL if their name says so, else the
-// secret.
-func start(t *testing.T, program, dsn string) (url string) {
+// start runs the program at a free address and returns its URL.
+func start(t *testing.T, program, dsn string, output io.Writer) (url string) {
 	t.Helper()
 	addr := freeAddress(t)
 	moved := address.ReplaceAllString(program, fmt.Sprintf("%q", addr))
 	if moved == program {
 		t.Fatal("the program does not listen on port 8080")
 	}
-	cmd := exec.Command(build(t, moved))
-	cmd.Env = os.Environ()
-	for _, v := range variable.FindAllStringSubmatch(program, -1) {
-		value := secret
-		if strings.Contains(v[1], "DATABASE") || strings.Contains(v[1], "POSTGRES") {
-			value = dsn
-		}
-		cmd.Env = append(cmd.Env, v[1]+"="+value)
-	}
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	cmd := command(t, moved, dsn, secret)
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +122,22 @@ func start(t *testing.T, program, dsn string) (url string) {
 	})
 	waitFor(t, addr)
 	return "http://" + addr
+}
+
+// command builds the program. The environment variables that it reads hold the
+// database's URL if their name says so, else the secret.
+func command(t *testing.T, program, dsn, secret string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), build(t, program))
+	cmd.Env = os.Environ()
+	for _, v := range variable.FindAllStringSubmatch(program, -1) {
+		value := secret
+		if strings.Contains(v[1], "DATABASE") || strings.Contains(v[1], "POSTGRES") {
+			value = dsn
+		}
+		cmd.Env = append(cmd.Env, v[1]+"="+value)
+	}
+	return cmd
 }
 
 func freeAddress(t *testing.T) string {

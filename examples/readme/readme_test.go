@@ -119,6 +119,9 @@ var (
 
 func main() {}
 
+func credit(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
+func refund(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
+
 `
 
 // compileFragment compiles declarations or statements that are not a program. A line
