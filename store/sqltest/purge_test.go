@@ -100,8 +100,8 @@ func TestPurgeOfAPartitionedTableSparesTheYoung(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	o := &sqlstore.Options{KeepPayloads: true}
-	for _, create := range schemaOf(t, sqlstore.PostgreSQL, o) {
-		mustExec(t, db, create+" PARTITION BY HASH (scope, id)")
+	for _, statement := range schemaOf(t, sqlstore.PostgreSQL, o, "PRIMARY KEY (scope, id) )", "PRIMARY KEY (scope, id) ) PARTITION BY HASH (scope, id)") {
+		mustExec(t, db, statement)
 	}
 	for _, table := range []string{sqlstore.DefaultTable, sqlstore.DefaultTable + "_payloads"} {
 		for i := range 4 {
