@@ -45,16 +45,21 @@ func (s *Store) checkRollback(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("inserting into table %s: %w", s.o.Table, err)
+		return s.refuses("inserting", err)
 	}
 	_, err = s.find(ctx, s.db, key)
 	switch {
 	case err == nil:
 		return fmt.Errorf("table %s does not roll back, because its engine has no transactions: change it to InnoDB", s.o.Table)
 	case !errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
+		return s.refuses("reading", err)
 	}
 	return nil
+}
+
+// refuses is the error about a statement that the table fails.
+func (s *Store) refuses(doing string, err error) error {
+	return fmt.Errorf("table %s fails on %s: %w; alter it to be as in Schema, or grant SELECT, INSERT, UPDATE and DELETE", s.o.Table, doing, err)
 }
 
 func (s *Store) checkRecords(ctx context.Context) error {
@@ -79,7 +84,7 @@ func (p probe) keys(ctx context.Context) error {
 			won, err := p.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
 			switch {
 			case err != nil:
-				return fmt.Errorf("inserting the key %.60v: %w", key, err)
+				return p.refuses(fmt.Sprintf("inserting the key %.60v", key), err)
 			case won && !want:
 				return fmt.Errorf("table %s accepts a second record with the same key: add PRIMARY KEY (scope, id)", p.o.Table)
 			case !won && want:
@@ -89,7 +94,7 @@ func (p probe) keys(ctx context.Context) error {
 	}
 	for _, key := range keys {
 		if _, err := p.find(ctx, p.tx, key); err != nil {
-			return fmt.Errorf("reading the key %.60v back: %w", key, err)
+			return p.refuses(fmt.Sprintf("reading the key %.60v", key), err)
 		}
 	}
 	return nil
@@ -132,7 +137,7 @@ func (p probe) keepsTime(ctx context.Context) error {
 	args := append(p.after(position{[]byte(p.name), []byte("values")}), 1)
 	err := p.tx.QueryRowContext(ctx, p.sql.failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
-		return fmt.Errorf("reading the time of a change: %w", err)
+		return p.refuses("reading the time of a change", err)
 	}
 	if time.Duration(age)*time.Microsecond > time.Hour {
 		return p.alters("changed_at")
@@ -151,19 +156,19 @@ func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ..
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
 	b := claimRequest{key: key, state: lease.Claimed, owner: want.Owner[:], length: want.LeaseLeft, fp: want.Fingerprint}
 	if _, err := p.insert(ctx, p.tx, b); err != nil {
-		return fmt.Errorf("inserting a claim: %w", err)
+		return p.refuses("inserting a claim", err)
 	}
 	c := lease.Claim{Key: key, Owner: want.Owner, Token: want.Token}
-	err := p.fenced(ctx, p.tx, c, "writing the largest values", end, args...)
+	err := p.fenced(ctx, p.tx, c, "check", end, args...)
 	if errors.Is(err, idempotency.ErrLeaseLost) {
 		return p.alters("owner or token")
 	}
 	if err != nil {
-		return err
+		return p.refuses("writing the largest values", err)
 	}
 	got, err := p.find(ctx, p.tx, key)
 	if err != nil {
-		return fmt.Errorf("reading the largest values: %w", err)
+		return p.refuses("reading the largest values", err)
 	}
 	if names := differing(got, want); len(names) > 0 {
 		return p.alters(names...)
@@ -216,11 +221,11 @@ func (p probe) payload(ctx context.Context) error {
 		return fmt.Errorf("table %s does not exist: run the statements of Schema", table)
 	}
 	if err != nil {
-		return fmt.Errorf("inserting into table %s: %w", table, err)
+		return fmt.Errorf("table %s fails on inserting: %w; alter it to be as in Schema", table, err)
 	}
 	got, err := p.findPayload(ctx, p.tx, key)
 	if err != nil {
-		return fmt.Errorf("reading table %s: %w", table, err)
+		return fmt.Errorf("table %s fails on reading: %w; alter it to be as in Schema", table, err)
 	}
 	if got.Type != long || !bytes.Equal(got.Body, want.Body) {
 		return fmt.Errorf("table %s alters what is written to it: give its columns their types in Schema", table)

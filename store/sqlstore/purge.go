@@ -39,7 +39,7 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 
 func (s *Store) purgeAll(ctx context.Context) (n int, err error) {
 	n, err = s.sweep(ctx, purge{s.sql.nextKey, s.sql.purge, s.sql.delete, s.o.Retention})
-	if err != nil || !s.o.KeepPayloads {
+	if err != nil {
 		return n, err
 	}
 	_, err = s.sweep(ctx, purge{s.sql.nextPayload, s.sql.purgePayloads, s.sql.deletePayloads, s.o.PayloadRetention})

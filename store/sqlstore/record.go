@@ -70,6 +70,10 @@ type finder func(context.Context, conn, idempotency.Key) (lease.Record, error)
 // claim was one, as most are while a sender repeats itself. A duplicate then costs
 // one read instead of a transaction; a new event costs that read once after a
 // duplicate, and is decided by the INSERT in any case.
+//
+// It makes duplicates 3.6 to 5 times as fast on PostgreSQL, MariaDB and SQLite, and a
+// new event right after a duplicate 10 to 20 % slower: BenchmarkLookUpFirst in
+// store/sqltest.
 func (s *Store) lookUpFirst(ctx context.Context, key idempotency.Key, find finder) (rec lease.Record, done bool, err error) {
 	if !s.duplicates.Load() {
 		return rec, false, nil

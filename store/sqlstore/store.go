@@ -80,8 +80,7 @@ type Options struct {
 
 	// KeepPayloads stores the first delivery of each event beside its record,
 	// in a table of its own, see [Store.Payload]. Payloads may hold personal
-	// data. Default false. If you switch it off again, drop that table: Purge
-	// no longer deletes from it.
+	// data. Default false.
 	KeepPayloads bool
 
 	// PayloadRetention is the age at which [Store.Purge] deletes a payload.

@@ -38,7 +38,7 @@ func TestCreateTables_ReadOnly(t *testing.T) {
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		readOnly := map[sqlstore.Dialect]string{
 			sqlstore.SQLite:     "PRAGMA query_only = 1",
-			sqlstore.PostgreSQL: "SET default_transaction_read_only = on",
+			sqlstore.PostgreSQL: "SET ROLE pg_read_all_data",
 			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
 		}[d]
 		db.SetMaxOpenConns(1)
