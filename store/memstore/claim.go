@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Term
 			was := r.state
 			won := r.claim(terms, now)
 			if r.state != was || won {
-				sh.touch(r, now)
+				sh.touch(r, now, s.opts.Retention)
 			}
 			rec := r.export(now)
 			sh.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Store) lookup(sh *shard, name []byte) (*record, time.Duration) {
 	now := s.now()
 	r := sh.records[string(name)]
 	if r != nil {
-		if r.expired(now, s.opts.Retention) {
+		if r.expired(now) {
 			r.reset()
 		}
 		return r, now
@@ -59,7 +59,7 @@ func (s *Store) lookup(sh *shard, name []byte) (*record, time.Duration) {
 	// Two old records go for each new one, so that garbage cannot pile up. The
 	// room of one of them is taken without a look at the count, which all cores
 	// share: when as many records come as go, it is not touched.
-	freed := sh.sweep(now, s.opts.Retention, 2)
+	freed := sh.sweep(now, 2)
 	switch {
 	case freed == 0 && !s.reserve():
 		return nil, now
@@ -105,7 +105,7 @@ func (s *Store) update(ctx context.Context, what string, c lease.Claim, f func(r
 	if r == nil || r.owner != c.Owner || r.claims != c.Token || !f(r, now) {
 		return idempotency.ErrLeaseLost
 	}
-	sh.touch(r, now)
+	sh.touch(r, now, s.opts.Retention)
 	return nil
 }
 

@@ -163,7 +163,7 @@ func (s *Store) reclaim() (n int) {
 func (s *Store) sweep(sh *shard, limit int) int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	n := sh.sweep(s.now(), s.opts.Retention, limit)
+	n := sh.sweep(s.now(), limit)
 	if n > 0 {
 		s.count.Add(-int64(n))
 	}

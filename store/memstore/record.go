@@ -10,17 +10,17 @@ import (
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// A record is what is kept of a key. It is small because most records have been
-// done without an incident: what few of them have is in details.
+// A record is what is kept of a key. It is small: rarely used fields live in
+// details.
 type record struct {
-	name         string // its key in shard.records
-	older, newer *record
-	touched      time.Duration // when something last happened
-	leaseEnd     time.Duration // of a Claimed record
-	claims       int64         // so far; at once the token and the attempts
-	owner        lease.Owner
-	state        lease.State
-	details      *details
+	name     string        // its key in shard.records
+	place    int           // in shard.heap
+	expires  time.Duration // when its key is free, if it does not change before
+	leaseEnd time.Duration // of a Claimed record
+	claims   int64         // so far; both the token and the attempts
+	owner    lease.Owner
+	state    lease.State
+	details  *details
 }
 
 type details struct {
@@ -118,23 +118,16 @@ func (r *record) export(now time.Duration) lease.Record {
 	return rec
 }
 
-// expired reports whether nothing has happened to r for the retention. A claim
-// happens until its lease ends.
-func (r *record) expired(now, retention time.Duration) bool {
-	since := r.touched
-	if r.state == lease.Claimed {
-		since = r.leaseEnd
-	}
-	return now-since >= retention
-}
+// expired reports whether r has not changed for the retention.
+func (r *record) expired(now time.Duration) bool { return now >= r.expires }
 
-// end returns the end of a lease that starts now. An absurd lease lasts for ever
-// rather than being over before it has begun.
-func end(now, lease time.Duration) time.Duration {
-	if lease > math.MaxInt64-now {
+// end returns the end of a period that starts now. An absurdly long one never ends,
+// rather than before it has begun.
+func end(now, period time.Duration) time.Duration {
+	if period > math.MaxInt64-now {
 		return math.MaxInt64
 	}
-	return now + lease
+	return now + period
 }
 
 func clone(r *idempotency.Result) *idempotency.Result {
