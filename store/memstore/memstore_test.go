@@ -24,12 +24,12 @@ func TestStore(t *testing.T) {
 }
 
 // The suite must also hold in real time, as it does for databases.
-func TestStoreInRealTime(t *testing.T) {
+func TestStore_RealTime(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(*testing.T) lease.Store { return new(memstore.Store) })
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -53,7 +53,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestClaimRefusesWhatBreaksTheContract(t *testing.T) {
+func TestStore_ClaimRefusesInvalidTerms(t *testing.T) {
 	t.Parallel()
 	s := new(memstore.Store)
 	good := lease.Terms{Owner: lease.NewOwner(), Lease: time.Minute}
@@ -80,7 +80,7 @@ func TestClaimRefusesWhatBreaksTheContract(t *testing.T) {
 	}
 }
 
-func TestFullStoreRefusesNewKeysAndForgetsNothing(t *testing.T) {
+func TestStore_FullRefusesNewKeys(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, &memstore.Options{MaxRecords: 4})
 	complete(t, s, claim(t, s, "done", time.Hour))
@@ -112,7 +112,7 @@ func TestFullStoreRefusesNewKeysAndForgetsNothing(t *testing.T) {
 	}
 }
 
-func TestFullStoreReclaimsExpiredRecords(t *testing.T) {
+func TestStore_FullReclaimsExpiredRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 500
 		s := newStore(t, &memstore.Options{MaxRecords: n})
@@ -135,7 +135,7 @@ func TestFullStoreReclaimsExpiredRecords(t *testing.T) {
 	})
 }
 
-func TestMaxRecordsHoldsUnderConcurrency(t *testing.T) {
+func TestStore_MaxRecordsConcurrently(t *testing.T) {
 	t.Parallel()
 	const limit, callers, each = 1000, 8, 500
 	s := newStore(t, &memstore.Options{MaxRecords: limit})
@@ -164,7 +164,7 @@ func TestMaxRecordsHoldsUnderConcurrency(t *testing.T) {
 
 // An expired record is as good as none, and one that has not expired stands. The
 // retention starts with the last thing that happened, not with the claim.
-func TestRecordsExpire(t *testing.T) {
+func TestStore_RecordsExpire(t *testing.T) {
 	const length, work = time.Hour, 20 * time.Minute
 	release := func(f lease.Failure) func(*testing.T, *memstore.Store, lease.Claim) {
 		return func(t *testing.T, s *memstore.Store, c lease.Claim) {
@@ -223,7 +223,7 @@ func TestRecordsExpire(t *testing.T) {
 	}
 }
 
-func TestLeasesEndToTheNanosecond(t *testing.T) {
+func TestStore_LeaseExpiresToTheNanosecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(memstore.Store)
 		claim(t, s, "k", time.Minute)
@@ -236,7 +236,7 @@ func TestLeasesEndToTheNanosecond(t *testing.T) {
 	})
 }
 
-func TestDuplicatesDoNotProlongARecord(t *testing.T) {
+func TestStore_DuplicatesDoNotExtendRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(memstore.Store)
 		complete(t, s, claim(t, s, "k", time.Hour))
@@ -256,7 +256,7 @@ func TestDuplicatesDoNotProlongARecord(t *testing.T) {
 	})
 }
 
-func TestPurge(t *testing.T) {
+func TestStore_Purge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 50_000 // more than one batch of each shard
 		s := new(memstore.Store)
@@ -290,7 +290,7 @@ func TestPurge(t *testing.T) {
 
 // Without anybody calling Purge, a store through which events flow holds no more
 // than those of one retention.
-func TestStoreCleansUpAfterItself(t *testing.T) {
+func TestStore_FreesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(memstore.Store)
 		for round := range 5 {
@@ -305,7 +305,7 @@ func TestStoreCleansUpAfterItself(t *testing.T) {
 	})
 }
 
-func TestAbsurdlyLongLeases(t *testing.T) {
+func TestStore_AbsurdlyLongLeases(t *testing.T) {
 	t.Parallel()
 	s := new(memstore.Store)
 	c := claim(t, s, "k", math.MaxInt64)
@@ -319,7 +319,7 @@ func TestAbsurdlyLongLeases(t *testing.T) {
 }
 
 // A key or a reason that is cut from a large buffer must not keep that buffer.
-func TestStoreDoesNotHoldOnToTheCallersMemory(t *testing.T) {
+func TestStore_CopiesCallersMemory(t *testing.T) {
 	s := new(memstore.Store)
 	const large, n = 1 << 20, 64
 	before := heap()
@@ -338,7 +338,7 @@ func TestStoreDoesNotHoldOnToTheCallersMemory(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-func TestStoreKeepsNoGoroutine(t *testing.T) {
+func TestStore_KeepsNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	s := newStore(t, nil)
 	complete(t, s, claim(t, s, "k", time.Hour))

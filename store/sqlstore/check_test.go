@@ -47,7 +47,7 @@ func (r *oneRow) Next(dest []driver.Value) error {
 	return nil
 }
 
-func TestCheckRefusesWhatIsTooOld(t *testing.T) {
+func TestCheck_TooOld(t *testing.T) {
 	t.Parallel()
 	tests := map[sqlstore.Dialect]struct{ old, new []string }{
 		sqlstore.PostgreSQL: {
@@ -93,7 +93,7 @@ func TestCheckRefusesWhatIsTooOld(t *testing.T) {
 	}
 }
 
-func TestCheckRefusesAServerOfAnotherKind(t *testing.T) {
+func TestCheck_OtherServer(t *testing.T) {
 	t.Parallel()
 	db := sql.OpenDB(versionOnly("8.0.43"))
 	t.Cleanup(func() { db.Close() })

@@ -67,7 +67,7 @@ func settings(d sqlstore.Dialect) map[string][]string {
 	}
 }
 
-func TestTheSettingsOfAConnectionDoNotMatter(t *testing.T) {
+func TestStore_ConnectionSettings(t *testing.T) {
 	t.Parallel()
 	with := func(d sqlstore.Dialect, open func(testing.TB, ...string) *sql.DB) func(*testing.T) {
 		return func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestTheSettingsOfAConnectionDoNotMatter(t *testing.T) {
 }
 
 // A pool of one connection works in every mode.
-func TestOneConnectionIsEnough(t *testing.T) {
+func TestStore_OneConnection(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
@@ -213,7 +213,7 @@ func exerciseTogether(t *testing.T, db *sql.DB, events *sqlstore.Store) {
 
 // Two application servers whose sessions have different time zones see the same
 // lease (MY-12, D8).
-func TestTheTimeZoneOfASessionDoesNotMatter(t *testing.T) {
+func TestStore_SessionTimeZone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		set := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "SET TIME ZONE ", sqlstore.MySQL: "SET time_zone = "}[d]

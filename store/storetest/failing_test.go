@@ -11,7 +11,7 @@ import (
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
-func TestAFailingStoreFailsOnDemandAndIsTheStoreOtherwise(t *testing.T) {
+func TestFailing(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	broken := ""

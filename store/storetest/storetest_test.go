@@ -117,7 +117,7 @@ var caughtBy = []struct {
 }
 
 // A store that keeps the contract passes, so what is caught below is the flaw.
-func TestFlawlessStorePasses(t *testing.T) {
+func TestRun_FlawlessStore(t *testing.T) {
 	t.Parallel()
 	got := storetest.Failures(t, func() lease.Store { return newFlawed(none) })
 	if diff := cmp.Diff(map[string]string{}, got); diff != "" {
@@ -126,7 +126,7 @@ func TestFlawlessStorePasses(t *testing.T) {
 	storetest.RunInBubble(t, func(*testing.T) lease.Store { return newFlawed(none) })
 }
 
-func TestEveryFlawIsCaught(t *testing.T) {
+func TestRun_EveryFlawIsCaught(t *testing.T) {
 	var mu sync.Mutex
 	catches := map[string]int{}
 	t.Run("store", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestEveryFlawIsCaught(t *testing.T) {
 	}
 }
 
-// TestVictim is what TestRunFailsAndSaysWhy runs.
+// TestVictim is what TestRun_SaysWhy runs.
 func TestVictim(t *testing.T) {
 	f := flaw(os.Getenv("STORETEST_FLAW"))
 	if f == none {
@@ -167,7 +167,7 @@ func TestVictim(t *testing.T) {
 	run(t, func(*testing.T) lease.Store { return newFlawed(f) })
 }
 
-func TestRunFailsAndSaysWhy(t *testing.T) {
+func TestRun_SaysWhy(t *testing.T) {
 	t.Parallel()
 	for _, bubble := range []string{"", "yes"} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestVictim$/release", "-test.v")
