@@ -342,16 +342,22 @@ func TestServe_InFlightFinishesAfterSIGTERM(t *testing.T) {
 	})
 }
 
-// The README's lines with openssl and curl are run verbatim but for the address.
+// The lines with openssl and curl in the command's documentation are run verbatim but
+// for the address.
 func TestCallback_OpensslAndCurl(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	source, err := os.ReadFile("main.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, script, found := strings.Cut(string(source), "// Or sign it with openssl and send it with curl:\n//\n")
+	script, _, _ = strings.Cut(script, "\n//\n")
+	if !found || !strings.Contains(script, "openssl dgst -sha256 -hmac") {
+		t.Fatal("the documentation has no lines with openssl")
+	}
+	script = strings.ReplaceAll(script, "//\t", "")
 	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), nil)
 	mustCreate(t, s, "sess_1")
-	script := codeBlockWith(t, string(readme), "openssl dgst -sha256 -hmac")
 	script = strings.ReplaceAll(script, "http://127.0.0.1:8080", s.url)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Env = append(os.Environ(), "AI_WEBHOOK_SECRET="+secret)
@@ -360,17 +366,4 @@ func TestCallback_OpensslAndCurl(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	checkStands(t, a, "evt_1", "sess_1", standing{records: 1, submissions: 1, step: "completed"})
-}
-
-// codeBlockWith returns the fenced block of the text that contains s.
-func codeBlockWith(t *testing.T, text, s string) string {
-	t.Helper()
-	for i, block := range strings.Split(text, "```") {
-		if i%2 == 1 && strings.Contains(block, s) {
-			_, code, _ := strings.Cut(block, "\n")
-			return code
-		}
-	}
-	t.Fatalf("the README has no block with %q", s)
-	return ""
 }

@@ -15,6 +15,12 @@
 //	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks/ai-verification \
 //		-data '{"eventId":"evt_1","sessionId":"sess_1","status":"verified"}'
 //
+// Or sign it with openssl and send it with curl:
+//
+//	body='{"eventId":"evt_1","sessionId":"sess_1","status":"verified"}'
+//	signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$AI_WEBHOOK_SECRET" | sed 's/.* //')
+//	curl -s http://127.0.0.1:8080/webhooks/ai-verification -H "X-Signature-256: sha256=$signature" -d "$body"
+//
 // It has three routes:
 //
 //	POST /webhooks/ai-verification  the callback
