@@ -77,8 +77,8 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 	if err := o.begin(ctx, r); err != nil {
 		return 0, err
 	}
-	// From the middleware, or from the handler whose own statement failed.
-	unavailable := func() int { return r.sender.tally.count("503 unavailable") + r.sender.tally.count("503") }
+	// The runner's statement failed, or the work's own.
+	unavailable := func() int { return r.sender.tally.count("503 unavailable") + r.sender.tally.count("503 failed") }
 	before := unavailable()
 	if err := waitFor(ctx, func() bool { return unavailable() >= before+enoughUnavailable }); err != nil {
 		return 0, fmt.Errorf("not answered 503, but %s: %w\n%s", counts(r.sender.tally.answers, ""), err, r.lastWords())
