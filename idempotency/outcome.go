@@ -74,6 +74,7 @@ const (
 	KindStolen     Kind = "stolen"      // as claimed, from an owner whose lease had expired
 	KindStoreError Kind = "store_error" // a call of the store failed, and is retried or done without
 	KindPurged     Kind = "purged"      // records past their retention were deleted
+	KindForgotten  Kind = "forgotten"   // a record was deleted on request
 )
 
 // An Outcome is what happened to one delivery. The response, the observation and the
@@ -167,6 +168,7 @@ var kinds = [...]properties{
 	{KindClaimed, nil, 0, false, 0, false, ""},
 	{KindStolen, nil, 0, false, 0, false, ""},
 	{KindPurged, nil, 0, false, 0, false, ""},
+	{KindForgotten, nil, 0, false, 0, false, ""},
 }
 
 // properties returns what follows from k; those of a failure if k is unknown.

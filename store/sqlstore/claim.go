@@ -32,12 +32,9 @@ type claimRequest struct {
 
 // claim makes the record of b's key what b asks for, and reports whether it won. If
 // it did not, rec is what stands in the way. It waits for other transactions for at
-// most Options.Wait: outside of a transaction the statements bound that, in one, on a
-// single connection and on SQLite the context does.
+// most Options.Wait. Outside of a transaction the statements bound the wait for the
+// key; the context bounds all others, such as the wait for a table that is locked.
 func (s *Store) claim(ctx context.Context, c conn, b claimRequest) (rec lease.Record, won bool, err error) {
-	if c == conn(s.db) && s.dialect != SQLite {
-		return s.tryClaim(ctx, c, b)
-	}
 	err = s.withWait(ctx, func(ctx context.Context) error {
 		rec, won, err = s.tryClaim(ctx, c, b)
 		return err

@@ -8,37 +8,27 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // ErrNotDead means that [Store.Retry] was called for an event that is not dead.
 var ErrNotDead = errors.New("sqlstore: event is not dead")
-
-// A FailedEvent is an event that failed, and that is not being processed.
-type FailedEvent struct {
-	Key       idempotency.Key
-	State     lease.State // Released, Dead, or Claimed if its process died
-	Attempts  int
-	LastError string        // of the latest attempt that could tell
-	Age       time.Duration // since the latest change of the record
-}
 
 // Failures returns up to limit events that failed, in the order of their keys,
 // starting after the given key; the zero Key starts at the first. Events that fail in
 // a transaction are listed only under Options.RecordFailures.
 //
 // It scans the table: call it for a person, not every second.
-func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]FailedEvent, error) {
+func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]EventStatus, error) {
 	args := append(s.after(position{[]byte(after.Scope), []byte(after.ID)}), limit)
 	rows, err := s.db.QueryContext(ctx, s.sql.failures, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: failures: %w", err)
 	}
 	defer rows.Close()
-	var failures []FailedEvent
+	var failures []EventStatus
 	for rows.Next() {
 		var (
-			f         FailedEvent
+			f         EventStatus
 			scope, id []byte
 			lastError sql.NullString
 			age       int64

@@ -49,6 +49,9 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 		rec, won, err = s.claimAndKeep(ctx, b, terms.Delivery)
 	}
 	if lockTimeout(s.dialect, err) {
+		if o := s.afterWait(ctx, key); o.Kind != idempotency.KindInFlight {
+			return lease.Record{}, false, o.Err
+		}
 		// A transaction has the key in flight, and this is what its record
 		// would say if it could be seen.
 		return lease.Record{State: lease.Claimed}, false, nil

@@ -86,6 +86,33 @@ UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ? AND id = ? AND state = 4`,
 
+	lookup: `
+SELECT state, attempts, last_error, {now} - changed_at, lease_until - {now}
+FROM {table}
+WHERE scope = ? AND id = ?`,
+
+	forget: `
+DELETE FROM {table}
+WHERE scope = ? AND id = ? AND NOT (state = 1 AND lease_until > {now})`,
+
+	forgetPayload: `
+DELETE FROM {table}_payloads
+WHERE scope = ? AND id = ?`,
+
+	// IGNORE would cut keys that are too long; their length has been checked.
+	insertBatch: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+INSERT IGNORE INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
+VALUES {rows}`,
+
+	batchRow: `(?, ?, 2, ?, 1, 1, {now}, {now})`,
+
+	findBatch: `
+SELECT scope, id
+FROM {table}
+WHERE (scope, id) IN ({rows}) AND owner = ?
+LOCK IN SHARE MODE`,
+
 	keepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES (?, ?, ?, ?, {now})

@@ -84,6 +84,27 @@ UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND state = 4`,
 
+	lookup: `
+SELECT state, attempts, last_error, {now} - changed_at, lease_until - {now}
+FROM {table}
+WHERE scope = $1 AND id = $2`,
+
+	forget: `
+DELETE FROM {table}
+WHERE scope = $1 AND id = $2 AND NOT (state = 1 AND lease_until > {now})`,
+
+	forgetPayload: `
+DELETE FROM {table}_payloads
+WHERE scope = $1 AND id = $2`,
+
+	insertBatch: `
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
+VALUES {rows}
+ON CONFLICT (scope, id) DO NOTHING
+RETURNING scope, id`,
+
+	batchRow: `($#1::bytea, $#2::bytea, 2, ''::bytea, 1, 1, {now}, {now})`,
+
 	keepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES ($1, $2, $3, $4, {now})

@@ -97,9 +97,6 @@ func (s *Store) sawDuplicate(yes bool) {
 // readAlone reads outside of a transaction. MySQL reads uncommitted data if the
 // application's connections do, unless the read locks; then it waits.
 func (s *Store) readAlone(ctx context.Context, key idempotency.Key, find finder) (rec lease.Record, err error) {
-	if s.dialect != MySQL {
-		return find(ctx, s.db, key)
-	}
 	err = s.onConn(ctx, func(c conn) error {
 		return s.withWait(ctx, func(ctx context.Context) error {
 			rec, err = find(ctx, c, key)

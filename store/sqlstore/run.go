@@ -74,7 +74,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 	rec, done, err := r.store.lookUpFirst(ctx, r.item.Key, r.store.findDone)
 	switch {
 	case err != nil:
-		return idempotency.OutcomeOf(idempotency.KindInFlight, nil)
+		return r.store.afterWait(ctx, r.item.Key)
 	case done:
 		return rec.Refuse(r.item.Fingerprint)
 	}
@@ -109,7 +109,8 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 
 	rec, won, err := r.store.claim(ctx, tx, r.claimRequest())
 	if lockTimeout(r.store.dialect, err) {
-		return idempotency.OutcomeOf(idempotency.KindInFlight, nil)
+		tx.Rollback()
+		return r.store.afterWait(ctx, r.item.Key)
 	}
 	if err != nil {
 		return unavailable("claim", err)

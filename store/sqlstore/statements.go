@@ -28,6 +28,13 @@ type statements struct {
 	fail        string // records an attempt that was rolled back
 	retry       string // makes a Dead record Released
 
+	lookup        string // reads the status of an event
+	forget        string // deletes a record that is not being worked on
+	forgetPayload string // deletes a payload
+	insertBatch   string // claims the keys of {rows} that have no record
+	batchRow      string // one of {rows}
+	findBatch     string // finds which of {rows} it has claimed, if it does not return them
+
 	keepPayload    string // adds a payload
 	findPayload    string // reads a payload
 	failures       string // lists what is not Done and not being worked on
@@ -92,6 +99,7 @@ func (s *statements) all() []*string {
 	return []*string{
 		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
+		&s.lookup, &s.forget, &s.forgetPayload, &s.insertBatch, &s.batchRow, &s.findBatch,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
 	}
 }
