@@ -15,13 +15,15 @@ import (
 //
 //   - the server: that it can be reached, that it is not too old and, on MySQL, that
 //     autocommit, completion_type and sql_mode are such that single statements commit
+//   - on PostgreSQL, that prepared statements survive: behind a pooler in transaction
+//     mode they need a setting of the driver
 //   - the tables: that they exist, are of [SchemaVersion], have every column, roll
 //     back and, on PostgreSQL, survive a crash
 //   - what the tables do with records: that they refuse a second record with the same
 //     key, never take one key for another, and store every value unchanged
 func (s *Store) Check(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{
-		s.checkServer, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
+		s.checkServer, s.checkPooler, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
 	} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)

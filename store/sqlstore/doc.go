@@ -73,6 +73,14 @@
 // connection with it. Where a proxy does not route cancel requests to the right
 // server, set lock_timeout for the role instead.
 //
+// Behind PgBouncer in transaction mode, or another pooler like it, tell the driver to
+// do without named prepared statements: default_query_exec_mode=exec (or
+// simple_protocol, or cache_describe) in pgx's data source name, binary_parameters=yes
+// in lib/pq's. [Store.Check] finds pgx without it; lib/pq without it executes other
+// statements than it prepared, now and then, which no check can find. Parameters such
+// as lock_timeout in the data source name are refused by PgBouncer: set them for the
+// role (ALTER ROLE … SET lock_timeout = …).
+//
 // COMMIT and ROLLBACK end with the context on pgx; lib/pq waits for the server's
 // answer. Keep synchronous_commit on: without it, a crash of the server loses
 // acknowledged events, work and record.
