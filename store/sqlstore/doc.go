@@ -55,8 +55,9 @@
 //
 // # Operation
 //
-// Call [Store.Purge] once a day. [Store.Failures] lists the events that failed, and
-// [Store.Retry] frees one that is dead. Failures are logged; Options.Observe sees
+// Call [Store.Purge] once a day. [Store.Failures] lists the events that failed,
+// [Store.Lookup] says what is known of one, [Store.Retry] frees one that is dead, and
+// [Store.Forget] one that was processed. Failures are logged; Options.Observe sees
 // everything.
 //
 // The package imports no driver and depends on no flag in the data source name. Run
