@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,28 +12,38 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// errRolledBack means that the database has rolled the transaction back, and that the
-// work did not return the error by which it said so.
-var errRolledBack = errors.New("the transaction was rolled back under the work, which returned no error")
+// What the work can have done to its transaction, besides what the server says.
+var (
+	errRolledBack = errors.New("the transaction was rolled back under the work, which returned no error")
+	errRowsOpen   = errors.New("the work left rows open on its transaction")
+)
 
 // finish keeps the result of the work and commits. Its outcome is KindCompleted if the
 // server has committed, KindFailed if it has not because of what the work did or
 // because the work took too long, and KindUnavailable if that is not known or says
 // nothing of the work.
 func (r *run) finish(ctx context.Context, t *transaction, result *idempotency.Result) idempotency.Outcome {
-	err := r.prepare(ctx, t.tx, result)
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", errNotSent, ctx.Err())
+	err := r.prepare(ctx, t, result)
+	if err != nil && ctx.Err() == nil {
+		// Drivers say of a connection that is busy with rows that it is bad. If it
+		// is, it cannot roll back, before which database/sql closes the rows.
+		if errors.Is(err, driver.ErrBadConn) && t.tx.Rollback() == nil {
+			err = errRowsOpen
+		}
+		return r.uncommitted(err, brokenByWork(r.store.dialect, err))
 	}
-	if err == nil {
-		err = t.commit(ctx)
-	}
+	err = t.commit(ctx)
 	switch {
 	case err == nil:
 		return idempotency.Outcome{Kind: idempotency.KindCompleted, Result: result}
 	case errors.Is(err, errNotSent):
-		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: fmt.Errorf("%w: %w", idempotency.ErrTimeout, err)}
-	case refused(r.store.dialect, err):
+		return r.uncommitted(fmt.Errorf("%w: %w", idempotency.ErrTimeout, err), true)
+	}
+	return r.uncommitted(err, refused(r.store.dialect, err))
+}
+
+func (r *run) uncommitted(err error, failed bool) idempotency.Outcome {
+	if failed {
 		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: fmt.Errorf("commit: %w", err)}
 	}
 	return unavailable("commit", err)
@@ -42,62 +53,82 @@ func (r *run) finish(ctx context.Context, t *transaction, result *idempotency.Re
 // is still what the claim has made it: a deadlock rolls the transaction back, and if
 // the work has swallowed that error, COMMIT of the nothing that is left would succeed.
 // The other databases refuse it.
-func (r *run) prepare(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {
+func (r *run) prepare(ctx context.Context, t *transaction, result *idempotency.Result) error {
+	if !t.usable() {
+		return driver.ErrBadConn
+	}
 	if result != nil {
-		if err := r.keepResult(ctx, tx, result); err != nil {
+		if err := r.keepResult(ctx, t.tx, result); err != nil {
 			return fmt.Errorf("keep result: %w", err)
 		}
 	}
 	if r.store.dialect != MySQL {
 		return nil
 	}
-	err := r.store.withWait(ctx, func(ctx context.Context) error { return r.stands(ctx, tx) })
+	err := r.store.withWait(ctx, func(ctx context.Context) error { return r.stands(ctx, t.tx) })
 	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errNotOurs) {
 		return errRolledBack
 	}
 	return err
 }
 
-// refused reports whether err, of COMMIT or of a statement of ours after the work,
-// says that nothing was committed because of what the work did. This and the tables
-// below are the one place that decides it; see also conflict, which comes first.
+// refused reports whether err, of COMMIT, says that the server has committed nothing
+// because of what the work did. This and the tables below are the one place that
+// decides it; conflict, whose errors are retried, comes first.
 //
-//	23xxx, SQLITE_CONSTRAINT        refused: a deferred constraint
-//	25P02, the texts, errRolledBack refused: the work swallowed an error
-//	25P03, 25P04                    refused: the work let the transaction idle, or run, too long
-//	57014                           refused: a deferred trigger took too long
-//	sql.ErrTxDone                   refused: the work called Commit or Rollback
-//	conn busy, busy buffer          refused: the work left rows open
-//	any other code of the server    refused
-//	codes in notTheWork             unavailable: full, read-only, going down
-//	no code, no known text          unknown: the connection was lost, no answer in time
+//	23xxx, SQLITE_CONSTRAINT      failed: a deferred constraint
+//	25P02, refusals, no record    failed: the work swallowed an error
+//	25P03, 25P04                  failed: the work idled, or ran, for too long
+//	sql.ErrTxDone                 failed: the work called Commit or Rollback
+//	errRowsOpen, refusals         failed: the work left rows open
+//	any other code of the server  failed
+//	the codes in notTheWork       unavailable: full, read-only, going down
+//	all else                      unknown: a lost connection, no answer in time
 func refused(d Dialect, err error) bool {
-	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, errRolledBack) {
+	coded := func(int) bool { return true }
+	switch {
+	case brokenByWork(d, err):
+		return true
+	case d == PostgreSQL:
+		state := stateOf(err)
+		return state != "" && !slices.ContainsFunc(notTheWork, func(class string) bool { return strings.HasPrefix(state, class) })
+	case d == SQLite:
+		return hasNumber(d, err, coded) &&
+			!hasNumber(d, err, func(n int) bool { return slices.Contains(sqliteNotTheWork, n&0xff) }) // of an extended code
+	}
+	return hasNumber(d, err, coded) &&
+		!hasNumber(d, err, func(n int) bool { return slices.Contains(mysqlNotTheWork, n) })
+}
+
+// brokenByWork reports whether err, of COMMIT or of a statement of ours before it, says
+// that the work has left a transaction that cannot be committed. Other errors of such a
+// statement are ours.
+func brokenByWork(d Dialect, err error) bool {
+	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, errRolledBack) || errors.Is(err, errRowsOpen) {
 		return true
 	}
-	if state := stateOf(err); d == PostgreSQL && state != "" {
-		return !slices.ContainsFunc(notTheWork, func(class string) bool { return strings.HasPrefix(state, class) })
-	}
-	if hasNumber(d, err, func(int) bool { return true }) {
-		return !hasNumber(d, err, func(n int) bool {
-			if d == SQLite {
-				return slices.Contains(sqliteNotTheWork, n&0xff) // of an extended code
-			}
-			return slices.Contains(mysqlNotTheWork, n)
-		})
+	if d == PostgreSQL && stateOf(err) != "" {
+		return slices.Contains(brokenStates, stateOf(err))
 	}
 	text := strings.ToLower(err.Error())
 	return slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(text, s) })
 }
 
+// brokenStates are the SQLSTATEs of brokenByWork.
+var brokenStates = []string{
+	"25P02", // in_failed_sql_transaction
+	"25P03", // idle_in_transaction_session_timeout
+	"25P04", // transaction_timeout
+}
+
 // notTheWork are the classes of SQLSTATE, and states, that say nothing of the work; see
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 var notTheWork = []string{
-	"08",             // connection_exception
-	"25006",          // read_only_sql_transaction: the node is a standby now
-	"26000", "42P05", // prepared statements of another session, behind a pooler
+	"08",    // connection_exception
+	"25006", // read_only_sql_transaction: the node is a standby now
 	"40003", // statement_completion_unknown
 	"53",    // insufficient_resources, such as disk_full
+	"57014", // query_canceled, by an administrator
 	"57P",   // admin_shutdown, crash_shutdown, cannot_connect_now
 	"58",    // system_error, such as io_error
 	"F0",    // config_file_error
@@ -131,7 +162,8 @@ var refusals = []string{
 	"could not complete operation in a failed transaction", // lib/pq: likewise
 	"unexpected command tag rollback",                      // lib/pq: likewise
 	"unexpected transaction status",                        // lib/pq: the work executed COMMIT or ROLLBACK
-	"conn busy",                                            // pgx: the work left rows open
-	"busy buffer",                                          // go-sql-driver/mysql: likewise
-	"commands out of sync",                                 // go-sql-driver/mysql: likewise
+	"already a query being processed on this connection",   // lib/pq: the work left rows open
+	"conn busy",            // pgx: likewise
+	"busy buffer",          // go-sql-driver/mysql: likewise
+	"commands out of sync", // go-sql-driver/mysql: likewise
 }

@@ -24,7 +24,7 @@ func conflict(d Dialect, err error) bool {
 		// see https://www.sqlite.org/rescode.html
 		return hasNumber(d, err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
 	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged })
+		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged || n == mysqlNotCertified })
 	}
 	return false
 }
@@ -66,6 +66,9 @@ const (
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
 	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
+
+	// ER_TRANSACTION_ROLLBACK_DURING_COMMIT, of group replication
+	mysqlNotCertified = 3101
 )
 
 // hasState reports whether an error in err's tree has that SQLSTATE, which the

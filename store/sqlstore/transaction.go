@@ -23,17 +23,18 @@ var (
 // synchronous standby, that makes it keep and show a commit which a failover loses.
 type transaction struct {
 	tx        *sql.Tx
-	conn      *sql.Conn // on SQLite, whose connection may have to be cleaned up
+	conn      *sql.Conn // that tx is on; nil on PostgreSQL, see begin
+	dialect   Dialect
 	detach    func() bool
 	cancel    context.CancelFunc
-	sent      bool // the goroutine that commits calls cancel
+	sent      bool // the goroutine that commits releases it
 	committed bool
 }
 
 func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	t := &transaction{cancel: cancel, detach: context.AfterFunc(ctx, cancel)}
-	err := t.begin(own, s)
+	t := &transaction{dialect: s.dialect, cancel: cancel, detach: context.AfterFunc(ctx, cancel)}
+	err := t.begin(own, s.db)
 	if err != nil {
 		t.end()
 		if ctx.Err() != nil {
@@ -44,12 +45,14 @@ func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	return t, nil
 }
 
-func (t *transaction) begin(own context.Context, s *Store) (err error) {
-	if s.dialect != SQLite {
-		t.tx, err = s.db.BeginTx(own, nil)
+// begin takes a connection where one is asked or cleaned up later. Otherwise it leaves
+// that to database/sql, which tries another one if BEGIN finds the first dead.
+func (t *transaction) begin(own context.Context, db *sql.DB) (err error) {
+	if t.dialect == PostgreSQL {
+		t.tx, err = db.BeginTx(own, nil)
 		return err
 	}
-	if t.conn, err = s.db.Conn(own); err != nil {
+	if t.conn, err = db.Conn(own); err != nil {
 		return err
 	}
 	t.tx, err = t.conn.BeginTx(own, nil)
@@ -60,10 +63,10 @@ func (t *transaction) begin(own context.Context, s *Store) (err error) {
 // whatever happens to ctx. If there is no answer in time, commit returns errNoAnswer
 // and leaves the connection to the driver until there is one.
 func (t *transaction) commit(ctx context.Context) error {
-	if !t.detach() {
+	if !t.detach() || ctx.Err() != nil { // whichever of the two was first
 		return fmt.Errorf("%w: %w", errNotSent, ctx.Err())
 	}
-	if t.conn != nil { // a file answers, and nothing may touch the connection before
+	if t.dialect == SQLite { // a file answers, and nothing may touch the connection before
 		err := t.tx.Commit()
 		t.committed = err == nil
 		return err
@@ -72,7 +75,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	answer := make(chan error, 1)
 	go func() {
 		err := t.tx.Commit()
-		t.cancel()
+		t.release()
 		answer <- err
 	}()
 	timeout := time.NewTimer(commitTimeout)
@@ -87,19 +90,38 @@ func (t *transaction) commit(ctx context.Context) error {
 
 // end rolls back what was not committed.
 func (t *transaction) end() {
-	defer t.detach()
-	if t.tx != nil && !t.sent {
-		t.tx.Rollback()
+	t.detach()
+	if t.sent {
+		return
 	}
-	if t.conn != nil {
-		if t.tx != nil && !t.committed {
+	if t.tx != nil {
+		t.tx.Rollback()
+		if t.dialect == SQLite && !t.committed {
 			t.clean()
 		}
+	}
+	t.release()
+}
+
+func (t *transaction) release() {
+	if t.conn != nil {
 		t.conn.Close()
 	}
-	if !t.sent {
-		t.cancel()
+	t.cancel()
+}
+
+// usable reports whether the connection can take a statement. Rows that are left open
+// keep that of go-sql-driver/mysql from it, and a statement would break it.
+func (t *transaction) usable() bool {
+	valid := true
+	if t.conn != nil {
+		t.conn.Raw(func(conn any) error {
+			v, ok := conn.(driver.Validator)
+			valid = !ok || v.IsValid()
+			return nil
+		})
 	}
+	return valid
 }
 
 // clean ends a transaction that database/sql believes to have ended. SQLite keeps it
