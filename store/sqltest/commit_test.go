@@ -199,6 +199,17 @@ func hide(t *testing.T, events *sqlstore.Store, bad badWork) {
 	}
 }
 
+// pgx cannot tell, and the documentation of sqlstore says so.
+func TestCommit_ExecutedRollbackByPQ(t *testing.T) {
+	t.Parallel()
+	db := openPostgreSQLBy(t, "postgres")
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 2})
+	refuse(t, events, badWork{name: "ROLLBACK", do: statement("ROLLBACK"), want: "transaction status"})
+	if err := events.RunTx(t.Context(), keyOf("next"), effect); err != nil {
+		t.Errorf("another event: %v", err)
+	}
+}
+
 // Rows that the work left open keep a statement of ours from running. On PostgreSQL
 // that is the one that keeps the result.
 func TestCommit_RowsLeftOpen(t *testing.T) {
@@ -211,7 +222,7 @@ func TestCommit_RowsLeftOpen(t *testing.T) {
 				sqlstore.MySQL:      "SELECT a.help_topic_id FROM mysql.help_topic a, mysql.help_topic b LIMIT 100000",
 				sqlstore.SQLite:     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n",
 			}[d]
-			rows, err := tx.QueryContext(ctx, query) //nolint:sqlclosecheck // the fault
+			rows, err := tx.QueryContext(ctx, query) // and does not close them
 			if err == nil && !rows.Next() {
 				err = errors.New("no rows")
 			}
