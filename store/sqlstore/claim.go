@@ -16,7 +16,8 @@ import (
 // or taken over meanwhile.
 const maxClaimTries = 5
 
-// errChanging means that other claims were faster each time. It is a conflict.
+// errChanging means that other claims were faster each time, or that the index was being
+// rebuilt. It is a conflict.
 var errChanging = errors.New("the record keeps changing")
 
 // A claimRequest is what a claim asks for: a record in that state, of that owner, for
@@ -90,7 +91,8 @@ func (s *Store) insert(ctx context.Context, c conn, b claimRequest) (won bool, e
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.length.Microseconds(), nullable(b.fp)}
 	switch s.dialect {
 	case PostgreSQL:
-		return changed(ctx, c, s.on(c).insert, args...)
+		won, err = changed(ctx, c, s.on(c).insert, args...)
+		return won, rivalIndex(err)
 	case MySQL:
 		_, err := c.ExecContext(ctx, s.on(c).insert, args...)
 		if hasNumber(s.dialect, err, func(n int) bool { return n == mysqlDuplicate }) {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,15 +18,31 @@ func conflict(d Dialect, err error) bool {
 	case PostgreSQL:
 		// serialization_failure, deadlock_detected; see
 		// https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-		return hasState(err, "40001") || hasState(err, "40P01")
+		return hasState(err, "40001") || hasState(err, "40P01") || stalePlan(err)
 	case SQLite:
 		// SQLITE_BUSY and SQLITE_LOCKED, the low byte of their extended codes;
 		// see https://www.sqlite.org/rescode.html
 		return hasNumber(d, err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
 	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged })
+		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged || n == mysqlNotCertified })
 	}
 	return false
+}
+
+// stalePlan reports whether err says that a prepared statement is older than an ALTER
+// of its table. It fails once; the drivers prepare it anew.
+func stalePlan(err error) bool {
+	return hasState(err, "0A000") && strings.Contains(err.Error(), "cached plan must not change result type")
+}
+
+// rivalIndex makes a conflict of an error by which a unique index refused a statement
+// of ours that has ON CONFLICT: it was the second index that PostgreSQL builds beside
+// the first during REINDEX CONCURRENTLY. In other statements it is the caller's error.
+func rivalIndex(err error) error {
+	if hasState(err, "23505") {
+		return fmt.Errorf("%w: %w", errChanging, err)
+	}
+	return err
 }
 
 // lockTimeout reports whether err says that a lock was not acquired in time.
@@ -49,6 +66,9 @@ const (
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
 	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
+
+	// ER_TRANSACTION_ROLLBACK_DURING_COMMIT, of group replication
+	mysqlNotCertified = 3101
 )
 
 // hasState reports whether an error in err's tree has that SQLSTATE, which the
@@ -58,6 +78,18 @@ func hasState(err error, state string) bool {
 		e, ok := err.(interface{ SQLState() string })
 		return ok && e.SQLState() == state
 	})
+}
+
+// stateOf returns the first SQLSTATE in err's tree, or "".
+func stateOf(err error) (state string) {
+	anyError(err, func(err error) bool {
+		e, ok := err.(interface{ SQLState() string })
+		if ok {
+			state = e.SQLState()
+		}
+		return ok
+	})
+	return state
 }
 
 // hasNumber reports whether an error of d's driver in err's tree has a number that

@@ -45,6 +45,28 @@
 // would need the time in its primary key, and the same event on two days would be
 // two.
 //
+// # Commit
+//
+// A COMMIT has three outcomes. If the server has committed, RunTx returns nil. If it has
+// not because of what the work did, that is a failure of the work: it is counted, and
+// listed by [Store.Failures] with the server's own text. Such are a deferred constraint,
+// an error of a statement that the work did not return, rows that it left open, and a
+// transaction that idled for longer than the server allows. If it is not known what
+// became of the COMMIT, because the connection was lost or there was no answer, or if
+// the server is full, read-only or shutting down, the outcome is
+// [idempotency.ErrUnavailable], and the next delivery finds out.
+//
+// The work must not end the transaction. After a call of tx.Commit or tx.Rollback the
+// run fails; if it was Commit, the record is committed with it, and the next delivery is
+// a duplicate. The same as the text of a statement, "ROLLBACK", is not seen by every
+// driver: with pgx the event would be acknowledged without record and effect.
+//
+// A transaction ends with the context of its delivery until COMMIT is sent; that the
+// context ends later changes nothing. A run waits 10 s for the answer. Then the outcome
+// is unknown, and the connection stays in use until the server answers, or until the
+// operating system finds that the server is gone (tcp_user_timeout, TCP keepalive). On
+// SQLite it waits until COMMIT returns.
+//
 // # Connections
 //
 // A run holds one connection from BEGIN to COMMIT, also while it waits for another
@@ -82,9 +104,11 @@
 // as lock_timeout in the data source name are refused by PgBouncer: set them for the
 // role (ALTER ROLE … SET lock_timeout = …).
 //
-// COMMIT and ROLLBACK end with the context on pgx; lib/pq waits for the server's
-// answer. Keep synchronous_commit on: without it, a crash of the server loses
-// acknowledged events, work and record.
+// lib/pq hides the text of an error that ends the connection, so that with it an
+// idle_in_transaction_session_timeout counts as a lost connection and not as a failure.
+//
+// Keep synchronous_commit on: without it, a crash of the server loses acknowledged
+// events, work and record.
 //
 // # MySQL and MariaDB
 //
@@ -96,8 +120,8 @@
 // that commit implicitly (CREATE, ALTER, TRUNCATE, LOCK TABLES) would commit the
 // record before the work is done; the work must not contain them.
 //
-// Set readTimeout in the data source name: the driver bounds the wait for the answer
-// to a COMMIT in no other way. An acknowledged event survives a crash with
+// Set readTimeout in the data source name: the driver frees the connection of a COMMIT
+// that is not answered in no other way. An acknowledged event survives a crash with
 // innodb_flush_log_at_trx_commit at 1, the default. Purge needs binlog_format ROW or
 // MIXED. The SQL mode ORACLE, and sessions that set the variable timestamp, are not
 // supported.

@@ -51,13 +51,11 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, r.store.sql.fail,
 			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), maxAttempts)
+		err = rivalIndex(err)
 		if err == nil {
 			err = r.store.keepPayload(ctx, tx, r.item) // it was rolled back with the work
 		}
-		if err != nil {
-			return err
-		}
-		return tx.Commit()
+		return err
 	})
 	if err != nil || permanent || r.store.o.MaxAttempts == 0 {
 		return err == nil && permanent, err

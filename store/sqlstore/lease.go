@@ -83,10 +83,7 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 		if err == nil && won {
 			err = s.keepPayload(ctx, tx, idempotency.Item{Key: b.key, Delivery: d})
 		}
-		if err != nil {
-			return err
-		}
-		return tx.Commit() // also if it lost: that the event is Dead may be news
+		return err // committed also if it lost: that the event is Dead may be news
 	})
 	return rec, won, err
 }

@@ -57,5 +57,5 @@ func (s *Store) insertPayload(ctx context.Context, c conn, key idempotency.Key, 
 		body = []byte{} // nil would be NULL
 	}
 	_, err = c.ExecContext(ctx, s.sql.keepPayload, []byte(key.Scope), []byte(key.ID), string(delivery), body)
-	return err
+	return rivalIndex(err)
 }

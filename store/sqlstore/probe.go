@@ -30,9 +30,9 @@ type probe struct {
 
 // inProbe calls f in a transaction and rolls it back.
 func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
 		owner := lease.NewOwner()
-		return f(probe{s, tx, fmt.Sprintf("check %x", owner[:])})
+		return f(probe{s, t.tx, fmt.Sprintf("check %x", owner[:])})
 	})
 }
 

@@ -70,16 +70,27 @@ func (s *Store) retryOn(ctx context.Context, on conn, f func() error) error {
 	return s.retry(ctx, f)
 }
 
-// inTx calls f in a transaction, and starts again after a conflict. What f does not
-// commit is rolled back.
+// inTx calls f in a transaction, which it commits if f returns nil, and starts again
+// after a conflict.
 func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if err := f(t.tx); err != nil {
+			return err
+		}
+		return t.commit(ctx)
+	})
+}
+
+// inTransaction calls f in a transaction, and starts again after a conflict. What f
+// does not commit is rolled back.
+func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error) error {
 	return s.retry(ctx, func() error {
-		tx, err := s.db.BeginTx(ctx, nil)
+		t, err := s.begin(ctx)
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback()
-		return f(tx)
+		defer t.end()
+		return f(t)
 	})
 }
 

@@ -93,7 +93,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 }
 
 // once is one transaction from BEGIN to COMMIT. Its outcome is KindFailed if the work
-// failed, which is not recorded yet.
+// failed or its COMMIT was refused, which is not recorded yet.
 func (r *run) once(ctx context.Context) idempotency.Outcome {
 	r.working = false
 	unlock, err := r.store.lockWriter(ctx)
@@ -101,15 +101,15 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 		return unavailable("begin", err)
 	}
 	defer unlock()
-	tx, err := r.store.db.BeginTx(ctx, nil)
+	t, err := r.store.begin(ctx)
 	if err != nil {
 		return unavailable("begin", err)
 	}
-	defer tx.Rollback() // nothing after Commit; else also when the work panics
+	defer t.end() // also when the work panics
 
-	rec, won, err := r.store.claim(ctx, tx, r.claimRequest())
+	rec, won, err := r.store.claim(ctx, t.tx, r.claimRequest())
 	if lockTimeout(r.store.dialect, err) {
-		tx.Rollback()
+		t.end()
 		return r.store.afterWait(ctx, r.item.Key)
 	}
 	if err != nil {
@@ -117,14 +117,14 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 	}
 	r.store.sawDuplicate(!won && rec.State == lease.Done)
 	if !won {
-		return r.refuse(tx, rec)
+		return r.refuse(ctx, t, rec)
 	}
-	return r.workIn(ctx, tx, rec)
+	return r.workIn(ctx, t, rec)
 }
 
-// workIn does the work in tx, whose claim has won, and commits it.
-func (r *run) workIn(ctx context.Context, tx *sql.Tx, rec lease.Record) idempotency.Outcome {
-	if err := r.store.keepPayload(ctx, tx, r.item); err != nil {
+// workIn does the work in t, whose claim has won, and commits it.
+func (r *run) workIn(ctx context.Context, t *transaction, rec lease.Record) idempotency.Outcome {
+	if err := r.store.keepPayload(ctx, t.tx, r.item); err != nil {
 		return unavailable("keep payload", err)
 	}
 	if r.store.o.RecordFailures {
@@ -132,19 +132,11 @@ func (r *run) workIn(ctx context.Context, tx *sql.Tx, rec lease.Record) idempote
 	}
 	r.working, r.token = true, rec.Token
 	r.observe(ctx, idempotency.KindClaimed, nil)
-	result, err := r.work(withTx(ctx, tx), tx)
+	result, err := r.work(withTx(ctx, t.tx), t.tx)
 	if err != nil {
-		return r.undo(ctx, tx, err)
+		return r.undo(ctx, t.tx, err)
 	}
-	if result != nil {
-		if err := r.keepResult(ctx, tx, result); err != nil {
-			return unavailable("keep result", err)
-		}
-	}
-	if err := r.commit(ctx, tx); err != nil {
-		return unavailable("commit", err)
-	}
-	return idempotency.Outcome{Kind: idempotency.KindCompleted, Result: result}
+	return r.finish(ctx, t, result)
 }
 
 // claimRequest asks for a record that is Done already. It has no owner, so nothing
@@ -161,9 +153,9 @@ func (r *run) claimRequest() claimRequest {
 
 // refuse ends a delivery whose claim has lost. That the event is dead may be news of
 // this very claim, and is kept.
-func (r *run) refuse(tx *sql.Tx, rec lease.Record) idempotency.Outcome {
+func (r *run) refuse(ctx context.Context, t *transaction, rec lease.Record) idempotency.Outcome {
 	if rec.State == lease.Dead {
-		if err := tx.Commit(); err != nil {
+		if err := t.commit(ctx); err != nil {
 			return unavailable("commit", err)
 		}
 	}
@@ -185,20 +177,6 @@ func (r *run) undo(ctx context.Context, tx *sql.Tx, err error) idempotency.Outco
 // PostgreSQL's query_canceled.
 func late(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || hasState(err, "57014")
-}
-
-// commit commits tx. On MySQL it looks first whether the record is still what the
-// claim has made it: a deadlock rolls the transaction back, and if the work has
-// swallowed that error, COMMIT of the nothing that is left would succeed. The other
-// databases refuse it.
-func (r *run) commit(ctx context.Context, tx *sql.Tx) error {
-	if r.store.dialect == MySQL {
-		err := r.store.withWait(ctx, func(ctx context.Context) error { return r.stands(ctx, tx) })
-		if err != nil {
-			return fmt.Errorf("the transaction was rolled back under the work: %w", err)
-		}
-	}
-	return tx.Commit()
 }
 
 // stands returns an error if the record is not what the claim has made it.

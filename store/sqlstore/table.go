@@ -54,7 +54,7 @@ func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
 	return err == nil, err
 }
 
-// execAll runs the statements of a schema and commits: one by one, because not every
+// execAll runs the statements of a schema one by one, because not every
 // driver takes several at once. MySQL commits each by itself.
 func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 	for statement := range strings.SplitAfterSeq(strings.TrimSpace(schema), ";\n") {
@@ -62,7 +62,7 @@ func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 			return err
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
 // recordsExist reports whether the table of records exists.

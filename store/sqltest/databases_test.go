@@ -105,13 +105,17 @@ func openSQLite(t testing.TB, settings ...string) *sql.DB {
 }
 
 func sqliteDSN(file string, settings ...string) string {
+	return sqliteDSNFor(sqliteDriver(), file, settings...)
+}
+
+func sqliteDSNFor(driver, file string, settings ...string) string {
 	pragmas := map[string]string{"journal_mode": "WAL"}
 	for i := 0; i < len(settings); i += 2 {
 		pragmas[settings[i]] = settings[i+1]
 	}
 	flags := make(url.Values)
 	for name, value := range pragmas {
-		if sqliteDriver() == "sqlite3" || name == "txlock" {
+		if driver == "sqlite3" || name == "txlock" {
 			flags.Set("_"+name, value)
 		} else {
 			flags.Add("_pragma", name+"("+value+")")
@@ -123,6 +127,11 @@ func sqliteDSN(file string, settings ...string) string {
 // openPostgreSQL opens a new schema on the server of HOOKONCE_POSTGRES, with
 // connections that have the settings, which are names and values in turn.
 func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
+	t.Helper()
+	return openPostgreSQLBy(t, postgresDriver(), settings...)
+}
+
+func openPostgreSQLBy(t testing.TB, driver string, settings ...string) *sql.DB {
 	t.Helper()
 	dsn := os.Getenv("HOOKONCE_POSTGRES")
 	if dsn == "" {
@@ -139,7 +148,7 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 		q.Set(settings[i], settings[i+1])
 	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
-	return open(t, postgresDriver(), u.String())
+	return open(t, driver, u.String())
 }
 
 // newSchema creates a schema that is dropped at the end of the test.

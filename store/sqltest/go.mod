@@ -6,6 +6,7 @@ replace github.com/hookonce/hookonce => ../..
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/glebarez/go-sqlite v1.22.0
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/hookonce/hookonce v0.0.0-00010101000000-000000000000
