@@ -77,7 +77,7 @@ func TestCatalogue_L7_KeysByteForByte(t *testing.T) {
 // Senders disable an endpoint that fails for days.
 func TestCatalogue_L17_PoisonEvent(t *testing.T) {
 	t.Parallel()
-	g := newRigWith(t, lease.Options{MaxAttempts: 2})
+	g := newRigWith(t, lease.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 	h := newEndpoint(t, g.runner, idempotency.Options{}).Wrap(writing(500, ""))
 	for i, want := range []int{500, 500, 200, 200} {
 		if got := deliver(h, "evt", "").Code; got != want {

@@ -140,6 +140,7 @@ func TestRunner_MaxAttempts(t *testing.T) {
 			bubbleWith(t, lease.Options{MaxAttempts: 3}, func(t *testing.T, r *lease.Runner, store *faulty, j *journal) {
 				for range 3 {
 					tt.attempt(t, r, store)
+					time.Sleep(idempotency.DefaultAttemptInterval)
 				}
 				err := do(t.Context(), r, func(context.Context) error {
 					t.Error("a fourth attempt")
@@ -258,6 +259,7 @@ func TestRunner_LastAttempt(t *testing.T) {
 		if err := do(t.Context(), r, fails); !errors.Is(err, errBoom) || errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("first attempt: got %v, want a failure", err)
 		}
+		time.Sleep(idempotency.DefaultAttemptInterval)
 		err := do(t.Context(), r, fails)
 		checkError(t, err, idempotency.ErrDead)
 		checkError(t, err, errBoom)
