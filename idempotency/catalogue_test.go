@@ -122,7 +122,10 @@ func TestCatalogue_L20_ResultBounded(t *testing.T) {
 			t.Errorf("sender %d: kept %+v", sender, rec.Result)
 		}
 		deliver(e.Wrap(writing(200, "0123456789a")), "too long", "")
-		checkState(t, g.store, testKey("too long"), lease.Released)
+		checkState(t, g.store, testKey("too long"), lease.Done)
+		if rec, _ := look(t, g.store, testKey("too long")); rec.Result != nil && len(rec.Result.Body) > 0 {
+			t.Errorf("sender %d: kept %+v of a response that is too long", sender, rec.Result)
+		}
 	}
 }
 

@@ -62,6 +62,15 @@ func (l *heldLease) complete(ctx context.Context, result *idempotency.Result) id
 	err := l.finish(ctx, func(ctx context.Context) error {
 		return l.runner.store.Complete(ctx, l.claim, result)
 	})
+	if err != nil && result != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
+		// It may be the result that the store cannot take. The effect stands, so
+		// it must not be repeated for that.
+		l.observe(ctx, idempotency.KindStoreError, err)
+		result = nil
+		err = l.finish(ctx, func(ctx context.Context) error {
+			return l.runner.store.Complete(ctx, l.claim, nil)
+		})
+	}
 	switch {
 	case err == nil:
 		return idempotency.Outcome{Kind: idempotency.KindCompleted, Attempt: l.claim.Attempt, Result: result}

@@ -145,6 +145,9 @@ func (r *Runner) Observe(ctx context.Context, e idempotency.Event) {
 	r.o.Observe(ctx, e)
 }
 
+// EffectsStand tells an [idempotency.Endpoint] that an effect cannot be undone here.
+func (r *Runner) EffectsStand() {}
+
 // Retention implements [idempotency.Runner]. It is the store's; 0 if that does not
 // say.
 func (r *Runner) Retention() time.Duration { return r.retention }
