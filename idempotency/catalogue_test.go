@@ -77,7 +77,7 @@ func TestCatalogue_L7_KeysByteForByte(t *testing.T) {
 // Senders disable an endpoint that fails for days.
 func TestCatalogue_L17_PoisonEvent(t *testing.T) {
 	t.Parallel()
-	g := newRigWith(t, lease.Options{MaxAttempts: 2})
+	g := newRigWith(t, lease.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 	h := newEndpoint(t, g.runner, idempotency.Options{}).Wrap(writing(500, ""))
 	for i, want := range []int{500, 500, 200, 200} {
 		if got := deliver(h, "evt", "").Code; got != want {
@@ -122,7 +122,10 @@ func TestCatalogue_L20_ResultBounded(t *testing.T) {
 			t.Errorf("sender %d: kept %+v", sender, rec.Result)
 		}
 		deliver(e.Wrap(writing(200, "0123456789a")), "too long", "")
-		checkState(t, g.store, testKey("too long"), lease.Released)
+		checkState(t, g.store, testKey("too long"), lease.Done)
+		if rec, _ := look(t, g.store, testKey("too long")); rec.Result != nil && len(rec.Result.Body) > 0 {
+			t.Errorf("sender %d: kept %+v of a response that is too long", sender, rec.Result)
+		}
 	}
 }
 

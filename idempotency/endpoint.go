@@ -48,7 +48,7 @@ const maxNameBytes = 64
 //	same key, other content (if checked)   422                   mismatch
 //	the work failed                        500, or its own       failed
 //	the work did not finish in time        503, Retry-After      timeout
-//	the response is too long               500                   response_too_large
+//	the response is too long               500; see MaxResponse  response_too_large
 //	the event failed permanently           as for a duplicate    dead
 //	no key, or an invalid one              400                   invalid_key
 //	the request was refused                401, 405, 413, 400    refused
@@ -66,7 +66,10 @@ const maxNameBytes = 64
 //
 // The work's context does not end when the client disconnects: work that has begun
 // is finished, because the sender would only retry it. It ends after
-// Options.Timeout. A runner may call the work again, from the start, after a
+// Options.Timeout. A handler must return then: the response waits for it, and a
+// handler that never returns holds its request, but not the event. Two seconds later
+// other deliveries may try, the database decides what the late one can still do, and
+// the observer sees the timeout. A runner may call the work again, from the start, after a
 // conflict in the database rolled it back.
 //
 // An Endpoint is safe for concurrent use.
@@ -76,6 +79,10 @@ type Endpoint[T any] struct {
 	runner   Runner[T]
 	sender   hmacverify.Sender
 	o        Options // with the defaults filled in
+
+	// The runner's work has its effect at once. An optional method of a Runner
+	// says so, which takes and returns nothing.
+	effectsStand bool
 
 	flights  flights
 	inFlight atomic.Int64
@@ -108,8 +115,10 @@ type Options struct {
 	// is sent in whole seconds, rounded up. Default [DefaultRetryAfter].
 	RetryAfter time.Duration
 
-	// MaxResponse is the largest response of a wrapped handler, in bytes.
-	// Default [DefaultMaxResponse].
+	// MaxResponse is the largest response of a wrapped handler, in bytes. A
+	// larger one fails and rolls back. Under a lease.Runner, which cannot undo
+	// an effect, the response is sent without its body instead, and observed as
+	// [KindResponseTooLarge]. Default [DefaultMaxResponse].
 	MaxResponse int
 
 	// MaxInFlight bounds the verified deliveries that are processed, or
@@ -158,6 +167,7 @@ func NewEndpoint[T any](name string, v *hmacverify.Verifier, r Runner[T], o *Opt
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("idempotency: endpoint %q: %w", name, err)
 	}
+	_, e.effectsStand = r.(interface{ EffectsStand() })
 	return e, nil
 }
 
@@ -304,8 +314,11 @@ func (e *Endpoint[T]) WrapFunc(next func(w http.ResponseWriter, r *http.Request,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.serve(w, r, func(ctx context.Context, tx T, p *passage) (*Result, error) {
-			p.response = newResponse(w, e.o.MaxResponse)
+			p.response = &response{under: w, max: e.o.MaxResponse, discards: e.effectsStand}
 			err := next(p.response, p.requestFor(ctx), tx)
+			if p.response.overflowed && e.effectsStand {
+				e.observe(p, OutcomeOf(KindResponseTooLarge, nil), p.response.statusCode())
+			}
 			return e.resultOf(ctx, p.response, err)
 		})
 	})

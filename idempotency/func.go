@@ -14,7 +14,8 @@ import (
 //
 //   - any error: the response is 500, or the status that the error carries (see
 //     [WithStatus]), and the sender retries. A serialization failure or deadlock of
-//     the database is retried right away, from BEGIN.
+//     the database is retried right away, from BEGIN. A 4xx does not count toward
+//     the MaxAttempts of a runner: the work has answered, not failed.
 //   - [Permanent]: the event is dead. It is not processed again until it is freed. A
 //     body that can never be decoded is Permanent; add WithStatus(400, err) if the
 //     sender should see it.
@@ -67,6 +68,13 @@ type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
+
+// IsAnswer reports whether err is an answer to the sender rather than a failed
+// attempt: it carries a 4xx, see [WithStatus], and is neither [Permanent] nor a sign
+// that the time was up. Runners do not count it toward MaxAttempts.
+func IsAnswer(err error) bool {
+	return statusOf(err)/100 == 4 && !IsPermanent(err) && !errors.Is(err, ErrTimeout)
+}
 
 // WithStatus returns err with the HTTP status, 400 to 599, that its response shall
 // have. It returns nil if err is nil, and panics if the status is another: a 2xx

@@ -162,6 +162,17 @@ func byHeader(r *http.Request, _ *hmacverify.Delivery) (string, error) {
 
 // newEndpoint returns an endpoint named "test" that takes unverified requests, whose
 // ID is in a header unless o says otherwise.
+// An undoing runner is one that can undo the work's effect, as far as an endpoint
+// knows. (A type that embeds the lease.Runner would have all of its methods.)
+type undoing struct{ r *lease.Runner }
+
+func (u undoing) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[lease.Claim]) idempotency.Outcome {
+	return u.r.Run(ctx, item, work)
+}
+
+func (u undoing) Observe(ctx context.Context, e idempotency.Event) { u.r.Observe(ctx, e) }
+func (u undoing) Retention() time.Duration                         { return u.r.Retention() }
+
 func newEndpoint[T any](t testing.TB, r idempotency.Runner[T], o idempotency.Options) *idempotency.Endpoint[T] {
 	t.Helper()
 	o.AllowUnverified = true

@@ -10,8 +10,8 @@ import (
 // storm of duplicates takes one connection to the store for each event and not one
 // for each request. The zero flights is ready.
 //
-// It is not singleflight.Group: a follower must be able to stop waiting, and must
-// try by itself, rather than fail too, when the leader has failed.
+// It is not singleflight.Group: a follower must be able to stop waiting, and a leader
+// that hangs must be able to let its followers go.
 type flights struct {
 	mu sync.Mutex
 	m  map[route]*flight // of the leaders at work
@@ -25,62 +25,90 @@ type route struct {
 	fp  Fingerprint
 }
 
+// maxFollowers bounds the deliveries of one event that wait for their leader, so that
+// copies of one event leave room for others in Options.MaxInFlight.
+const maxFollowers = 16
+
 // A flight is what a leader tells its followers.
 type flight struct {
-	landed  chan struct{} // closed by the leader
-	outcome Outcome       // set before landed is closed; zero if the leader panicked
+	followers int           // guarded by flights.mu
+	landed    chan struct{} // closed by the leader
+	outcome   Outcome       // set before landed is closed; zero if the leader panicked or hangs
 }
 
 // do calls run, unless another goroutine is at work on the route: then it waits for
 // that one, at most the given time. If that one has completed the event, the outcome
-// is a duplicate with its result; if not, this one is the next to try.
-func (f *flights) do(ctx context.Context, to route, wait time.Duration, run func() Outcome) Outcome {
+// is a duplicate with its result. If not, it is KindInFlight: what has made the leader
+// fail would make its followers fail as well, so their senders retry later.
+func (f *flights) do(ctx context.Context, to route, wait time.Duration, run func(land func()) Outcome) Outcome {
 	own := &flight{landed: make(chan struct{})}
+	leader, full := f.join(to, own)
+	switch {
+	case leader == own:
+		return f.lead(to, own, run)
+	case full:
+		return OutcomeOf(KindInFlight, nil)
+	}
+	defer f.leave(leader)
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
-	for {
-		leader := f.join(to, own)
-		if leader == own {
-			return f.lead(to, own, run)
-		}
-		select {
-		case <-leader.landed:
-		case <-timeout.C:
-			return OutcomeOf(KindInFlight, nil)
-		case <-ctx.Done():
-			return OutcomeOf(KindInFlight, nil)
-		}
-		switch leader.outcome.Kind {
-		case KindCompleted, KindIgnored, KindDuplicate:
-			o := OutcomeOf(KindDuplicate, nil)
-			o.Result = leader.outcome.Result
-			return o
-		}
+	select {
+	case <-leader.landed:
+	case <-timeout.C:
+		return OutcomeOf(KindInFlight, nil)
+	case <-ctx.Done():
+		return OutcomeOf(KindInFlight, nil)
 	}
+	kind := KindInFlight
+	switch leader.outcome.Kind {
+	case KindCompleted, KindIgnored, KindDuplicate:
+		kind = KindDuplicate
+	}
+	o := OutcomeOf(kind, nil)
+	o.Result, o.RetryAfter = leader.outcome.Result, leader.outcome.RetryAfter
+	return o
 }
 
-// join returns the flight that is under way, which is own if there was none.
-func (f *flights) join(to route, own *flight) (leader *flight) {
+// join returns the flight that is under way, which is own if there was none. It is
+// full if no more may wait for it.
+func (f *flights) join(to route, own *flight) (leader *flight, full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if leader, ok := f.m[to]; ok {
-		return leader
+		if leader.followers >= maxFollowers {
+			return leader, true
+		}
+		leader.followers++
+		return leader, false
 	}
 	if f.m == nil {
 		f.m = make(map[route]*flight)
 	}
 	f.m[to] = own
-	return own
+	return own, false
 }
 
-// lead runs and tells the followers, also when run panics.
-func (f *flights) lead(to route, own *flight, run func() Outcome) Outcome {
-	defer func() {
-		f.mu.Lock()
+func (f *flights) leave(leader *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	leader.followers--
+}
+
+// lead runs and tells the followers, also when run panics. run may land the flight
+// before it returns.
+func (f *flights) lead(to route, own *flight, run func(land func()) Outcome) (o Outcome) {
+	defer func() { f.land(to, own, o) }()
+	return run(func() { f.land(to, own, Outcome{}) })
+}
+
+// land ends the flight, unless it has ended: its followers learn the outcome, and the
+// next delivery leads.
+func (f *flights) land(to route, own *flight, o Outcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.m[to] == own {
 		delete(f.m, to)
-		f.mu.Unlock()
+		own.outcome = o
 		close(own.landed)
-	}()
-	own.outcome = run()
-	return own.outcome
+	}
 }

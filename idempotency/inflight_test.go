@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,7 +47,8 @@ func deliverAll(h http.Handler, n int) map[int]int {
 	return statuses
 }
 
-// Concurrent deliveries in one process take the store once.
+// Concurrent deliveries in one process take the store once. 16 wait, and the others
+// leave room for other events.
 func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 	bubble(t, func(t *testing.T, g *rig) {
 		h := newEndpoint(t, g.runner, idempotency.Options{Sender: answering(hmacverify.Replay)}).Wrap(
@@ -54,7 +56,7 @@ func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 				time.Sleep(time.Second)
 				w.WriteHeader(http.StatusCreated)
 			}))
-		if diff := cmp.Diff(map[int]int{201: 100}, deliverAll(h, 100)); diff != "" {
+		if diff := cmp.Diff(map[int]int{201: 17, 503: 83}, deliverAll(h, 100)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 		checkCalls(t, g, "Claim", "Complete")
@@ -69,13 +71,14 @@ func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 				t.Fatalf("follower's event (-want +got):\n%s", diff)
 			}
 		}
-		if duplicates != 99 {
-			t.Errorf("%d duplicates observed, want 99", duplicates)
+		if duplicates != 16 {
+			t.Errorf("%d duplicates observed, want 16", duplicates)
 		}
 	})
 }
 
-// Followers try by themselves when the leader has not finished the event.
+// What has made the leader fail would make its followers fail as well, one after the
+// other: they retry later.
 func TestEndpoint_LeaderFails(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -95,9 +98,14 @@ func TestEndpoint_LeaderFails(t *testing.T) {
 							tt.leader(w, r)
 						}
 					}))
-				// The second to lead finishes just before the others give up.
-				if diff := cmp.Diff(map[int]int{tt.status: 1, 200: 1, 409: 8}, deliverAll(h, 10)); diff != "" {
+				if diff := cmp.Diff(map[int]int{tt.status: 1, 503: 9}, deliverAll(h, 10)); diff != "" {
 					t.Errorf("statuses (-want +got):\n%s", diff)
+				}
+				if calls != 1 {
+					t.Errorf("%d calls, want 1", calls)
+				}
+				if diff := cmp.Diff(map[int]int{200: 1, 409: 9}, deliverAll(h, 10)); diff != "" {
+					t.Errorf("statuses of the retries (-want +got):\n%s", diff)
 				}
 				checkState(t, g.store, evt, lease.Done)
 			})
@@ -119,17 +127,16 @@ func TestEndpoint_LeaderIgnores(t *testing.T) {
 	})
 }
 
-// A follower waits for at most Wait, for however many leaders.
+// A follower waits for at most Wait.
 func TestEndpoint_Wait(t *testing.T) {
 	bubble(t, func(t *testing.T, g *rig) {
 		start := time.Now()
 		h := newEndpoint(t, g.runner, idempotency.Options{Wait: 1500 * time.Millisecond}).Wrap(
 			http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				time.Sleep(time.Second)
+				time.Sleep(2 * time.Second)
 				w.WriteHeader(500)
 			}))
-		// Leaders fail after 1 and 2 seconds; the other 8 give up in between.
-		if diff := cmp.Diff(map[int]int{500: 2, 503: 8}, deliverAll(h, 10)); diff != "" {
+		if diff := cmp.Diff(map[int]int{500: 1, 503: 9}, deliverAll(h, 10)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 		if got := time.Since(start); got != 2*time.Second {
@@ -141,8 +148,8 @@ func TestEndpoint_Wait(t *testing.T) {
 				waited++
 			}
 		}
-		if waited != 8 {
-			t.Errorf("%d were observed to wait for 1.5s, want 8", waited)
+		if waited != 9 {
+			t.Errorf("%d were observed to wait for 1.5s, want 9", waited)
 		}
 	})
 }
@@ -232,4 +239,40 @@ func TestEndpoint_DuplicateInFlight(t *testing.T) {
 			checkEmpty(t, deliver(here, "evt", ""), 200, "")
 		})
 	}
+}
+
+// Copies of one event cannot use up MaxInFlight, and those that have stopped waiting
+// leave their places to others.
+func TestEndpoint_FollowersBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, g *rig) {
+		h := newEndpoint(t, g.runner, idempotency.Options{MaxInFlight: 19, Wait: 10 * time.Second}).Wrap(
+			http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.Header.Get("Event-Id"), "slow") {
+					time.Sleep(25 * time.Second)
+				}
+			}))
+		go deliver(h, "slow", "")
+		synctest.Wait()
+		for range 2 {
+			var refused atomic.Int64
+			for range 50 {
+				go func() {
+					start := time.Now()
+					if checkProblem(t, deliver(h, "slow", ""), 503, "in_flight"); time.Since(start) == 0 {
+						refused.Add(1)
+					}
+				}()
+				synctest.Wait()
+			}
+			if got := refused.Load(); got != 34 {
+				t.Errorf("%d of 50 copies were refused at once, want 34", got)
+			}
+			if w := deliver(h, "other", ""); w.Code != 200 {
+				t.Errorf("another event got %d, want 200", w.Code)
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second) // the leader's end
+	})
 }

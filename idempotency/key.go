@@ -114,6 +114,11 @@ const MinRetention = 72 * time.Hour
 // DefaultRetention is how long stores keep records by default.
 const DefaultRetention = 30 * 24 * time.Hour
 
+// DefaultAttemptInterval is the default AttemptInterval of runners. Failures that
+// follow each other within it count as one attempt, so that a burst of copies during a
+// short outage does not make an event dead.
+const DefaultAttemptInterval = 10 * time.Second
+
 // A Fingerprint is the SHA-256 of an event's content. Two deliveries under one
 // key with different fingerprints are not the same event, see [ErrMismatch].
 // The zero Fingerprint means "not checked" and matches everything.

@@ -139,7 +139,7 @@ func TestEndpoint_OneObservation(t *testing.T) {
 // The response that is too long needs a wrapped handler.
 func TestEndpoint_OneObservationOfWrap(t *testing.T) {
 	bubble(t, func(t *testing.T, g *rig) {
-		h := newEndpoint(t, g.runner, idempotency.Options{MaxResponse: 1}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := newEndpoint(t, undoing{g.runner}, idempotency.Options{MaxResponse: 1}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
 			w.Write([]byte("12"))
 		}))

@@ -159,7 +159,7 @@ var kinds = [...]properties{
 	{KindDuplicate, ErrDuplicate, http.StatusConflict, false, 0, false, ""},
 	{KindDead, ErrDead, http.StatusConflict, false, slog.LevelError, true, "webhook is dead"},
 	{KindMismatch, ErrMismatch, http.StatusUnprocessableEntity, false, slog.LevelError, true, "webhook not processed: other content under its ID"},
-	{KindResponseTooLarge, errResponseTooLarge, http.StatusInternalServerError, false, slog.LevelError, true, "webhook not processed: response too large"},
+	{KindResponseTooLarge, errResponseTooLarge, http.StatusInternalServerError, false, slog.LevelError, true, "webhook's response too large"},
 	{KindFailed, nil, http.StatusInternalServerError, false, slog.LevelError, true, "webhook failed"},
 	{KindRefused, nil, 0, false, slog.LevelWarn, true, "webhook refused"},
 	{KindStoreError, nil, 0, false, slog.LevelWarn, true, "webhook store error"},

@@ -24,10 +24,7 @@ type response struct {
 	status     int         // 0 until WriteHeader
 	body       bytes.Buffer
 	overflowed bool
-}
-
-func newResponse(under http.ResponseWriter, max int) *response {
-	return &response{under: under, max: max}
+	discards   bool // a body that is too large, rather than fail
 }
 
 // Header implements [http.ResponseWriter]. The handler finds the headers that were
@@ -60,7 +57,8 @@ func (r *response) WriteHeader(status int) {
 }
 
 // Write implements [http.ResponseWriter]. A response that grows beyond the limit
-// fails, and its work with it.
+// fails, and its work with it; if the work's effect cannot be undone, the response
+// loses its body instead.
 func (r *response) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
@@ -70,6 +68,10 @@ func (r *response) Write(p []byte) (int, error) {
 		return 0, http.ErrBodyNotAllowed
 	case r.overflowed || len(p) > r.max-r.body.Len():
 		r.overflowed = true
+		if r.discards {
+			r.body.Reset()
+			return len(p), nil
+		}
 		return 0, errResponseTooLarge
 	}
 	return r.body.Write(p)
@@ -93,7 +95,7 @@ func (r *response) statusCode() int { return cmp.Or(r.status, http.StatusOK) }
 // read without headers that are not kept is not kept either.
 func (r *response) result() *Result {
 	h := r.final()
-	if h.Get("Content-Encoding") != "" {
+	if h.Get("Content-Encoding") != "" || r.overflowed {
 		return &Result{Status: r.statusCode()}
 	}
 	return &Result{
@@ -133,8 +135,10 @@ func (r *response) final() http.Header {
 // whether it has done its work.
 func (e *Endpoint[T]) resultOf(ctx context.Context, r *response, err error) (*Result, error) {
 	switch {
-	case r.overflowed:
+	case r.overflowed && !r.discards:
 		return nil, errResponseTooLarge
+	case err != nil && r.status/100 == 4 && statusOf(err) == 0:
+		return nil, WithStatus(r.status, err) // that it has answered counts
 	case err != nil:
 		return nil, err
 	case r.status == 0 && ctx.Err() != nil:

@@ -15,10 +15,12 @@ import (
 // A passage is one request on its way through an endpoint.
 type passage struct {
 	request  *http.Request
+	start    time.Time            // when it arrived
 	delivery *hmacverify.Delivery // nil if unverified
 	body     []byte               // what a wrapped handler reads
 	key      Key
 	response *response // of the latest call of a wrapped handler
+	overdue  bool      // observed as late already
 }
 
 // A caller calls the user's function or handler for p.
@@ -28,20 +30,25 @@ type caller[T any] func(ctx context.Context, tx T, p *passage) (*Result, error)
 // is one Outcome, which flows back once: the response, the observation and the log
 // line follow from it.
 func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, call caller[T]) {
-	start := time.Now()
-	p := &passage{request: r}
+	p := &passage{request: r, start: time.Now()}
 	o := e.process(w, p, call)
 	a := e.answerTo(o, p)
-	e.runner.Observe(r.Context(), Event{
+	if !p.overdue || o.Err == nil {
+		e.observe(p, o, a.status)
+	}
+	a.write(w, p.request)
+}
+
+func (e *Endpoint[T]) observe(p *passage, o Outcome, status int) {
+	e.runner.Observe(p.request.Context(), Event{
 		Kind:     o.Kind,
 		Endpoint: e.name,
 		Key:      p.key,
 		Attempt:  o.Attempt,
-		Status:   a.status,
-		Duration: time.Since(start),
+		Status:   status,
+		Duration: time.Since(p.start),
 		Err:      o.Err,
 	})
-	a.write(w, p.request)
 }
 
 // process verifies the delivery, finds its key, and has the runner do the work.
@@ -63,7 +70,7 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T])
 		item.Fingerprint = FingerprintOf(p.signedBody())
 	}
 	to := route{p.key, item.Fingerprint}
-	return e.flights.do(p.request.Context(), to, e.o.Wait, func() Outcome { return e.run(p, item, call) })
+	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(p, item, call, land) })
 }
 
 // receive verifies the request and reads its body.
@@ -115,9 +122,11 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 }
 
 // run gives the event to the runner, detached from the client's disconnecting.
-func (e *Endpoint[T]) run(p *passage, item Item, call caller[T]) Outcome {
+func (e *Endpoint[T]) run(p *passage, item Item, call caller[T], land func()) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
 	defer cancel()
+	watch := e.watch(p, land)
+	defer func() { p.overdue = watch.stop() }()
 	return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
 		return call(ctx, tx, p)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
@@ -247,7 +248,7 @@ func TestEndpoint_MaxResponse(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	size := 9
-	h := newEndpoint(t, g.runner, idempotency.Options{MaxResponse: 8}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := newEndpoint(t, undoing{g.runner}, idempotency.Options{MaxResponse: 8}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Mine", "yes")
 		_, err := w.Write(make([]byte, size))
 		if _, again := w.Write(nil); (err != nil) != (size > 8) || (again != nil) != (size > 8) {
@@ -262,11 +263,44 @@ func TestEndpoint_MaxResponse(t *testing.T) {
 	}
 }
 
+// An effect that cannot be undone must not be repeated because of its response.
+func TestEndpoint_MaxResponseOfLease(t *testing.T) {
+	t.Parallel()
+	for _, sender := range []hmacverify.Response{hmacverify.Conflict, hmacverify.Acknowledge, hmacverify.Replay} {
+		g := newRig(t)
+		effects, status := 0, 201
+		h := newEndpoint(t, g.runner, idempotency.Options{MaxResponse: 8, Sender: answering(sender)}).WrapFunc(func(w http.ResponseWriter, r *http.Request, _ lease.Claim) error {
+			effects++
+			w.Header().Set("Content-Length", "10")
+			w.WriteHeader(status)
+			io.WriteString(w, "12345")
+			_, err := io.WriteString(w, "67890")
+			return err
+		})
+		if w := deliver(h, "evt", ""); w.Code != 201 || w.Body.Len() != 0 || w.Header().Get("Content-Length") != "0" {
+			t.Errorf("sender %d: got %d %v %q, want an empty 201", sender, w.Code, w.Header(), w.Body)
+		}
+		if w := deliver(h, "evt", ""); sender == hmacverify.Replay && w.Code != 201 || w.Body.Len() > 0 && sender != hmacverify.Conflict {
+			t.Errorf("sender %d: the duplicate got %d %q", sender, w.Code, w.Body)
+		}
+		checkState(t, g.store, evt, lease.Done)
+		checkKinds(t, g, "claimed", "response_too_large", "completed", "duplicate")
+		if effects != 1 {
+			t.Errorf("sender %d: %d effects, want 1", sender, effects)
+		}
+		status = 402 // a failure stays one
+		if w := deliver(h, "evt_2", ""); w.Code != 402 || w.Body.Len() != 0 {
+			t.Errorf("sender %d: got %d %q, want an empty 402", sender, w.Code, w.Body)
+		}
+		checkState(t, g.store, testKey("evt_2"), lease.Released)
+	}
+}
+
 // A handler that took the error of its write for its own says the same.
 func TestEndpoint_MaxResponseReturned(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	h := newEndpoint(t, g.runner, idempotency.Options{MaxResponse: 8}).WrapFunc(func(w http.ResponseWriter, r *http.Request, _ lease.Claim) error {
+	h := newEndpoint(t, undoing{g.runner}, idempotency.Options{MaxResponse: 8}).WrapFunc(func(w http.ResponseWriter, r *http.Request, _ lease.Claim) error {
 		_, err := io.WriteString(w, "123456789")
 		return fmt.Errorf("render: %w", err)
 	})

@@ -10,12 +10,16 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
+// grace is how long after its deadline work may take to notice, and is renewed.
+const grace = 2 * time.Second
+
 var errRenewalPanicked = errors.New("its renewal panicked")
 
 // A renewal keeps a lease from expiring while the work runs. Work that takes less
 // than a third of its lease costs a timer and no goroutine.
 type renewal struct {
 	lease  *heldLease
+	late   time.Time       // when it ends though the work runs; zero: never
 	ctx    context.Context // not canceled with the caller's
 	cancel context.CancelFunc
 	lose   context.CancelCauseFunc // ends the work
@@ -31,6 +35,9 @@ type renewal struct {
 // lease is lost.
 func startRenewal(ctx context.Context, l *heldLease, lose context.CancelCauseFunc) *renewal {
 	r := &renewal{lease: l, lose: lose}
+	if deadline, ok := ctx.Deadline(); ok {
+		r.late = deadline.Add(grace)
+	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.ended.Add(1)
 	r.timer = time.AfterFunc(time.Until(l.leased.Add(l.runner.o.Lease/3)), r.run)
@@ -78,13 +85,14 @@ func (r *renewal) fail(why error, panicked any) {
 }
 
 // untilLost renews the lease until the work has ended or the lease is lost, and
-// returns why it is lost.
+// returns why it is lost. Work that ignores its deadline is left to the end of its
+// lease, when another can take over.
 func (r *renewal) untilLost() error {
 	length := r.lease.runner.o.Lease
 	// The lease is measured from before the store was called, so that it never
 	// counts as ours when it has expired for the store.
 	expires := r.lease.leased.Add(length)
-	for {
+	for r.late.IsZero() || time.Now().Before(r.late) {
 		sent := time.Now()
 		err := r.once(expires)
 		pause := length / 3
@@ -103,6 +111,7 @@ func (r *renewal) untilLost() error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // once calls the store once, for at most as long as the lease lasts.

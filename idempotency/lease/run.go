@@ -21,11 +21,12 @@ var errPanicked = errors.New("the work panicked")
 // A heldLease is one leased attempt, from the claim that won to its completion or
 // release.
 type heldLease struct {
-	runner *Runner
-	claim  Claim
-	stolen bool
-	start  time.Time // before the claim was sent
-	leased time.Time // before the latest lease was asked for
+	runner  *Runner
+	claim   Claim
+	stolen  bool
+	counted bool      // the claim has increased the attempts
+	start   time.Time // before the claim was sent
+	leased  time.Time // before the latest lease was asked for
 }
 
 // run does the work while the lease is renewed, and records how it ended.
@@ -61,6 +62,15 @@ func (l *heldLease) complete(ctx context.Context, result *idempotency.Result) id
 	err := l.finish(ctx, func(ctx context.Context) error {
 		return l.runner.store.Complete(ctx, l.claim, result)
 	})
+	if err != nil && result != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
+		// It may be the result that the store cannot take. The effect stands, so
+		// it must not be repeated for that.
+		l.observe(ctx, idempotency.KindStoreError, err)
+		result = nil
+		err = l.finish(ctx, func(ctx context.Context) error {
+			return l.runner.store.Complete(ctx, l.claim, nil)
+		})
+	}
 	switch {
 	case err == nil:
 		return idempotency.Outcome{Kind: idempotency.KindCompleted, Attempt: l.claim.Attempt, Result: result}
@@ -74,9 +84,11 @@ func (l *heldLease) complete(ctx context.Context, result *idempotency.Result) id
 
 // fail records that the work failed because of err.
 func (l *heldLease) fail(ctx context.Context, err error, renewal *renewal) idempotency.Outcome {
+	answered, maxAttempts := idempotency.IsAnswer(err), l.runner.o.MaxAttempts
 	f := Failure{
-		Reason: Reason(err),
-		Dead:   idempotency.IsPermanent(err) || l.runner.o.MaxAttempts > 0 && l.claim.Attempt >= l.runner.o.MaxAttempts,
+		Reason:  Reason(err),
+		Dead:    idempotency.IsPermanent(err) || !answered && maxAttempts > 0 && l.claim.Attempt >= maxAttempts,
+		Uncount: answered && l.counted,
 	}
 	releaseErr := l.finish(ctx, func(ctx context.Context) error {
 		return l.runner.store.Release(ctx, l.claim, f)

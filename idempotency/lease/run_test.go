@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/memstore"
 )
 
 // Then it is not known whether another owner is at work.
@@ -140,6 +142,7 @@ func TestRunner_MaxAttempts(t *testing.T) {
 			bubbleWith(t, lease.Options{MaxAttempts: 3}, func(t *testing.T, r *lease.Runner, store *faulty, j *journal) {
 				for range 3 {
 					tt.attempt(t, r, store)
+					time.Sleep(idempotency.DefaultAttemptInterval)
 				}
 				err := do(t.Context(), r, func(context.Context) error {
 					t.Error("a fourth attempt")
@@ -258,6 +261,7 @@ func TestRunner_LastAttempt(t *testing.T) {
 		if err := do(t.Context(), r, fails); !errors.Is(err, errBoom) || errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("first attempt: got %v, want a failure", err)
 		}
+		time.Sleep(idempotency.DefaultAttemptInterval)
 		err := do(t.Context(), r, fails)
 		checkError(t, err, idempotency.ErrDead)
 		checkError(t, err, errBoom)
@@ -274,5 +278,66 @@ func TestRunner_PermanentNotRecorded(t *testing.T) {
 		if errors.Is(err, errBoom) || errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("got %v, want only the store's failure", err)
 		}
+	})
+}
+
+// An effect that stands must not be repeated because the store cannot take its result.
+func TestRunner_ResultNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store, j := resultless{new(memstore.Store)}, new(journal)
+		o := idempotency.Run(t.Context(), newRunner(t, store, j, lease.Options{}), idempotency.Item{Key: evt},
+			func(context.Context, lease.Claim) (*idempotency.Result, error) {
+				return &idempotency.Result{Status: 200}, nil
+			})
+		if o.Kind != idempotency.KindCompleted || o.Result != nil {
+			t.Errorf("got %+v, want that it is completed without its result", o)
+		}
+		checkState(t, store, lease.Done)
+		checkKinds(t, j, "claimed", "store_error", "completed")
+	})
+}
+
+// A resultless store can keep no result.
+type resultless struct{ lease.Store }
+
+func (s resultless) Complete(ctx context.Context, c lease.Claim, r *idempotency.Result) error {
+	if r != nil {
+		return errors.New("packet too large")
+	}
+	return s.Store.Complete(ctx, c, nil)
+}
+
+// A release whose answer was lost and that is repeated is no lost lease.
+func TestRunner_ReleaseAnswerLost(t *testing.T) {
+	bubble(t, func(t *testing.T, r *lease.Runner, store *faulty, j *journal) {
+		store.after = func(_ context.Context, verb string, n int) error {
+			if verb == "release" && n == 1 {
+				return errors.New("connection reset")
+			}
+			return nil
+		}
+		checkError(t, do(t.Context(), r, fails), errBoom)
+		checkKinds(t, j, "claimed", "failed")
+		checkCalls(t, store, "claim", "release", "release")
+	})
+}
+
+// A lease is not renewed for work that ignores its deadline.
+func TestRunner_HangingWork(t *testing.T) {
+	bubble(t, func(t *testing.T, r *lease.Runner, store *faulty, _ *journal) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		returned := make(chan error)
+		go func() { returned <- do(ctx, r, takes(time.Hour)) }()
+		time.Sleep(time.Minute + 20*time.Second)
+		if rec, free := look(t, store.Store, evt); free {
+			t.Errorf("free while the last lease lasts: %+v", rec)
+		}
+		time.Sleep(lease.DefaultLease)
+		if rec, free := look(t, store.Store, evt); !free {
+			t.Errorf("still %v, 50s after the deadline", rec.State)
+		}
+		checkError(t, <-returned, idempotency.ErrLeaseLost)
 	})
 }

@@ -38,9 +38,16 @@ type Options struct {
 	Lease time.Duration
 
 	// MaxAttempts is the number of failed attempts, crashes included, after
-	// which an event is dead. Default 0: never, the sender decides when to give
-	// up.
+	// which an event is dead. A 4xx, written by the handler or carried by its
+	// error, is an answer and not counted. Default 0: never, the sender decides
+	// when to give up.
 	MaxAttempts int
+
+	// AttemptInterval spaces the attempts that MaxAttempts counts: failures
+	// that follow each other within it count once. A caller that repeats failed work without a pause
+	// sets it to less than its own pauses; a nanosecond counts every failure.
+	// Default [idempotency.DefaultAttemptInterval].
+	AttemptInterval time.Duration
 
 	// Observe sees what happens. Default: the store's observer, or
 	// [idempotency.LogFailures] if it has none.
@@ -56,13 +63,16 @@ func New(store Store, o *Options) (*Runner, error) {
 	switch {
 	case !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil():
 		return nil, errors.New("lease: no store: pass a sqlstore.Store or a memstore.Store")
-	case o.Lease < 0 || o.MaxAttempts < 0:
+	case o.Lease < 0 || o.MaxAttempts < 0 || o.AttemptInterval < 0:
 		return nil, errors.New("lease: a number in Options is negative; leave it 0 for the default")
 	case o.Lease > 0 && o.Lease < minLease:
 		return nil, fmt.Errorf("lease: Options.Lease of %v is too short: write %d * time.Second for seconds", o.Lease, o.Lease)
 	}
 	r := &Runner{store: store, o: *o}
 	r.o.Lease = cmp.Or(o.Lease, DefaultLease)
+	if o.MaxAttempts > 0 { // else it does no harm that all are counted
+		r.o.AttemptInterval = cmp.Or(o.AttemptInterval, idempotency.DefaultAttemptInterval)
+	}
 	if s, ok := store.(interface{ Retention() time.Duration }); ok {
 		r.retention = s.Retention()
 	}
@@ -96,11 +106,12 @@ func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotenc
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
 	}
 	terms := Terms{
-		Owner:       NewOwner(),
-		Lease:       r.o.Lease,
-		Fingerprint: item.Fingerprint,
-		MaxAttempts: r.o.MaxAttempts,
-		Delivery:    item.Delivery,
+		Owner:           NewOwner(),
+		Lease:           r.o.Lease,
+		Fingerprint:     item.Fingerprint,
+		MaxAttempts:     r.o.MaxAttempts,
+		AttemptInterval: r.o.AttemptInterval,
+		Delivery:        item.Delivery,
 	}
 	start := time.Now()
 	rec, won, err := r.store.Claim(ctx, item.Key, terms)
@@ -120,7 +131,7 @@ func (r *Runner) Run(ctx context.Context, item idempotency.Item, work idempotenc
 		o.Attempt = claim.Attempt
 		return o
 	}
-	held := &heldLease{runner: r, claim: claim, stolen: rec.Stolen, start: start, leased: leased}
+	held := &heldLease{runner: r, claim: claim, stolen: rec.Stolen, counted: rec.Counted, start: start, leased: leased}
 	return held.run(ctx, work)
 }
 
@@ -133,6 +144,9 @@ func (r *Runner) Observe(ctx context.Context, e idempotency.Event) {
 	}
 	r.o.Observe(ctx, e)
 }
+
+// EffectsStand tells an [idempotency.Endpoint] that an effect cannot be undone here.
+func (r *Runner) EffectsStand() {}
 
 // Retention implements [idempotency.Runner]. It is the store's; 0 if that does not
 // say.

@@ -94,7 +94,7 @@ func TestRunner_Terms(t *testing.T) {
 		})
 	}
 	for _, terms := range store.terms {
-		if terms.Lease != time.Minute || terms.MaxAttempts != 7 || terms.Fingerprint != fp || terms.Delivery != d || terms.Owner == (lease.Owner{}) {
+		if terms.Lease != time.Minute || terms.MaxAttempts != 7 || terms.AttemptInterval != idempotency.DefaultAttemptInterval || terms.Fingerprint != fp || terms.Delivery != d || terms.Owner == (lease.Owner{}) {
 			t.Errorf("got %+v", terms)
 		}
 	}

@@ -41,8 +41,11 @@ type Store interface {
 	// instead of being claimed.
 	//
 	// If the claim wins, won is true and the record is Claimed by terms.Owner
-	// for terms.Lease from now; its Token and its Attempts are greater by one
-	// than before (1 for a new record). If it loses, nothing has changed (but
+	// for terms.Lease from now, and its Token is greater by one than before (1
+	// for a new record). So is its Attempts, unless the record was Released less
+	// than terms.AttemptInterval ago: failures close together count once. A
+	// record without a counted attempt, and one whose lease has expired, always
+	// count. If the claim loses, nothing has changed (but
 	// for the step to Dead) and rec is the record that stands in the way, read
 	// after the attempt: a Claim that finds no such record must try again
 	// rather than report a duplicate of work that was never done.
@@ -59,14 +62,18 @@ type Store interface {
 	// Complete makes the record Done and keeps result, which may be nil. It
 	// must report [idempotency.ErrLeaseLost], and change nothing, if the record
 	// is not Claimed by c's Owner with c's Token. Only if it is Done by that
-	// very owner and token already, Complete changes nothing and returns nil,
-	// so that a caller whose connection broke can repeat the call.
+	// very owner and token already, Complete returns nil, so that a caller whose
+	// connection broke can repeat the call. It then keeps result if the record
+	// has none, and changes nothing else.
 	Complete(ctx context.Context, c Claim, result *idempotency.Result) error
 
 	// Release makes the record Released, or Dead if f.Dead, and keeps f.Reason.
-	// Token and attempts stay, so release is a change of state and never a
-	// delete. It must report [idempotency.ErrLeaseLost], and change nothing, if
-	// the record is not Claimed by c's Owner with c's Token.
+	// The token stays, and so do the attempts unless f.Uncount, so release is a
+	// change of state and never a delete. It must report
+	// [idempotency.ErrLeaseLost], and change nothing, if the record is not
+	// Claimed by c's Owner with c's Token. Only if it is Released or Dead with
+	// that very owner and token already, Release changes nothing and returns
+	// nil, so that a caller that lost the answer can repeat the call.
 	Release(ctx context.Context, c Claim, f Failure) error
 }
 
@@ -81,8 +88,12 @@ type Terms struct {
 	// Fingerprint of the event's content. Zero means that it is not checked.
 	Fingerprint idempotency.Fingerprint
 
-	// MaxAttempts is how often a record may be claimed. Zero means any number.
+	// MaxAttempts is how many attempts a record may have. Zero means any number.
 	MaxAttempts int
+
+	// AttemptInterval is the time after a failure in which a claim does not
+	// increase Attempts. Zero means that every claim does.
+	AttemptInterval time.Duration
 
 	// Delivery is what a store that keeps payloads keeps with a new record.
 	// Nil: nothing.
@@ -94,7 +105,10 @@ type Record struct {
 	State    State
 	Owner    Owner // of the latest claim
 	Token    int64 // of the latest claim, from 1
-	Attempts int   // claims so far, from 1
+	Attempts int   // claims so far that count
+
+	// Counted reports, of a claim that won, that it has increased Attempts.
+	Counted bool
 
 	// Stolen reports, of a claim that won, that it took over an earlier claim
 	// whose lease had expired. Stores need not keep it.
@@ -103,6 +117,10 @@ type Record struct {
 	// LeaseLeft is how long a Claimed record's lease lasts if it is not
 	// renewed; zero or less if it has expired.
 	LeaseLeft time.Duration
+
+	// Age is the time since the record's latest change. Stores need not keep
+	// it.
+	Age time.Duration
 
 	// Fingerprint is that of the first claim that had one.
 	Fingerprint idempotency.Fingerprint
@@ -144,6 +162,10 @@ func (s State) String() string {
 type Failure struct {
 	Reason string // at most [MaxReasonBytes]; never holds a body
 	Dead   bool   // no further attempt is to be made
+
+	// Uncount makes Attempts less by one: the attempt does not count. It is
+	// set only for a claim that was Counted.
+	Uncount bool
 }
 
 // MaxReasonBytes is the length in bytes to which the reason of a [Failure] is

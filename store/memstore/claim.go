@@ -28,13 +28,13 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Term
 		sh.mu.Lock()
 		if r, now := s.lookup(sh, name); r != nil {
 			was := r.state
-			won := r.claim(terms, now)
+			won, counted := r.claim(terms, now)
 			if r.state != was || won {
 				sh.touch(r, now, s.opts.Retention)
 			}
 			rec := r.export(now)
 			sh.mu.Unlock()
-			rec.Stolen = won && was == lease.Claimed
+			rec.Stolen, rec.Counted = won && was == lease.Claimed, counted
 			rec.Result = clone(rec.Result)
 			return rec, won, nil
 		}
@@ -85,7 +85,7 @@ func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency
 
 // Release implements [lease.Store].
 func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) error {
-	return s.update(ctx, "release", c, func(r *record, _ time.Duration) bool { return r.release(f) })
+	return s.update(ctx, "release", c, func(r *record, now time.Duration) bool { return r.release(f, now) })
 }
 
 // update calls f, with the shard locked, on the record whose latest claim is c.

@@ -17,7 +17,9 @@ type record struct {
 	place    int           // in shard.heap
 	expires  time.Duration // when its key is free, if it does not change before
 	leaseEnd time.Duration // of a Claimed record
-	claims   int64         // so far; both the token and the attempts
+	changed  time.Duration // when it was released, of a Released record
+	claims   int64         // so far: the token
+	attempts int64         // claims that count
 	owner    lease.Owner
 	state    lease.State
 	details  *details
@@ -39,21 +41,26 @@ func (r *record) detail() *details {
 
 // reset makes r the record of a key that was never seen.
 func (r *record) reset() {
-	r.state, r.claims, r.details = 0, 0, nil
+	r.state, r.claims, r.attempts, r.details = 0, 0, 0, nil
 }
 
-// claim makes terms.Owner the owner of r if r is free, and reports whether it was.
-func (r *record) claim(terms lease.Terms, now time.Duration) bool {
+// claim makes terms.Owner the owner of r if r is free, and reports whether it was,
+// and whether the claim counts as an attempt.
+func (r *record) claim(terms lease.Terms, now time.Duration) (won, counted bool) {
 	switch {
 	case r.details != nil && !r.details.fingerprint.Matches(terms.Fingerprint):
-		return false
+		return false, false
 	case r.state == lease.Done || r.state == lease.Dead:
-		return false
+		return false, false
 	case r.state == lease.Claimed && now < r.leaseEnd:
-		return false
-	case terms.MaxAttempts > 0 && r.claims >= int64(terms.MaxAttempts):
+		return false, false
+	case terms.MaxAttempts > 0 && r.attempts >= int64(terms.MaxAttempts):
 		r.state = lease.Dead
-		return false
+		return false, false
+	}
+	counted = r.state != lease.Released || r.attempts == 0 || now-r.changed >= terms.AttemptInterval
+	if counted {
+		r.attempts++
 	}
 	r.state = lease.Claimed
 	r.owner = terms.Owner
@@ -62,7 +69,7 @@ func (r *record) claim(terms lease.Terms, now time.Duration) bool {
 	if none := (idempotency.Fingerprint{}); terms.Fingerprint != none {
 		r.detail().fingerprint = terms.Fingerprint // the same, or the first
 	}
-	return true
+	return true, counted
 }
 
 // renew, complete and release are for the owner of the latest claim. They report
@@ -77,23 +84,27 @@ func (r *record) renew(end time.Duration) bool {
 }
 
 func (r *record) complete(result *idempotency.Result) bool {
-	if r.state != lease.Claimed {
-		return r.state == lease.Done // the owner has lost our answer
+	if r.state != lease.Claimed && r.state != lease.Done {
+		return false
 	}
-	r.state = lease.Done
-	if result != nil {
+	r.state = lease.Done // or was: the owner has lost our answer
+	if result != nil && (r.details == nil || r.details.result == nil) {
 		r.detail().result = result
 	}
 	return true
 }
 
-func (r *record) release(f lease.Failure) bool {
+func (r *record) release(f lease.Failure, now time.Duration) bool {
 	if r.state != lease.Claimed {
-		return false
+		return r.state == lease.Released || r.state == lease.Dead // the owner has lost our answer
 	}
 	r.state = lease.Released
+	r.changed = now
 	if f.Dead {
 		r.state = lease.Dead
+	}
+	if f.Uncount {
+		r.attempts--
 	}
 	if f.Reason != "" || r.details != nil {
 		r.detail().lastError = strings.Clone(f.Reason)
@@ -107,7 +118,7 @@ func (r *record) export(now time.Duration) lease.Record {
 		State:    r.state,
 		Owner:    r.owner,
 		Token:    r.claims,
-		Attempts: int(r.claims),
+		Attempts: int(r.attempts),
 	}
 	if r.state == lease.Claimed {
 		rec.LeaseLeft = r.leaseEnd - now

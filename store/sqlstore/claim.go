@@ -29,6 +29,7 @@ type claimRequest struct {
 	length      time.Duration
 	fp          idempotency.Fingerprint
 	maxAttempts int
+	interval    time.Duration // between failures that count
 }
 
 // claim makes the record of b's key what b asks for, and reports whether it won. If
@@ -52,7 +53,7 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (lease.Rec
 			return lease.Record{}, false, err
 		}
 		if won {
-			return lease.Record{State: b.state, Token: 1, Attempts: 1, Fingerprint: b.fp}, true, nil
+			return lease.Record{State: b.state, Token: 1, Attempts: 1, Counted: true, Fingerprint: b.fp}, true, nil
 		}
 		// A loser that finds no record was no duplicate, whatever the INSERT
 		// said: the other transaction has been rolled back.
@@ -117,10 +118,15 @@ func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec lease.
 		rec.State = lease.Dead
 		return rec, settled, err
 	}
-	args := []any{b.state, b.owner, b.length.Microseconds(), nullable(b.fp), scope, id, rec.Token}
+	counts := 1
+	if rec.State == lease.Released && rec.Attempts > 0 && rec.Age < b.interval {
+		counts = 0
+	}
+	args := []any{b.state, b.owner, counts, b.length.Microseconds(), nullable(b.fp), scope, id, rec.Token}
 	settled, err = changed(ctx, c, s.on(c).takeOver, args...)
 	rec.Stolen = rec.State == lease.Claimed
-	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+1
+	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+counts
+	rec.Counted = counts > 0
 	if rec.Fingerprint == (idempotency.Fingerprint{}) {
 		rec.Fingerprint = b.fp
 	}

@@ -43,14 +43,17 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	if permanent {
 		maxAttempts = 1
 	}
-	first := lease.Released
-	if maxAttempts == 1 {
+	counts, first := 1, lease.Released
+	switch {
+	case idempotency.IsAnswer(cause):
+		counts, maxAttempts = 0, math.MaxInt32
+	case maxAttempts == 1:
 		first = lease.Dead
 	}
 	key := r.item.Key
 	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, r.store.sql.fail,
-			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), maxAttempts)
+			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), counts, r.store.o.AttemptInterval.Microseconds(), maxAttempts)
 		err = rivalIndex(err)
 		if err == nil {
 			err = r.store.keepPayload(ctx, tx, r.item) // it was rolled back with the work

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 		length:      terms.Lease,
 		fp:          terms.Fingerprint,
 		maxAttempts: terms.MaxAttempts,
+		interval:    terms.AttemptInterval,
 	}
 	done := false
 	if s.dialect != SQLite { // which might read what is not committed
@@ -90,12 +92,18 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 
 // Renew implements [lease.Store].
 func (s *Store) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
-	return s.orCompleted(ctx, c, s.fenced(ctx, s.db, c, "renew", s.sql.renew, length.Microseconds()))
+	err := s.fenced(ctx, s.db, c, "renew", s.sql.renew, length.Microseconds())
+	return s.orEnded(ctx, c, err, lease.Done)
 }
 
 // Complete implements [lease.Store].
 func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
-	return s.orCompleted(ctx, c, s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...))
+	err := s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...)
+	if errors.Is(err, idempotency.ErrLeaseLost) && result != nil {
+		// CompleteTx may have completed the record, without its result.
+		err = s.fenced(ctx, s.db, c, "complete", s.sql.addResult, resultArgs(result)...)
+	}
+	return s.orEnded(ctx, c, err, lease.Done)
 }
 
 // Release implements [lease.Store].
@@ -104,7 +112,12 @@ func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) err
 	if f.Dead {
 		state = lease.Dead
 	}
-	return s.fenced(ctx, s.db, c, "release", s.sql.release, state, f.Reason)
+	uncount := 0
+	if f.Uncount {
+		uncount = 1
+	}
+	err := s.fenced(ctx, s.db, c, "release", s.sql.release, state, f.Reason, uncount)
+	return s.orEnded(ctx, c, err, lease.Released, lease.Dead)
 }
 
 // fenced runs a statement that changes the record only if it is claimed by c, and
@@ -124,9 +137,10 @@ func (s *Store) fenced(ctx context.Context, on conn, c lease.Claim, what, query 
 	return err
 }
 
-// orCompleted is err, unless that says that c's lease is lost when c has completed
-// its record already: by an earlier call whose answer was lost, or by CompleteTx.
-func (s *Store) orCompleted(ctx context.Context, c lease.Claim, err error) error {
+// orEnded is err, unless that says that c's lease is lost when c has ended its claim
+// already, with one of the given states: by an earlier call whose answer was lost, or
+// by CompleteTx.
+func (s *Store) orEnded(ctx context.Context, c lease.Claim, err error, states ...lease.State) error {
 	if !errors.Is(err, idempotency.ErrLeaseLost) {
 		return err
 	}
@@ -136,7 +150,7 @@ func (s *Store) orCompleted(ctx context.Context, c lease.Claim, err error) error
 		return err
 	case findErr != nil:
 		return findErr
-	case rec.State == lease.Done && rec.Owner == c.Owner && rec.Token == c.Token:
+	case slices.Contains(states, rec.State) && rec.Owner == c.Owner && rec.Token == c.Token:
 		return nil
 	}
 	return err

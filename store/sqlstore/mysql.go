@@ -16,7 +16,7 @@ VALUES (?, ?, ?, ?, 1, 1, {now} + ?, {now}, ?)`,
 
 	find: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-SELECT state, owner, token, attempts, lease_until - {now},
+SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error
 FROM {table}
 WHERE scope = ? AND id = ?
@@ -35,7 +35,7 @@ UPDATE {table}
 SET state       = ?,
     owner       = ?,
     token       = token + 1,
-    attempts    = attempts + 1,
+    attempts    = attempts + ?,
     lease_until = {now} + ?,
     changed_at  = {now},
     fingerprint = coalesce(fingerprint, ?)
@@ -61,8 +61,13 @@ WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
 
 	release: `
 UPDATE {table}
-SET state = ?, changed_at = {now}, last_error = ?
+SET state = ?, changed_at = {now}, last_error = ?, attempts = attempts - ?
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
+
+	addResult: `
+UPDATE {table}
+SET result_status = ?, result_type = ?, result_body = ?
+WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 2 AND result_status IS NULL`,
 
 	keepResult: `
 UPDATE {table}
@@ -72,11 +77,13 @@ WHERE scope = ? AND id = ?`,
 	// The assignments run from left to right, so the state, which all of them
 	// ask for, comes last.
 	fail: `
-INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
-VALUES (?, ?, ?, '', 1, 1, 0, {now}, ?)
+INSERT INTO {table} (scope, id, state, last_error, attempts, owner, token, lease_until, changed_at)
+VALUES (?, ?, ?, ?, ?, '', 1, 0, {now})
 ON DUPLICATE KEY UPDATE
     token      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), token + 1, token),
-    attempts   = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), attempts + 1, attempts),
+    attempts   = CASE WHEN state = 3 AND attempts > 0 AND changed_at > VALUES(changed_at) - ? THEN attempts
+                      WHEN state = 3 OR state = 1 AND lease_until <= VALUES(changed_at) THEN attempts + VALUES(attempts)
+                      ELSE attempts END,
     last_error = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), VALUES(last_error), last_error),
     changed_at = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), VALUES(changed_at), changed_at),
     state      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), IF(attempts >= ?, 4, 3), state)`,

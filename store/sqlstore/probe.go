@@ -123,7 +123,7 @@ func (p probe) values(ctx context.Context) error {
 	if err := p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...); err != nil {
 		return err
 	}
-	if err := p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError); err != nil {
+	if err := p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError, 0); err != nil {
 		return err
 	}
 	return p.keepsTime(ctx)

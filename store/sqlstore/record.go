@@ -15,17 +15,19 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (lease.Re
 		rec       lease.Record
 		owner, fp []byte
 		leaseLeft int64
+		age       int64
 		result    storedResult
 		lastError sql.NullString
 	)
 	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &fp, &result.status, &result.mediaType, &result.body, &lastError)
+	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError)
 	if err != nil {
 		return rec, err
 	}
 	copy(rec.Owner[:], owner)
 	copy(rec.Fingerprint[:], fp)
 	rec.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
+	rec.Age = time.Duration(age) * time.Microsecond
 	rec.LastError = lastError.String
 	if rec.State == lease.Done {
 		rec.Result = result.get()

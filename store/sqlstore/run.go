@@ -148,6 +148,7 @@ func (r *run) claimRequest() claimRequest {
 		owner:       []byte{},
 		fp:          r.item.Fingerprint,
 		maxAttempts: r.store.o.MaxAttempts,
+		interval:    r.store.o.AttemptInterval,
 	}
 }
 

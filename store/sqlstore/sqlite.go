@@ -15,7 +15,7 @@ ON CONFLICT (scope, id) DO NOTHING
 RETURNING 1`,
 
 	find: `
-SELECT state, owner, token, attempts, lease_until - {now},
+SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error
 FROM {table}
 WHERE scope = ?1 AND id = ?2`,
@@ -31,11 +31,11 @@ UPDATE {table}
 SET state       = ?1,
     owner       = ?2,
     token       = token + 1,
-    attempts    = attempts + 1,
-    lease_until = {now} + ?3,
+    attempts    = attempts + ?3,
+    lease_until = {now} + ?4,
     changed_at  = {now},
-    fingerprint = coalesce(fingerprint, ?4)
-WHERE scope = ?5 AND id = ?6 AND token = ?7
+    fingerprint = coalesce(fingerprint, ?5)
+WHERE scope = ?6 AND id = ?7 AND token = ?8
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
 	bury: `
@@ -56,8 +56,13 @@ WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 1`,
 
 	release: `
 UPDATE {table}
-SET state = ?1, changed_at = {now}, last_error = ?2
-WHERE scope = ?3 AND id = ?4 AND owner = ?5 AND token = ?6 AND state = 1`,
+SET state = ?1, changed_at = {now}, last_error = ?2, attempts = attempts - ?3
+WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 1`,
+
+	addResult: `
+UPDATE {table}
+SET result_status = ?1, result_type = ?2, result_body = ?3
+WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 2 AND result_status IS NULL`,
 
 	keepResult: `
 UPDATE {table}
@@ -66,11 +71,11 @@ WHERE scope = ?4 AND id = ?5`,
 
 	fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
-VALUES (?1, ?2, ?3, x'', 1, 1, 0, {now}, ?4)
+VALUES (?1, ?2, ?3, x'', 1, ?5, 0, {now}, ?4)
 ON CONFLICT (scope, id) DO UPDATE
-SET state      = CASE WHEN r.attempts + 1 >= ?5 THEN 4 ELSE 3 END,
+SET state      = CASE WHEN r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?6 THEN 0 ELSE excluded.attempts END >= ?7 THEN 4 ELSE 3 END,
     token      = r.token + 1,
-    attempts   = r.attempts + 1,
+    attempts   = r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?6 THEN 0 ELSE excluded.attempts END,
     changed_at = excluded.changed_at,
     last_error = excluded.last_error
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,

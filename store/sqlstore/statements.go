@@ -24,6 +24,7 @@ type statements struct {
 	renew       string // changes when a lease expires
 	complete    string // makes a record Done
 	release     string // makes a record Released or Dead
+	addResult   string // adds the result to a record that its owner has completed without
 	keepResult  string // adds the result to a record that is Done
 	fail        string // records an attempt that was rolled back
 	retry       string // makes a Dead record Released
@@ -98,7 +99,7 @@ func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/tim
 func (s *statements) all() []*string {
 	return []*string{
 		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
-		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
+		&s.release, &s.addResult, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.lookup, &s.forget, &s.forgetPayload, &s.insertBatch, &s.batchRow, &s.findBatch,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
 	}

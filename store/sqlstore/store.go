@@ -64,9 +64,18 @@ type Options struct {
 
 	// MaxAttempts is the number of failed attempts after which an event is
 	// dead. It turns RecordFailures on. Conflicts in the database are not
-	// counted. Default 0: never, the sender decides when to give up. A
-	// lease.Runner has a MaxAttempts of its own.
+	// counted, and neither is a 4xx, written by the handler or carried by its
+	// error: that is an answer. Nor is an attempt whose process dies: the
+	// transaction leaves no trace of it. Only a lease.Runner, which has a
+	// MaxAttempts of its own, bounds crashes. Default 0: never, the sender
+	// decides when to give up.
 	MaxAttempts int
+
+	// AttemptInterval spaces the attempts that MaxAttempts counts: failures
+	// that follow each other within it count once. A caller that repeats failed
+	// work without a pause sets it to less than its own pauses; a nanosecond
+	// counts every failure. Default [idempotency.DefaultAttemptInterval].
+	AttemptInterval time.Duration
 
 	// Retention is the age, since its last change, at which [Store.Purge]
 	// deletes a record. Default [idempotency.DefaultRetention]; less than
@@ -129,7 +138,7 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 
 func (o *Options) check() error {
 	switch {
-	case o.Wait < 0 || o.MaxAttempts < 0 || o.Retention < 0 || o.PayloadRetention < 0:
+	case o.Wait < 0 || o.MaxAttempts < 0 || o.AttemptInterval < 0 || o.Retention < 0 || o.PayloadRetention < 0:
 		return errors.New("sqlstore: a number in Options is negative; leave it 0 for the default")
 	case o.Wait > maxWait:
 		return fmt.Errorf("sqlstore: Options.Wait of %v, at most %v", o.Wait, maxWait)
@@ -147,6 +156,12 @@ func (o *Options) withDefaults() Options {
 	c.Retention = cmp.Or(c.Retention, idempotency.DefaultRetention)
 	c.PayloadRetention = cmp.Or(c.PayloadRetention, c.Retention)
 	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
+	switch {
+	case c.MaxAttempts == 0:
+		c.AttemptInterval = 0 // it does no harm that all are counted
+	case c.AttemptInterval == 0:
+		c.AttemptInterval = idempotency.DefaultAttemptInterval
+	}
 	if c.Observe == nil {
 		c.Observe = idempotency.LogFailures
 	}

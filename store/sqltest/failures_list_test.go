@@ -100,7 +100,7 @@ func TestFailures_Pages(t *testing.T) {
 func TestRetry_DeadEvent(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2})
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 		boom := errors.New("boom")
 		notDead := func(when string) {
 			t.Helper()
@@ -239,7 +239,7 @@ func TestObserve_Outcomes(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var got []string
-		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, Observe: func(_ context.Context, e idempotency.Event) {
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond, Observe: func(_ context.Context, e idempotency.Event) {
 			got = append(got, fmt.Sprint(e.Key.ID, " ", e.Kind, " ", e.Attempt))
 		}})
 		fails(t, events, "a", nil)

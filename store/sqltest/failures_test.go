@@ -42,7 +42,7 @@ func TestRunTx_PanicsUpToMaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var kinds []idempotency.Kind
-		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, Observe: func(_ context.Context, e idempotency.Event) {
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond, Observe: func(_ context.Context, e idempotency.Event) {
 			kinds = append(kinds, e.Kind)
 		}})
 		for range 2 {
@@ -73,7 +73,7 @@ func TestRunTx_PanicsUpToMaxAttempts(t *testing.T) {
 func TestRunTx_MaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 3})
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 3, AttemptInterval: time.Nanosecond})
 		boom := errors.New("boom")
 		for i, want := range []struct {
 			kind         idempotency.Kind
@@ -103,7 +103,7 @@ func TestObserve_DeadAfterConcurrentFailures(t *testing.T) {
 		var mu sync.Mutex
 		observed := make(map[string]bool)
 		events := newEvents(t, db, d, &sqlstore.Options{
-			MaxAttempts: 2, Wait: 20 * time.Second,
+			MaxAttempts: 2, AttemptInterval: time.Nanosecond, Wait: 20 * time.Second,
 			Observe: func(_ context.Context, e idempotency.Event) {
 				mu.Lock()
 				defer mu.Unlock()

@@ -128,7 +128,7 @@ func TestPayload_OfRecordedFailure(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
-		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, MaxAttempts: 2})
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 		boom := errors.New("boom")
 		for i, want := range []error{boom, boom, idempotency.ErrDead} {
 			item := idempotency.Item{Key: key, Delivery: deliveryOf(fmt.Sprint(i))}

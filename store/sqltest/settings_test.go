@@ -108,7 +108,7 @@ func TestStore_OneConnection(t *testing.T) {
 // exercise takes a new store through all that it can do.
 func exercise(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	t.Helper()
-	events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, KeepPayloads: true, Wait: 20 * time.Second})
+	events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond, KeepPayloads: true, Wait: 20 * time.Second})
 	if err := events.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}

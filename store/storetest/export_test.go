@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
@@ -67,3 +68,32 @@ func (r *recorder) Errorf(format string, args ...any) { r.fail(fmt.Sprintf(forma
 func (r *recorder) Fatal(args ...any)                 { r.Error(args...); runtime.Goexit() }
 func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...); runtime.Goexit() }
 func (r *recorder) Skip(args ...any)                  { runtime.Goexit() }
+
+// RunnerCheckNames returns the names of all checks of runners.
+func RunnerCheckNames() []string {
+	var names []string
+	for _, c := range runnerChecks[lease.Claim]() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// RunnerFailures is [Failures] for runners.
+func RunnerFailures(t *testing.T, newRunner func(o RunnerOptions) idempotency.Runner[lease.Claim]) map[string]string {
+	failures := map[string]string{}
+	for _, c := range runnerChecks[lease.Claim]() {
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{TB: t}
+			done := make(chan struct{})
+			go func() { // so that FailNow can end it
+				defer close(done)
+				c.check(r, newRunner)
+			}()
+			<-done
+			if r.Failed() {
+				failures[c.name] = r.said
+			}
+		})
+	}
+	return failures
+}

@@ -61,6 +61,42 @@ func failureChecks() []check {
 			},
 		},
 		{
+			"claims within AttemptInterval of a failure do not count",
+			"A burst of deliveries during a short outage would make a healthy event dead.",
+			burstCountsOnce,
+		},
+		{
+			"a claim after AttemptInterval counts",
+			"A poisonous event would be retried for ever.",
+			func(t *trial) {
+				spaced := spaced(2 * precision)
+				c, _ := t.win(t.key, spaced())
+				t.release(c, lease.Failure{Reason: "tried"})
+				time.Sleep(4 * precision)
+				if _, rec := t.win(t.key, spaced()); rec.Attempts != 2 || !rec.Counted {
+					t.Errorf("Attempts = %d, Counted = %t, want 2 and true", rec.Attempts, rec.Counted)
+				}
+			},
+		},
+		{
+			"a claim of an expired lease counts within AttemptInterval",
+			"An event that kills its process would kill one process after another.",
+			func(t *trial) {
+				spaced := spaced(long)
+				first := spaced()
+				first.Lease = short
+				t.win(t.key, first)
+				if _, rec := t.steal(t.key, spaced()); rec.Attempts != 2 || !rec.Counted {
+					t.Errorf("Attempts = %d, Counted = %t, want 2 and true", rec.Attempts, rec.Counted)
+				}
+			},
+		},
+		{
+			"an uncounted release takes the attempt back",
+			"An event would be given up because of answers that are no failures.",
+			uncountedRelease,
+		},
+		{
 			"a live claim is not dead, however few attempts a later one allows",
 			"A delivery would be answered as dead though its work is about to succeed.",
 			func(t *trial) {
@@ -94,6 +130,37 @@ func failureChecks() []check {
 				}
 			},
 		},
+	}
+}
+
+// spaced returns terms that allow three attempts, which count if they are so far apart.
+func spaced(interval time.Duration) func() lease.Terms {
+	return func() lease.Terms {
+		terms := terms(long)
+		terms.MaxAttempts, terms.AttemptInterval = 3, interval
+		return terms
+	}
+}
+
+func burstCountsOnce(t *trial) {
+	spaced := spaced(long)
+	for i := range 5 {
+		c, rec := t.win(t.key, spaced())
+		if rec.Attempts != 1 || rec.Counted != (i == 0) || rec.Token != int64(i)+1 {
+			t.Errorf("claim %d: Attempts = %d, Counted = %t, Token = %d, want 1, %t, %d", i+1, rec.Attempts, rec.Counted, rec.Token, i == 0, i+1)
+		}
+		t.release(c, lease.Failure{Reason: "tried"})
+	}
+}
+
+func uncountedRelease(t *trial) {
+	spaced := spaced(long)
+	for range 5 {
+		c, rec := t.win(t.key, spaced())
+		if rec.Attempts != 1 || !rec.Counted {
+			t.Errorf("Attempts = %d, Counted = %t, want 1 and true", rec.Attempts, rec.Counted)
+		}
+		t.release(c, lease.Failure{Reason: "answered", Uncount: true})
 	}
 }
 

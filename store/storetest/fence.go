@@ -46,6 +46,7 @@ type loss struct {
 	name string
 	make func(t *trial) lease.Claim // of t.key, with marked terms
 	only string                     // the act that it is a loss for; "" means all
+	not  string                     // the act that it is no loss for, as it is the same again
 }
 
 func losses() []loss {
@@ -84,7 +85,7 @@ func losses() []loss {
 			t.complete(thief, &idempotency.Result{Status: 200})
 			return c
 		}},
-		{name: "after a release", make: func(t *trial) lease.Claim {
+		{name: "after a release", not: "release", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.release(c, lease.Failure{Reason: "first"})
 			return c
@@ -95,7 +96,7 @@ func losses() []loss {
 			t.win(t.key, marked(long))
 			return c
 		}},
-		{name: "after the event is dead", make: func(t *trial) lease.Claim {
+		{name: "after the event is dead", not: "release", make: func(t *trial) lease.Claim {
 			c, _ := t.win(t.key, marked(long))
 			t.release(c, lease.Failure{Reason: "first", Dead: true})
 			return c
@@ -133,6 +134,16 @@ func fenceChecks() []check {
 			renewDone,
 		},
 		{
+			"complete by the owner that has completed adds a result if there is none",
+			"Work that completes its record in its own transaction could not have its answer repeated.",
+			completeAddsResult,
+		},
+		{
+			"release by the owner that has released changes nothing and reports no error",
+			"A caller that lost the answer of Release would report a lost lease, though none was lost.",
+			releaseTwice,
+		},
+		{
 			"the thief of a key can renew, complete and release",
 			"An event whose first owner has crashed would never be finished.",
 			thiefWorks,
@@ -145,7 +156,7 @@ func fenceChecks() []check {
 			func(t *trial) { actOnNothing(t, a) },
 		})
 		for _, l := range losses() {
-			if l.only != "" && l.only != a.name {
+			if l.only != "" && l.only != a.name || l.not == a.name {
 				continue
 			}
 			checks = append(checks, check{
@@ -187,6 +198,29 @@ func completeTwice(t *trial) {
 	}
 	rec.State, rec.Result = lease.Done, &idempotency.Result{Status: 200}
 	t.wantRecord("record", t.lose(t.key, terms(long)), rec)
+}
+
+func completeAddsResult(t *trial) {
+	c, rec := t.win(t.key, terms(long))
+	t.complete(c, nil)
+	t.complete(c, &idempotency.Result{Status: 201})
+	t.complete(c, nil)
+	rec.State, rec.Result = lease.Done, &idempotency.Result{Status: 201}
+	t.wantRecord("record", t.lose(t.key, terms(long)), rec)
+}
+
+func releaseTwice(t *trial) {
+	for _, dead := range []bool{false, true} {
+		key := t.sibling(fmt.Sprint("dead ", dead))
+		c, rec := t.win(key, marked(long))
+		t.release(c, lease.Failure{Reason: "first", Dead: dead})
+		t.release(c, lease.Failure{Reason: "second", Dead: !dead, Uncount: true})
+		rec.State, rec.LastError = lease.Released, "first"
+		if dead {
+			rec.State = lease.Dead
+		}
+		t.wantRecord("record after the second release", t.peek(key), rec)
+	}
 }
 
 func renewDone(t *trial) {

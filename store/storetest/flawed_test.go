@@ -27,6 +27,7 @@ type flawed struct {
 type row struct {
 	lease.Record
 	leaseEnd time.Time
+	released time.Time
 }
 
 var _ lease.Store = (*flawed)(nil)
@@ -176,7 +177,9 @@ func (s *flawed) won(r row, terms lease.Terms) row {
 	if !s.has(tokenStands) || r.Token == 0 {
 		r.Token++
 	}
-	if !s.has(attemptsFromZero) || r.Token > 1 {
+	r.Counted = !stolen && r.Attempts == 0 || stolen && !s.has(crashesClose) || s.has(burstCounts) ||
+		!stolen && s.now().Sub(r.released) >= terms.AttemptInterval && !s.has(neverCounts)
+	if r.Counted && (!s.has(attemptsFromZero) || r.Token > 1) {
 		r.Attempts++
 	}
 	r.Stolen = stolen && !s.has(neverStolen)
@@ -264,7 +267,7 @@ func (s *flawed) Renew(ctx context.Context, c lease.Claim, length time.Duration)
 
 func (s *flawed) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
 	return s.act(ctx, c, "complete", func(r *row) {
-		if s.has(resultOverwritten) || r.State != lease.Done {
+		if s.has(resultOverwritten) || r.State != lease.Done || r.Result == nil && !s.has(resultNotAdded) {
 			r.Result = s.keep(result)
 		}
 		r.State = lease.Done
@@ -296,7 +299,14 @@ func (s *flawed) keep(result *idempotency.Result) *idempotency.Result {
 
 func (s *flawed) Release(ctx context.Context, c lease.Claim, f lease.Failure) error {
 	return s.act(ctx, c, "release", func(r *row) {
+		if (r.State == lease.Released || r.State == lease.Dead) && !s.has(releasedAgain) && !s.has(releaseAnyState) {
+			return
+		}
 		r.State = lease.Released
+		r.released = s.now()
+		if f.Uncount && !s.has(uncountIgnored) {
+			r.Attempts--
+		}
 		if f.Dead && !s.has(deadIgnored) {
 			r.State = lease.Dead
 		}
@@ -343,6 +353,9 @@ func (s *flawed) current(r row, c lease.Claim, what string) bool {
 	state := r.State == lease.Claimed
 	if what != "release" && r.State == lease.Done && owner && token {
 		return !s.has(completeOnlyOnce) && what == "complete" || !s.has(doneIsLost) && what == "renew"
+	}
+	if what == "release" && (r.State == lease.Released || r.State == lease.Dead) && owner && token {
+		return !s.has(releaseOnlyOnce)
 	}
 	switch s.flaw {
 	case flaw("unfenced " + what):
