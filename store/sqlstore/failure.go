@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
@@ -53,7 +54,8 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	key := r.item.Key
 	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, r.store.sql.fail,
-			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), counts, r.store.o.AttemptInterval.Microseconds(), maxAttempts)
+			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), counts,
+			nullable(r.item.Fingerprint), microseconds(r.store.o.AttemptInterval), maxAttempts)
 		err = rivalIndex(err)
 		if err == nil {
 			err = r.store.keepPayload(ctx, tx, r.item) // it was rolled back with the work
@@ -67,4 +69,14 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	// it was the last attempt.
 	rec, err := r.store.find(ctx, r.store.db, key)
 	return err == nil && rec.State == lease.Dead, err
+}
+
+// microseconds returns an attempt interval as a parameter. One of less than a
+// microsecond counts every failure, also those whose times are in another order than
+// their rows: the times of an INSERT are from before it waited.
+func microseconds(interval time.Duration) int64 {
+	if interval < time.Microsecond {
+		return -time.Hour.Microseconds()
+	}
+	return interval.Microseconds()
 }

@@ -77,9 +77,10 @@ WHERE scope = ? AND id = ?`,
 	// The assignments run from left to right, so the state, which all of them
 	// ask for, comes last.
 	fail: `
-INSERT INTO {table} (scope, id, state, last_error, attempts, owner, token, lease_until, changed_at)
-VALUES (?, ?, ?, ?, ?, '', 1, 0, {now})
+INSERT INTO {table} (scope, id, state, last_error, attempts, fingerprint, owner, token, lease_until, changed_at)
+VALUES (?, ?, ?, ?, ?, ?, '', 1, 0, {now})
 ON DUPLICATE KEY UPDATE
+    fingerprint = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), coalesce(fingerprint, VALUES(fingerprint)), fingerprint),
     token      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), token + 1, token),
     attempts   = CASE WHEN state = 3 AND attempts > 0 AND changed_at > VALUES(changed_at) - ? THEN attempts
                       WHEN state = 3 OR state = 1 AND lease_until <= VALUES(changed_at) THEN attempts + VALUES(attempts)

@@ -70,14 +70,15 @@ SET result_status = ?1, result_type = ?2, result_body = ?3
 WHERE scope = ?4 AND id = ?5`,
 
 	fail: `
-INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error)
-VALUES (?1, ?2, ?3, x'', 1, ?5, 0, {now}, ?4)
+INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error, fingerprint)
+VALUES (?1, ?2, ?3, x'', 1, ?5, 0, {now}, ?4, ?6)
 ON CONFLICT (scope, id) DO UPDATE
-SET state      = CASE WHEN r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?6 THEN 0 ELSE excluded.attempts END >= ?7 THEN 4 ELSE 3 END,
+SET state      = CASE WHEN r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?7 THEN 0 ELSE excluded.attempts END >= ?8 THEN 4 ELSE 3 END,
     token      = r.token + 1,
-    attempts   = r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?6 THEN 0 ELSE excluded.attempts END,
+    attempts   = r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0 AND r.changed_at > excluded.changed_at - ?7 THEN 0 ELSE excluded.attempts END,
     changed_at = excluded.changed_at,
-    last_error = excluded.last_error
+    last_error = excluded.last_error,
+    fingerprint = coalesce(r.fingerprint, excluded.fingerprint)
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 
 	retry: `
