@@ -20,8 +20,9 @@ type Runner[T any] interface {
 	// [KindDuplicate], with that run's result. If work returns an error, its
 	// effect is undone as far as the runner's mode can, the event can be
 	// delivered again, and the outcome is [KindFailed] with that error, or
-	// [KindDead]. The other outcomes are [KindInFlight], [KindMismatch],
-	// [KindLeaseLost], [KindUnavailable] and [KindInvalidKey].
+	// [KindDead]; so it is if the database refuses to commit what work did.
+	// The other outcomes are [KindInFlight], [KindMismatch], [KindLeaseLost],
+	// [KindUnavailable] and [KindInvalidKey].
 	//
 	// A runner may call work again, from the start, after a conflict in the
 	// database rolled it back. If work panics, Run rolls back and releases,

@@ -13,8 +13,9 @@ import (
 
 // RunTx calls work in a transaction that also records key as processed, and commits
 // it. It returns nil only when that is durable. If work returns an error, RunTx rolls
-// back and returns that error; all other errors wrap a sentinel of package
-// idempotency, such as [idempotency.ErrDuplicate].
+// back and returns that error, and if the server refuses to commit what work did, the
+// server's; all other errors wrap a sentinel of package idempotency, such as
+// [idempotency.ErrDuplicate].
 //
 // A delivery of an event that another process has in flight waits, at most
 // Options.Wait, for that one's commit. After a serialization failure or a deadlock
