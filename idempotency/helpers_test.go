@@ -160,8 +160,6 @@ func byHeader(r *http.Request, _ *hmacverify.Delivery) (string, error) {
 	return r.Header.Get("Event-Id"), nil
 }
 
-// newEndpoint returns an endpoint named "test" that takes unverified requests, whose
-// ID is in a header unless o says otherwise.
 // An undoing runner is one that can undo the work's effect, as far as an endpoint
 // knows. (A type that embeds the lease.Runner would have all of its methods.)
 type undoing struct{ r *lease.Runner }
@@ -173,6 +171,8 @@ func (u undoing) Run(ctx context.Context, item idempotency.Item, work idempotenc
 func (u undoing) Observe(ctx context.Context, e idempotency.Event) { u.r.Observe(ctx, e) }
 func (u undoing) Retention() time.Duration                         { return u.r.Retention() }
 
+// newEndpoint returns an endpoint named "test" that takes unverified requests, whose
+// ID is in a header unless o says otherwise.
 func newEndpoint[T any](t testing.TB, r idempotency.Runner[T], o idempotency.Options) *idempotency.Endpoint[T] {
 	t.Helper()
 	o.AllowUnverified = true

@@ -10,7 +10,7 @@
 //
 // # Memory
 //
-// A [Store] holds at most [Options.MaxRecords] records, of about 220 bytes each
+// A [Store] holds at most [Options.MaxRecords] records, of about 240 bytes each
 // with an ID of 36 bytes; results and failure reasons are extra. When it is full
 // it refuses new keys with [ErrFull]. It never forgets a record to make room,
 // except those that have expired.

@@ -11,6 +11,9 @@
 // what the store did, what it should have done, and what would go wrong in
 // production.
 //
+// [RunRunner] does the same for an [idempotency.Runner]: what it states holds in every
+// mode.
+//
 // # What a store must bring
 //
 // newStore is called once for each subtest. It may return the same store, or
