@@ -19,12 +19,12 @@ ON CONFLICT (scope, id) DO NOTHING`,
 
 	find: `
 SELECT state, owner, token, attempts, lease_until - {now},
-       fingerprint, result_status, result_type, result_body, last_error
+       fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
 	findDone: `
-SELECT fingerprint, result_status, result_type, result_body
+SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2 AND state = 2`,
 
@@ -83,6 +83,12 @@ WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND state = 4`,
+
+	flush: `
+SELECT 1
+FROM {table}
+WHERE scope = $1 AND id = $2
+FOR KEY SHARE`,
 
 	keepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)

@@ -76,7 +76,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 	case err != nil:
 		return idempotency.OutcomeOf(idempotency.KindInFlight, nil)
 	case done:
-		return rec.Refuse(r.item.Fingerprint)
+		return r.answer(ctx, rec)
 	}
 	pauses := r.store.backoff(r.start)
 	o := r.once(ctx)
@@ -116,9 +116,9 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 	}
 	r.store.sawDuplicate(!won && rec.State == lease.Done)
 	if !won {
-		return r.refuse(tx, rec)
+		return r.refuse(ctx, tx, rec)
 	}
-	return r.workIn(ctx, tx, rec)
+	return r.workIn(ctx, tx, rec.Record)
 }
 
 // workIn does the work in tx, whose claim has won, and commits it.
@@ -160,13 +160,14 @@ func (r *run) claimRequest() claimRequest {
 
 // refuse ends a delivery whose claim has lost. That the event is dead may be news of
 // this very claim, and is kept.
-func (r *run) refuse(tx *sql.Tx, rec lease.Record) idempotency.Outcome {
+func (r *run) refuse(ctx context.Context, tx *sql.Tx, rec stored) idempotency.Outcome {
 	if rec.State == lease.Dead {
 		if err := tx.Commit(); err != nil {
 			return unavailable("commit", err)
 		}
 	}
-	return rec.Refuse(r.item.Fingerprint)
+	tx.Rollback() // which frees the connection, and the locks on the record
+	return r.answer(ctx, rec)
 }
 
 // undo rolls back because the work has returned err. If that is not possible, the

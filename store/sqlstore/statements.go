@@ -28,6 +28,10 @@ type statements struct {
 	fail        string // records an attempt that was rolled back
 	retry       string // makes a Dead record Released
 
+	flush     string // a write that finds a record, so that its commit flushes the log
+	scratch   string // the same in a transaction, if that must not touch the record
+	unscratch string // takes back what scratch has written
+
 	keepPayload    string // adds a payload
 	findPayload    string // reads a payload
 	failures       string // lists what is not Done and not being worked on
@@ -74,6 +78,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	fill := strings.NewReplacer(
 		"{table}", table,
 		"{now}", now[d],
+		"{early}", early[d],
 		"{wait}", strconv.Itoa(wholeSeconds(wait)),
 		"{timeout}", timeout,
 		"{bound}", bound,
@@ -91,7 +96,7 @@ func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/tim
 func (s *statements) all() []*string {
 	return []*string{
 		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
-		&s.release, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
+		&s.release, &s.keepResult, &s.fail, &s.retry, &s.flush, &s.scratch, &s.unscratch, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
 	}
 }
