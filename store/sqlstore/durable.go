@@ -47,8 +47,7 @@ func settles(rec lease.Record, fp idempotency.Fingerprint) bool {
 // old the record is does not matter: its commit may have waited for longer.
 //
 // The caller must hold no transaction and no connection, lest a pool of one be
-// exhausted. It costs duplicates on MariaDB without a binary log half of their
-// rate: BenchmarkConfirm in store/sqltest.
+// exhausted.
 func (s *Store) confirm(ctx context.Context, key idempotency.Key, rec stored, fp idempotency.Fingerprint) error {
 	if !rec.early || !settles(rec.Record, fp) {
 		return nil
