@@ -11,7 +11,8 @@ import (
 )
 
 // A Store records which events were processed and which are being processed.
-// storetest.Run checks an implementation against everything that is said here.
+// storetest.Run checks an implementation against everything that is said here, but
+// for what a crash of the store leaves, which needs a server to kill.
 //
 // All methods must be safe for concurrent use, by any number of processes if they
 // share the store. Keys that reach a Store are valid, see
@@ -48,7 +49,9 @@ type Store interface {
 	// count. If the claim loses, nothing has changed (but
 	// for the step to Dead) and rec is the record that stands in the way, read
 	// after the attempt: a Claim that finds no such record must try again
-	// rather than report a duplicate of work that was never done.
+	// rather than report a duplicate of work that was never done. A record that
+	// is reported as Done or Dead must be durable: if a crash of the store could
+	// still undo it, Claim must make it durable first, or report it as Claimed.
 	Claim(ctx context.Context, key idempotency.Key, terms Terms) (rec Record, won bool, err error)
 
 	// Renew makes the lease of c expire the given time from now. It must report

@@ -36,7 +36,7 @@ type claimRequest struct {
 // it did not, rec is what stands in the way. It waits for other transactions for at
 // most Options.Wait. Outside of a transaction the statements bound the wait for the
 // key; the context bounds all others, such as the wait for a table that is locked.
-func (s *Store) claim(ctx context.Context, c conn, b claimRequest) (rec lease.Record, won bool, err error) {
+func (s *Store) claim(ctx context.Context, c conn, b claimRequest) (rec stored, won bool, err error) {
 	err = s.withWait(ctx, func(ctx context.Context) error {
 		rec, won, err = s.tryClaim(ctx, c, b)
 		return err
@@ -46,14 +46,14 @@ func (s *Store) claim(ctx context.Context, c conn, b claimRequest) (rec lease.Re
 
 // tryClaim is claim without a bound on its wait. It inserts first and reads only if
 // it lost: a new event costs one statement, and a duplicate writes nothing.
-func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (lease.Record, bool, error) {
+func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (stored, bool, error) {
 	for range maxClaimTries {
 		won, err := s.insert(ctx, c, b)
 		if err != nil {
-			return lease.Record{}, false, err
+			return stored{}, false, err
 		}
 		if won {
-			return lease.Record{State: b.state, Token: 1, Attempts: 1, Counted: true, Fingerprint: b.fp}, true, nil
+			return stored{Record: lease.Record{State: b.state, Token: 1, Attempts: 1, Counted: true, Fingerprint: b.fp}}, true, nil
 		}
 		// A loser that finds no record was no duplicate, whatever the INSERT
 		// said: the other transaction has been rolled back.
@@ -61,7 +61,7 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (lease.Rec
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
-		if err != nil || !free(rec, b.fp) {
+		if err != nil || !free(rec.Record, b.fp) {
 			// The driver may have sent an INSERT again whose answer was lost.
 			ours := err == nil && rec.State == lease.Claimed && b.state == rec.State && bytes.Equal(b.owner, rec.Owner[:])
 			return rec, ours, err
@@ -71,7 +71,7 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (lease.Rec
 			return rec, err == nil && rec.State != lease.Dead, err
 		}
 	}
-	return lease.Record{}, false, errChanging
+	return stored{}, false, errChanging
 }
 
 // free reports whether a claim may take rec over.
@@ -111,11 +111,11 @@ func (s *Store) insert(ctx context.Context, c conn, b claimRequest) (won bool, e
 
 // takeOver claims a key whose record rec is free, or makes the record Dead if its
 // attempts are used up. It is not settled if another claim was faster.
-func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec lease.Record) (after lease.Record, settled bool, err error) {
+func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec stored) (after stored, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
 	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
 		settled, err = changed(ctx, c, s.on(c).bury, scope, id, rec.Token)
-		rec.State = lease.Dead
+		rec.State, rec.early = lease.Dead, false // once we have committed it
 		return rec, settled, err
 	}
 	counts := 1

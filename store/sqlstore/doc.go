@@ -110,6 +110,13 @@
 // Keep synchronous_commit on: without it, a crash of the server loses acknowledged
 // events, work and record.
 //
+// With a synchronous standby, a record can be visible that the standby does not have
+// yet: the wait for it was canceled, or the server was restarted meanwhile. So where
+// synchronous_standby_names is set, a duplicate locks its record FOR KEY SHARE, and
+// is acknowledged when the standby has that too. While no standby answers, duplicates
+// are in flight. An administrator who cancels that wait with pg_cancel_backend
+// accepts the loss.
+//
 // # MySQL and MariaDB
 //
 // MySQL 8.0 or later, MariaDB 10.6 or later, with the driver
@@ -122,9 +129,20 @@
 //
 // Set readTimeout in the data source name: the driver frees the connection of a COMMIT
 // that is not answered in no other way. An acknowledged event survives a crash with
-// innodb_flush_log_at_trx_commit at 1, the default. Purge needs binlog_format ROW or
+// innodb_flush_log_at_trx_commit at 1, the default, and, with a binary log,
+// sync_binlog at 1, which is not MariaDB's default. Purge needs binlog_format ROW or
 // MIXED. The SQL mode ORACLE, and sessions that set the variable timestamp, are not
 // supported.
+//
+// Without a binary log (log_bin or sql_log_bin off), and on MariaDB from 12.3,
+// InnoDB shows a commit to others before it has flushed its log. There a duplicate
+// first commits a write of its own, which flushes it, and costs a flush. A filter of
+// the binary log that leaves the database out (binlog_do_db, binlog_ignore_db) has
+// the same effect and is not seen: do not set one.
+//
+// With semi-synchronous replication on MariaDB, set rpl_semi_sync_master_wait_point
+// to AFTER_SYNC. Under AFTER_COMMIT, the default, others see a commit before any
+// replica has it, and a duplicate would be acknowledged that a failover undoes.
 //
 // When a winner rolls back, InnoDB makes several waiters on its key deadlock; they
 // are retried. MariaDB bounds the wait of a single statement; MySQL does not. There,
@@ -137,7 +155,8 @@
 // # SQLite
 //
 // Version 3.38 or later. Use journal_mode(WAL), and synchronous(FULL) if an
-// acknowledged event must survive a power failure.
+// acknowledged event must survive a power failure. With these, a commit is on disk
+// before others see it.
 //
 // SQLite has one writer at a time. The runs of one Store queue for it, for at most
 // Options.Wait, and wait as long again for other processes and other Stores, or for

@@ -62,13 +62,16 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 		}
 		return err
 	})
-	if err != nil || permanent || r.store.o.MaxAttempts == 0 {
-		return err == nil && permanent, err
+	if err != nil || !permanent && r.store.o.MaxAttempts == 0 {
+		return false, err
 	}
 	// Of deliveries that fail at the same time, none knows from its claim that
-	// it was the last attempt.
+	// it was the last attempt; and one that finds the event dead writes nothing.
 	rec, err := r.store.find(ctx, r.store.db, key)
-	return err == nil && rec.State == lease.Dead, err
+	if err == nil {
+		err = r.store.confirm(ctx, key, rec, idempotency.Fingerprint{})
+	}
+	return err == nil && (permanent || rec.State == lease.Dead), err
 }
 
 // microseconds returns an attempt interval as a parameter. One of less than a

@@ -40,15 +40,16 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 		maxAttempts: terms.MaxAttempts,
 		interval:    terms.AttemptInterval,
 	}
+	var found stored
 	done := false
 	if s.dialect != SQLite { // which might read what is not committed
-		rec, done, err = s.lookUpFirst(ctx, key, s.find)
+		found, done, err = s.lookUpFirst(ctx, key, s.find)
 	}
 	if done {
-		return rec, false, nil
+		return s.lost(ctx, b, found)
 	}
 	if err == nil {
-		rec, won, err = s.claimAndKeep(ctx, b, terms.Delivery)
+		found, won, err = s.claimAndKeep(ctx, b, terms.Delivery)
 	}
 	if lockTimeout(s.dialect, err) {
 		if o := s.afterWait(ctx, key); o.Kind != idempotency.KindInFlight {
@@ -58,11 +59,13 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 		// would say if it could be seen.
 		return lease.Record{State: lease.Claimed}, false, nil
 	}
-	if err == nil {
-		s.sawDuplicate(!won && rec.State == lease.Done)
-	}
-	if err != nil || !won {
+	rec = found.Record
+	if err != nil {
 		return rec, false, err
+	}
+	s.sawDuplicate(!won && rec.State == lease.Done)
+	if !won {
+		return s.lost(ctx, b, found)
 	}
 	rec.Owner, rec.LeaseLeft = terms.Owner, terms.Lease
 	return rec, true, nil
@@ -71,7 +74,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 // claimAndKeep claims, and keeps the payload in the same transaction if there is one
 // to keep: if that fails, it must leave neither an orphaned lease nor a counted
 // attempt.
-func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.Delivery) (rec lease.Record, won bool, err error) {
+func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.Delivery) (rec stored, won bool, err error) {
 	claim := func(c conn) error {
 		rec, won, err = s.claim(ctx, c, b)
 		return err
@@ -151,7 +154,7 @@ func (s *Store) orEnded(ctx context.Context, c lease.Claim, err error, states ..
 	case findErr != nil:
 		return findErr
 	case slices.Contains(states, rec.State) && rec.Owner == c.Owner && rec.Token == c.Token:
-		return nil
+		return s.confirm(ctx, c.Key, rec, idempotency.Fingerprint{})
 	}
 	return err
 }

@@ -17,14 +17,14 @@ VALUES (?, ?, ?, ?, 1, 1, {now} + ?, {now}, ?)`,
 	find: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
-       fingerprint, result_status, result_type, result_body, last_error
+       fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = ? AND id = ?
 LOCK IN SHARE MODE`,
 
 	findDone: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
-SELECT fingerprint, result_status, result_type, result_body
+SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = ? AND id = ? AND state = 2
 LOCK IN SHARE MODE`,
@@ -120,6 +120,27 @@ SELECT scope, id
 FROM {table}
 WHERE (scope, id) IN ({rows}) AND owner = ?
 LOCK IN SHARE MODE`,
+
+	// An UPDATE that changes nothing would write no log. Leases are fenced by owner
+	// and token, and a microsecond is nothing to a lease or to a purge.
+	flush: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+UPDATE {table}
+SET lease_until = lease_until ^ 1
+WHERE scope = ? AND id = ?`,
+
+	// The INSERT that found the duplicate has left a shared lock on its record, and
+	// so have others: changing that record would be a deadlock with them. No key has an
+	// empty scope.
+	scratch: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
+VALUES ('', ?, 3, '', 1, 1, 0, 0)`,
+
+	unscratch: `
+/*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
+DELETE FROM {table}
+WHERE scope = '' AND id = ?`,
 
 	keepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)

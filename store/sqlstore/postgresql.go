@@ -19,12 +19,12 @@ ON CONFLICT (scope, id) DO NOTHING`,
 
 	find: `
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
-       fingerprint, result_status, result_type, result_body, last_error
+       fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
 	findDone: `
-SELECT fingerprint, result_status, result_type, result_body
+SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2 AND state = 2`,
 
@@ -110,6 +110,12 @@ ON CONFLICT (scope, id) DO NOTHING
 RETURNING scope, id`,
 
 	batchRow: `($#1::bytea, $#2::bytea, 2, ''::bytea, 1, 1, {now}, {now})`,
+
+	flush: `
+SELECT 1
+FROM {table}
+WHERE scope = $1 AND id = $2
+FOR KEY SHARE`,
 
 	keepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)

@@ -170,7 +170,7 @@ func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ..
 	if err != nil {
 		return p.refuses("reading the largest values", err)
 	}
-	if names := differing(got, want); len(names) > 0 {
+	if names := differing(got.Record, want); len(names) > 0 {
 		return p.alters(names...)
 	}
 	return nil

@@ -77,7 +77,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 	case err != nil:
 		return r.store.afterWait(ctx, r.item.Key)
 	case done:
-		return rec.Refuse(r.item.Fingerprint)
+		return r.answer(ctx, rec)
 	}
 	pauses := r.store.backoff(r.start)
 	o := r.once(ctx)
@@ -120,7 +120,7 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 	if !won {
 		return r.refuse(ctx, t, rec)
 	}
-	return r.workIn(ctx, t, rec)
+	return r.workIn(ctx, t, rec.Record)
 }
 
 // workIn does the work in t, whose claim has won, and commits it.
@@ -155,13 +155,14 @@ func (r *run) claimRequest() claimRequest {
 
 // refuse ends a delivery whose claim has lost. That the event is dead may be news of
 // this very claim, and is kept.
-func (r *run) refuse(ctx context.Context, t *transaction, rec lease.Record) idempotency.Outcome {
+func (r *run) refuse(ctx context.Context, t *transaction, rec stored) idempotency.Outcome {
 	if rec.State == lease.Dead {
 		if err := t.commit(ctx); err != nil {
 			return unavailable("commit", err)
 		}
 	}
-	return rec.Refuse(r.item.Fingerprint)
+	t.end() // which frees the connection, and the locks on the record
+	return r.answer(ctx, rec)
 }
 
 // undo rolls back because the work has returned err. If that is not possible, the

@@ -16,12 +16,12 @@ RETURNING 1`,
 
 	find: `
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
-       fingerprint, result_status, result_type, result_body, last_error
+       fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = ?1 AND id = ?2`,
 
 	findDone: `
-SELECT fingerprint, result_status, result_type, result_body
+SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = ?1 AND id = ?2 AND state = 2
   AND NOT (SELECT read_uncommitted FROM pragma_read_uncommitted)`,

@@ -36,6 +36,10 @@ type statements struct {
 	batchRow      string // one of {rows}
 	findBatch     string // finds which of {rows} it has claimed, if it does not return them
 
+	flush     string // a write that finds a record, so that its commit flushes the log
+	scratch   string // the same in a transaction, if that must not touch the record
+	unscratch string // takes back what scratch has written
+
 	keepPayload    string // adds a payload
 	findPayload    string // reads a payload
 	failures       string // lists what is not Done and not being worked on
@@ -82,6 +86,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	fill := strings.NewReplacer(
 		"{table}", table,
 		"{now}", now[d],
+		"{early}", early[d],
 		"{wait}", strconv.Itoa(wholeSeconds(wait)),
 		"{timeout}", timeout,
 		"{bound}", bound,
@@ -100,7 +105,7 @@ func (s *statements) all() []*string {
 	return []*string{
 		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
 		&s.release, &s.addResult, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
-		&s.lookup, &s.forget, &s.forgetPayload, &s.insertBatch, &s.batchRow, &s.findBatch,
+		&s.lookup, &s.forget, &s.forgetPayload, &s.insertBatch, &s.batchRow, &s.findBatch, &s.flush, &s.scratch, &s.unscratch,
 		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
 	}
 }

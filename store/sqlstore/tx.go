@@ -33,7 +33,9 @@ type txKey struct{}
 // ends: it records no failure and reports nothing to the observer.
 //
 // If the event was processed before, ClaimTx returns [idempotency.ErrDuplicate], and
-// tx can still be used. After any other error tx must be rolled back. The error is
+// tx can still be used. Commit it before you acknowledge the duplicate: on servers
+// that show a commit before it is durable, only that commit makes sure that a crash
+// does not undo the record. After any other error tx must be rolled back. The error is
 // [idempotency.ErrInFlight] if another transaction has had the event in flight for
 // longer than Options.Wait, and [idempotency.ErrUnavailable] after a conflict, which
 // is worth retrying from BEGIN.
@@ -62,7 +64,10 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 	case won:
 		return nil
 	}
-	return rec.Refuse(idempotency.Fingerprint{}).AsError()
+	if err := s.confirmTx(ctx, tx, key, rec); err != nil {
+		return unconfirmed(err).AsError()
+	}
+	return rec.Record.Refuse(idempotency.Fingerprint{}).AsError()
 }
 
 // CompleteTx marks the claimed event as processed in tx, the transaction of the

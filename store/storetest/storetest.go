@@ -23,6 +23,11 @@
 //
 // The suite calls a store from 16 goroutines at once. A pool of one connection
 // must do.
+//
+// # What it cannot check
+//
+// That a record is durable before it is reported as Done or Dead takes a server whose
+// log is held back and which is killed; store/sqltest/durable does that to sqlstore.
 package storetest
 
 import (

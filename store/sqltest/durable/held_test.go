@@ -1,0 +1,337 @@
+package durable_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+func keyOf(name string) idempotency.Key { return idempotency.Key{Scope: "durable", ID: name} }
+
+// newStore returns a store with connections of its own, as of another process. If it
+// is primed, it has just seen a duplicate, so that it looks for another one first.
+func newStore(t *testing.T, s *server, primed bool, wait time.Duration) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
+	db := s.open(t)
+	db.SetMaxOpenConns(4)
+	o := &sqlstore.Options{Wait: wait, Observe: func(context.Context, idempotency.Event) {}}
+	store, err := sqlstore.New(db, s.dialect, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !primed {
+		return store, db
+	}
+	for range 2 {
+		if err := store.RunTx(t.Context(), keyOf("primer"), nothing); !acknowledges(err) {
+			t.Fatal(err)
+		}
+	}
+	return store, db
+}
+
+func nothing(context.Context, *sql.Tx) error { return nil }
+
+// effect returns work that leaves one row for the event.
+func effect(name string) func(context.Context, *sql.Tx) error {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO effects (name) VALUES ('"+name+"')")
+		return err
+	}
+}
+
+// createTables creates the store's tables and one of effects.
+func createTables(t *testing.T, s *server) {
+	t.Helper()
+	store, db := newStore(t, s, false, 0)
+	if err := store.CreateTables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "CREATE TABLE effects (name VARCHAR(80) NOT NULL)")
+}
+
+// acknowledges reports whether a delivery that ended with err was answered for good.
+func acknowledges(err error) bool {
+	return err == nil || errors.Is(err, idempotency.ErrDuplicate) || errors.Is(err, idempotency.ErrDead)
+}
+
+// A pair is a first delivery, whose commit hangs in the log that is held back, and a
+// copy of it that comes on other connections.
+type pair struct {
+	name    string
+	first   func(ctx context.Context) error
+	copy    func(ctx context.Context) error
+	bounded bool // the copy ends by itself, as in flight
+	dead    bool // the event is dead afterwards, without an effect
+}
+
+// pairs are one for each place where something is answered on the strength of a
+// record that was read.
+func pairs(t *testing.T, s *server) []pair {
+	t.Helper()
+	const wait = 300 * time.Millisecond
+	runTx := func(name string) func(context.Context) error {
+		// MariaDB with a binary log may hold back a first delivery's claim too.
+		store, _ := newStore(t, s, false, time.Minute)
+		return func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) }
+	}
+	var all []pair
+	for name, primed := range map[string]bool{"run": false, "run, looked up first": true} {
+		store, _ := newStore(t, s, primed, wait)
+		copy := func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) }
+		all = append(all, pair{name: name, first: runTx(name), copy: copy, bounded: true})
+	}
+	for name, primed := range map[string]bool{"claim": false, "claim, looked up first": true} {
+		store, _ := newStore(t, s, primed, wait)
+		copy := func(ctx context.Context) error {
+			rec, won, err := store.Claim(ctx, keyOf(name), lease.Terms{Owner: lease.NewOwner(), Lease: time.Minute})
+			if err != nil || won {
+				return errors.Join(err, fmt.Errorf("claim won: %v", won))
+			}
+			return rec.Refuse(idempotency.Fingerprint{}).AsError()
+		}
+		all = append(all, pair{name: name, first: runTx(name), copy: copy, bounded: true})
+	}
+	one, oneDB := newStore(t, s, false, wait)
+	oneDB.SetMaxOpenConns(1)
+	all = append(all, pair{
+		name:    "pool of one",
+		first:   runTx("pool of one"),
+		copy:    func(ctx context.Context) error { return one.RunTx(ctx, keyOf("pool of one"), effect("pool of one")) },
+		bounded: true,
+	})
+	return append(all, claimTxPair(t, s, runTx("ClaimTx")), completePair(t, s), deadPair(t, s))
+}
+
+// claimTxPair acknowledges a duplicate as ClaimTx says: after a commit.
+func claimTxPair(t *testing.T, s *server, first func(context.Context) error) pair {
+	store, db := newStore(t, s, false, 300*time.Millisecond)
+	return pair{name: "ClaimTx", first: first, copy: func(ctx context.Context) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		err = store.ClaimTx(ctx, tx, keyOf("ClaimTx"))
+		if err == nil {
+			err = effect("ClaimTx")(ctx, tx)
+		}
+		if !acknowledges(err) {
+			return err
+		}
+		return tx.Commit()
+	}}
+}
+
+// completePair completes a lease that CompleteTx may have completed.
+func completePair(t *testing.T, s *server) pair {
+	const name = "CompleteTx"
+	store, db := newStore(t, s, false, 0)
+	other, _ := newStore(t, s, false, 300*time.Millisecond)
+	owner := lease.NewOwner()
+	rec, won, err := store.Claim(t.Context(), keyOf(name), lease.Terms{Owner: owner, Lease: time.Second})
+	if err != nil || !won {
+		t.Fatal(won, err)
+	}
+	claim := lease.Claim{Key: keyOf(name), Owner: owner, Token: rec.Token}
+	first := func(ctx context.Context) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := errors.Join(effect(name)(ctx, tx), store.CompleteTx(ctx, tx, claim)); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}
+	return pair{name: name, first: first, copy: func(ctx context.Context) error { return other.Complete(ctx, claim, nil) }}
+}
+
+func deadPair(t *testing.T, s *server) pair {
+	const name = "dead"
+	work := func(context.Context, *sql.Tx) error { return idempotency.Permanent(errors.New("never")) }
+	store, _ := newStore(t, s, false, time.Minute)
+	other, _ := newStore(t, s, false, 300*time.Millisecond)
+	return pair{
+		name:    name,
+		first:   func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), work) },
+		copy:    func(ctx context.Context) error { return other.RunTx(ctx, keyOf(name), effect(name)) },
+		bounded: true,
+		dead:    true,
+	}
+}
+
+// While the log is held back, a duplicate is not acknowledged; the server is killed;
+// every event that was acknowledged has its record and its effect.
+func TestDurable_LogHeldBack(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]engine{
+		"MariaDB":           mariaDB(true),
+		"MariaDB binlog":    mariaDB(false, "--log-bin=binlog", "--server-id=1", "--sync-binlog=1"),
+		"PostgreSQL pgx":    postgreSQL("pgx"),
+		"PostgreSQL lib-pq": postgreSQL("postgres"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, e)
+			createTables(t, s)
+			checkReleased(t, s)
+			checkKilled(t, s)
+		})
+	}
+}
+
+// checkReleased checks that a duplicate waits, and is acknowledged once the log is
+// written.
+func checkReleased(t *testing.T, s *server) {
+	t.Helper()
+	const name = "released"
+	first, _ := newStore(t, s, false, 0)
+	second, _ := newStore(t, s, false, 20*time.Second)
+	release := s.hold(t)
+	defer release()
+	firstErr, secondErr := make(chan error, 1), make(chan error, 1)
+	go func() { firstErr <- first.RunTx(t.Context(), keyOf(name), effect(name)) }()
+	time.Sleep(200 * time.Millisecond)
+	go func() { secondErr <- second.RunTx(t.Context(), keyOf(name), effect(name)) }()
+	select {
+	case err := <-firstErr:
+		t.Errorf("first delivery ended while the log was held back: %v", err)
+		firstErr <- err
+	case err := <-secondErr:
+		t.Errorf("duplicate ended while the log was held back: %v", err)
+		secondErr <- err
+	case <-time.After(300 * time.Millisecond):
+	}
+	release()
+	if err := <-firstErr; err != nil {
+		t.Errorf("first delivery: %v", err)
+	}
+	if err := <-secondErr; !errors.Is(err, idempotency.ErrDuplicate) {
+		t.Errorf("duplicate: got %v, want ErrDuplicate", err)
+	}
+}
+
+func checkKilled(t *testing.T, s *server) {
+	t.Helper()
+	all := pairs(t, s)
+	release := s.hold(t)
+	defer release()
+	ctx := context.WithoutCancel(t.Context())
+	firsts, copies := make([]chan error, len(all)), make([]chan error, len(all))
+	for i, p := range all {
+		firsts[i], copies[i] = start(ctx, p.first), nil
+	}
+	time.Sleep(500 * time.Millisecond)
+	checkVisible(t, s, len(all))
+	for i, p := range all {
+		copies[i] = start(ctx, p.copy)
+	}
+	acknowledged := make(map[string]bool)
+	for i, p := range all {
+		checkCopy(t, s, p, copies[i], acknowledged)
+		select {
+		case err := <-firsts[i]:
+			t.Errorf("%s: first delivery ended while the log was held back: %v", p.name, err)
+			firsts[i] <- err
+		default:
+		}
+	}
+	s.kill(t)
+	release()
+	s.start(t)
+	for i, p := range all {
+		acknowledged[p.name] = acknowledged[p.name] || acknowledges(<-firsts[i])
+	}
+	balance(t, s, all, acknowledged)
+}
+
+func start(ctx context.Context, f func(context.Context) error) chan error {
+	c := make(chan error, 1)
+	go func() { c <- f(ctx) }()
+	return c
+}
+
+// checkVisible checks that the log is held back as it should be: that the first
+// deliveries are visible only where commits are shown early.
+func checkVisible(t *testing.T, s *server, pairs int) {
+	t.Helper()
+	want := 0
+	if s.early {
+		want = pairs
+	}
+	query := "SELECT count(*) FROM " + sqlstore.DefaultTable + " WHERE id NOT IN ('primer', 'released') AND state IN (2, 4)"
+	// MariaDB with a binary log may not answer even this while its log is held back.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var got int
+	if err := s.open(t).QueryRowContext(ctx, query).Scan(&got); err != nil && (s.early || ctx.Err() == nil) {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Fatalf("%d first deliveries are visible while the log is held back, want %d", got, want)
+	}
+}
+
+// checkCopy checks that a copy is not acknowledged while the log is held back.
+func checkCopy(t *testing.T, s *server, p pair, ended chan error, acknowledged map[string]bool) {
+	t.Helper()
+	patience := 10 * time.Second
+	if !p.bounded {
+		patience = 100 * time.Millisecond
+	}
+	select {
+	case err := <-ended:
+		acknowledged[p.name] = acknowledges(err)
+		if acknowledges(err) || p.bounded && s.early && !errors.Is(err, idempotency.ErrInFlight) {
+			t.Errorf("%s: copy: got %v while the log was held back, want ErrInFlight", p.name, err)
+		}
+	case <-time.After(patience):
+		if p.bounded {
+			t.Errorf("%s: copy is not answered in %v", p.name, patience)
+		}
+	}
+}
+
+// balance checks that every event that was acknowledged is recorded, that records and
+// effects are one, and that one more delivery of each event settles it.
+func balance(t *testing.T, s *server, all []pair, acknowledged map[string]bool) {
+	t.Helper()
+	store, db := newStore(t, s, false, 0)
+	time.Sleep(time.Second) // the lease of CompleteTx expires
+	for _, p := range all {
+		before := effects(t, db, p.name)
+		err := store.RunTx(t.Context(), keyOf(p.name), effect(p.name))
+		switch {
+		case err == nil && acknowledged[p.name]:
+			t.Errorf("%s: lost: it was acknowledged, and has no record after the crash", p.name)
+		case err == nil && before != 0:
+			t.Errorf("%s: %d effects without a record", p.name, before)
+		case err != nil && !acknowledges(err):
+			t.Errorf("%s: delivery after the crash: %v", p.name, err)
+		}
+		want := 1
+		if errors.Is(err, idempotency.ErrDead) && p.dead {
+			want = 0
+		}
+		if got := effects(t, db, p.name); got != want {
+			t.Errorf("%s: %d effects, want %d", p.name, got, want)
+		}
+	}
+}
+
+func effects(t *testing.T, db *sql.DB, name string) (n int) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM effects WHERE name = '"+name+"'").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,259 @@
+package durable_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql" // mysql
+	_ "github.com/jackc/pgx/v5/stdlib" // pgx
+	_ "github.com/lib/pq"              // postgres
+
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+// An engine is a kind of server.
+type engine struct {
+	dialect    sqlstore.Dialect
+	driver     string
+	account    string // that runs the server, which refuses root
+	logPath    string // is in the path of its log's files
+	initialize func(dir string) []string
+	serve      func(dir string, port int) []string
+	dsn        func(port int) string
+	early      bool // shows commits that are not durable
+}
+
+func mariaDB(early bool, options ...string) engine {
+	common := func(dir string) []string {
+		return []string{"--no-defaults", "--datadir=" + dir + "/data", "--tmpdir=" + dir, "--innodb-log-file-size=8M",
+			"--innodb-buffer-pool-size=32M", "--aria-log-file-size=8M"}
+	}
+	return engine{
+		dialect: sqlstore.MySQL,
+		driver:  "mysql",
+		account: "mysql",
+		logPath: "ib_logfile0",
+		initialize: func(dir string) []string {
+			return append([]string{"mariadb-install-db"}, append(common(dir),
+				"--auth-root-authentication-method=normal", "--skip-test-db")...)
+		},
+		// Asynchronous writes would go past the C library.
+		serve: func(dir string, port int) []string {
+			args := append([]string{"mariadbd"}, common(dir)...)
+			args = append(args, "--innodb-use-native-aio=0", fmt.Sprintf("--port=%d", port), "--bind-address=127.0.0.1",
+				"--socket="+dir+"/socket", "--pid-file="+dir+"/pid", "--skip-name-resolve")
+			return append(args, options...)
+		},
+		dsn:   func(port int) string { return fmt.Sprintf("root@tcp(127.0.0.1:%d)/mysql", port) },
+		early: early,
+	}
+}
+
+func postgreSQL(driver string) engine {
+	return engine{
+		dialect: sqlstore.PostgreSQL,
+		driver:  driver,
+		account: "postgres",
+		logPath: "/pg_wal/",
+		initialize: func(dir string) []string {
+			return []string{"initdb", "--pgdata=" + dir + "/data", "--username=postgres", "--auth=trust",
+				"--wal-segsize=1", "--encoding=UTF8", "--locale=C", "--no-sync"}
+		},
+		serve: func(dir string, port int) []string {
+			return []string{"postgres", "-D", dir + "/data", "-p", fmt.Sprint(port), "-k", dir,
+				"-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB"}
+		},
+		dsn: func(port int) string {
+			return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable&connect_timeout=5", port)
+		},
+	}
+}
+
+// A server is one throwaway server with its own directory.
+type server struct {
+	engine
+	dir     string
+	port    int
+	process *os.Process
+	exited  chan struct{}
+}
+
+// newServer creates a server whose log can be held back, and starts it.
+func newServer(t *testing.T, e engine) *server {
+	t.Helper()
+	s := &server{engine: e, dir: directory(t, e.account), port: freePort(t)}
+	s.run(t, e.initialize(s.dir)...)
+	s.start(t)
+	return s
+}
+
+// directory creates a directory that belongs to the account, if we are root.
+func directory(t *testing.T, account string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "durable-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Getuid() == 0 {
+		uid, gid := idsOf(t, account)
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func idsOf(t *testing.T, account string) (uid, gid int) {
+	t.Helper()
+	u, err := user.Lookup(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		t.Fatal(err)
+	}
+	return uid, gid
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// command returns a command that runs as the server's account.
+func (s *server) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.Command(binary(t, args[0]), args[1:]...)
+	c.Dir = s.dir
+	if os.Getuid() == 0 {
+		uid, gid := idsOf(t, s.account)
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	return c
+}
+
+func (s *server) run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := s.command(t, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", args[0], err, out)
+	}
+}
+
+// binary finds a program in PATH or where Debian keeps servers.
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} {
+		if found, _ := filepath.Glob(pattern + name); len(found) > 0 {
+			return found[len(found)-1]
+		}
+	}
+	t.Fatalf("%s is not installed: neither in PATH, nor in /usr/lib/postgresql, nor in /usr/sbin", name)
+	return ""
+}
+
+func (s *server) control() string { return filepath.Join(s.dir, "hold") }
+
+// start starts the server with the library preloaded, and waits until it answers.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	c := s.command(t, s.serve(s.dir, s.port)...)
+	c.Env = append(os.Environ(), "LD_PRELOAD="+library(t), "HOLD_WHILE="+s.control(), "HOLD_PATH="+s.logPath)
+	log, err := os.Create(filepath.Join(s.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	c.Stdout, c.Stderr = log, log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		c.Wait()
+		close(exited)
+	}()
+	s.process, s.exited = c.Process, exited
+	t.Cleanup(func() { s.kill(t) })
+
+	db := s.open(t)
+	for range 300 {
+		if err = db.PingContext(t.Context()); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	text, _ := os.ReadFile(log.Name())
+	t.Fatalf("%s does not start: %v\n%s", filepath.Base(c.Path), err, text)
+}
+
+// kill ends the server at once, with its processes: one that is held back would
+// outlive its parent.
+func (s *server) kill(t *testing.T) {
+	t.Helper()
+	if s.process == nil {
+		return
+	}
+	s.process.Signal(syscall.SIGSTOP) // so that it starts no more
+	children, err := exec.Command("ps", "-o", "pid=", "--ppid", fmt.Sprint(s.process.Pid)).Output()
+	if err != nil && len(children) > 0 {
+		t.Error(err)
+	}
+	for field := range strings.FieldsSeq(string(children)) {
+		if pid, err := strconv.Atoi(field); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	s.process.Kill()
+	<-s.exited
+	s.process = nil
+}
+
+// open opens the server's database with connections of its own.
+func (s *server) open(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(s.driver, s.dsn(s.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// hold holds the log back until the function is called that it returns.
+func (s *server) hold(t *testing.T) (release func()) {
+	t.Helper()
+	if err := os.WriteFile(s.control(), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return func() { os.Remove(s.control()) }
+}
+
+func mustExec(t *testing.T, db *sql.DB, query string) {
+	t.Helper()
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), query); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
