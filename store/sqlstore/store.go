@@ -46,7 +46,9 @@ var (
 // Options configures a [Store]. The zero value and nil use the defaults.
 type Options struct {
 	// Table is the table's name, with or without a schema: letters, digits and
-	// underscores, at most one dot. Default [DefaultTable].
+	// underscores, at most one dot. Name the schema if the work changes
+	// search_path or the current database: without it, the table is looked up
+	// in what the work has left. Default [DefaultTable].
 	Table string
 
 	// Wait bounds how long a run waits for another transaction that has the

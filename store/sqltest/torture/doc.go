@@ -6,7 +6,7 @@
 //
 // For each database it starts a throwaway server, a proxy in front of it that
 // recognizes a COMMIT, and several copies of the test binary as webhook servers,
-// which run hmacverify and idempotency's middleware over sqlstore. It sends every
+// which run hmacverify and idempotency's endpoints over sqlstore. It sends every
 // event at least three times at once, and retries until each copy is answered with
 // 2xx or 409. Meanwhile:
 //
