@@ -27,7 +27,7 @@ type route struct {
 
 // maxFollowers bounds the deliveries of one event that wait for their leader, so that
 // copies of one event leave room for others in Options.MaxInFlight.
-const maxFollowers = 16
+const maxFollowers = 64
 
 // A flight is what a leader tells its followers.
 type flight struct {

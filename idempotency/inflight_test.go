@@ -47,7 +47,7 @@ func deliverAll(h http.Handler, n int) map[int]int {
 	return statuses
 }
 
-// Concurrent deliveries in one process take the store once. 16 wait, and the others
+// Concurrent deliveries in one process take the store once. 64 wait, and the others
 // leave room for other events.
 func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 	bubble(t, func(t *testing.T, g *rig) {
@@ -56,7 +56,7 @@ func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 				time.Sleep(time.Second)
 				w.WriteHeader(http.StatusCreated)
 			}))
-		if diff := cmp.Diff(map[int]int{201: 17, 503: 83}, deliverAll(h, 100)); diff != "" {
+		if diff := cmp.Diff(map[int]int{201: 65, 503: 35}, deliverAll(h, 100)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 		checkCalls(t, g, "Claim", "Complete")
@@ -71,8 +71,8 @@ func TestEndpoint_ConcurrentDuplicates(t *testing.T) {
 				t.Fatalf("follower's event (-want +got):\n%s", diff)
 			}
 		}
-		if duplicates != 16 {
-			t.Errorf("%d duplicates observed, want 16", duplicates)
+		if duplicates != 64 {
+			t.Errorf("%d duplicates observed, want 64", duplicates)
 		}
 	})
 }
@@ -245,7 +245,7 @@ func TestEndpoint_DuplicateInFlight(t *testing.T) {
 // leave their places to others.
 func TestEndpoint_FollowersBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, g *rig) {
-		h := newEndpoint(t, g.runner, idempotency.Options{MaxInFlight: 19, Wait: 10 * time.Second}).Wrap(
+		h := newEndpoint(t, g.runner, idempotency.Options{MaxInFlight: 67, Wait: 10 * time.Second}).Wrap(
 			http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				if strings.HasPrefix(r.Header.Get("Event-Id"), "slow") {
 					time.Sleep(25 * time.Second)
@@ -255,7 +255,7 @@ func TestEndpoint_FollowersBounded(t *testing.T) {
 		synctest.Wait()
 		for range 2 {
 			var refused atomic.Int64
-			for range 50 {
+			for range 100 {
 				go func() {
 					start := time.Now()
 					if checkProblem(t, deliver(h, "slow", ""), 503, "in_flight"); time.Since(start) == 0 {
@@ -264,8 +264,8 @@ func TestEndpoint_FollowersBounded(t *testing.T) {
 				}()
 				synctest.Wait()
 			}
-			if got := refused.Load(); got != 34 {
-				t.Errorf("%d of 50 copies were refused at once, want 34", got)
+			if got := refused.Load(); got != 36 {
+				t.Errorf("%d of 100 copies were refused at once, want 36", got)
 			}
 			if w := deliver(h, "other", ""); w.Code != 200 {
 				t.Errorf("another event got %d, want 200", w.Code)
