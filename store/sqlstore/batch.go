@@ -22,7 +22,9 @@ const maxBatch = 1000
 // before, or stand in keys twice.
 //
 // It claims the keys in sorted order, so that two batches with keys in common do not
-// deadlock: call it once in a transaction. New keys cost one statement for every
+// deadlock: call it once in a transaction. (On MySQL and MariaDB without a binary log,
+// where a duplicate costs a write, concurrent duplicates still can; the error is
+// [idempotency.ErrUnavailable], to be retried from BEGIN.) New keys cost one statement for every
 // thousand (two on MySQL), instead of one each: a hundred keys take a half
 // (PostgreSQL, SQLite) to a fifth (MariaDB) of the time (BenchmarkClaimBatchTx in
 // store/sqltest).

@@ -119,7 +119,7 @@ func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec stored
 		return rec, settled, err
 	}
 	counts := 1
-	if rec.State == lease.Released && rec.Attempts > 0 && rec.Age < b.interval {
+	if b.interval > 0 && rec.State == lease.Released && rec.Attempts > 0 && rec.Age < b.interval {
 		counts = 0
 	}
 	args := []any{b.state, b.owner, counts, b.length.Microseconds(), nullable(b.fp), scope, id, rec.Token}

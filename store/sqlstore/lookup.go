@@ -87,10 +87,8 @@ func (s *Store) forget(ctx context.Context, key idempotency.Key) error {
 				}
 				return idempotency.ErrInFlight
 			}
-			if _, err := tx.ExecContext(ctx, s.sql.forgetPayload, scope, id); err != nil {
-				return err
-			}
-			return tx.Commit()
+			_, err = tx.ExecContext(ctx, s.sql.forgetPayload, scope, id)
+			return err
 		})
 	})
 	if lockTimeout(s.dialect, err) {

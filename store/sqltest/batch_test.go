@@ -120,8 +120,10 @@ func TestClaimBatchTx_Concurrent(t *testing.T) {
 					}
 					for {
 						n, err := claimSlowly(t, events, db, mine)
-						if d == sqlstore.SQLite && errors.Is(err, idempotency.ErrUnavailable) {
-							continue // its one writer was busy; the caller begins again
+						if d != sqlstore.PostgreSQL && errors.Is(err, idempotency.ErrUnavailable) {
+							// SQLite's one writer was busy; MariaDB without a binary log
+							// writes for each duplicate. The caller begins again.
+							continue
 						}
 						total.Add(n)
 						return err

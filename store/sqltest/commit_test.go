@@ -139,7 +139,7 @@ func TestCommit_RefusedBecauseOfWork(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
-		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2})
+		events := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 		createTraps(t, db, d)
 		for _, bad := range badWorks {
 			if bad.only != "" && !strings.Contains(bad.only, string(d)) {
@@ -203,7 +203,7 @@ func hide(t *testing.T, events *sqlstore.Store, bad badWork) {
 func TestCommit_ExecutedRollbackByPQ(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQLBy(t, "postgres")
-	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 2})
+	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
 	refuse(t, events, badWork{name: "ROLLBACK", do: statement("ROLLBACK"), want: "transaction status"})
 	if err := events.RunTx(t.Context(), keyOf("next"), effect); err != nil {
 		t.Errorf("another event: %v", err)

@@ -69,7 +69,12 @@ func (r register) step(c call, o outcome) (bool, register) {
 	}
 	current := r.state == lease.Claimed && r.owner == c.claim.Owner && r.token == c.claim.Token
 	if !current {
-		again := c.method != "Release" && r.state == lease.Done && r.owner == c.claim.Owner && r.token == c.claim.Token
+		// What its own claim has ended may be ended in the same way again.
+		ended := r.state == lease.Done
+		if c.method == "Release" {
+			ended = r.state == lease.Released
+		}
+		again := ended && r.owner == c.claim.Owner && r.token == c.claim.Token
 		return o.ok == again, r
 	}
 	switch c.method {
