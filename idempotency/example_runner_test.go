@@ -39,7 +39,7 @@ func (n *notebook) Observe(_ context.Context, e idempotency.Event) {
 	fmt.Println("observed:", e.Endpoint, e.Kind, e.Status)
 }
 
-func (n *notebook) Retention() time.Duration { return 0 } // for ever
+func (n *notebook) Retention() time.Duration { return 0 } // unlimited
 
 func ExampleRunner() {
 	n := &notebook{processed: make(map[idempotency.Key]bool)}

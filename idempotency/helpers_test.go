@@ -318,7 +318,7 @@ func (f runnerFunc) Run(ctx context.Context, item idempotency.Item, work idempot
 func (runnerFunc) Observe(context.Context, idempotency.Event) {}
 func (runnerFunc) Retention() time.Duration                   { return 0 }
 
-// saying is a runner with that outcome for everything.
+// saying returns a runner whose every run has that outcome.
 func saying(o idempotency.Outcome) runnerFunc {
 	return func(context.Context, idempotency.Item, idempotency.Work[int]) idempotency.Outcome { return o }
 }

@@ -11,8 +11,8 @@
 //
 // No transaction spans two systems. If the process dies after it has paid and before
 // that is recorded, the event is delivered again and the payment is requested again.
-// It stays one payment because of the header Idempotency-Key, which Stripe, Adyen,
-// Square and others take: the same for every attempt at an event, in every process.
+// It stays one payment because each attempt, in any process, sends the same
+// Idempotency-Key, a header that Stripe, Adyen, Square and others support.
 //
 // The program plays the payment service itself, at /service. With -lose-responses the
 // service pays, but its first response to each payment is lost, as in a crash at that

@@ -92,8 +92,9 @@ func MetaChallenge(verifyToken string) http.Handler {
 	})
 }
 
-// DropboxChallenge echoes the challenge of Dropbox's GET, for every client, as
-// text that no browser takes for a page. The challenge is no secret.
+// DropboxChallenge responds to Dropbox's GET with its challenge, as plain text that
+// browsers do not render as a page. It answers every client: the challenge is not a
+// secret.
 func DropboxChallenge() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		echoToken(w, r.URL.Query().Get("challenge"))
