@@ -53,7 +53,7 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (stored, b
 			return stored{}, false, err
 		}
 		if won {
-			return stored{Record: lease.Record{State: b.state, Token: 1, Attempts: 1, Counted: true, Fingerprint: b.fp}}, true, nil
+			return stored{record: lease.Record{State: b.state, Token: 1, Attempts: 1, Counted: true, Fingerprint: b.fp}}, true, nil
 		}
 		// A loser that finds no record was no duplicate, whatever the INSERT
 		// said: the other transaction has been rolled back.
@@ -61,14 +61,14 @@ func (s *Store) tryClaim(ctx context.Context, c conn, b claimRequest) (stored, b
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
-		if err != nil || !free(rec.Record, b.fp) {
+		if err != nil || !free(rec.record, b.fp) {
 			// The driver may have sent an INSERT again whose answer was lost.
-			ours := err == nil && rec.State == lease.Claimed && b.state == rec.State && bytes.Equal(b.owner, rec.Owner[:])
+			ours := err == nil && rec.record.State == lease.Claimed && b.state == rec.record.State && bytes.Equal(b.owner, rec.record.Owner[:])
 			return rec, ours, err
 		}
 		rec, settled, err := s.takeOver(ctx, c, b, rec)
 		if err != nil || settled {
-			return rec, err == nil && rec.State != lease.Dead, err
+			return rec, err == nil && rec.record.State != lease.Dead, err
 		}
 	}
 	return stored{}, false, errChanging
@@ -113,22 +113,22 @@ func (s *Store) insert(ctx context.Context, c conn, b claimRequest) (won bool, e
 // attempts are used up. It is not settled if another claim was faster.
 func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec stored) (after stored, settled bool, err error) {
 	scope, id := []byte(b.key.Scope), []byte(b.key.ID)
-	if b.maxAttempts > 0 && rec.Attempts >= b.maxAttempts {
-		settled, err = changed(ctx, c, s.on(c).bury, scope, id, rec.Token)
-		rec.State, rec.early = lease.Dead, false // once we have committed it
+	if b.maxAttempts > 0 && rec.record.Attempts >= b.maxAttempts {
+		settled, err = changed(ctx, c, s.on(c).bury, scope, id, rec.record.Token)
+		rec.record.State, rec.early = lease.Dead, false // once we have committed it
 		return rec, settled, err
 	}
 	counts := 1
-	if b.interval > 0 && rec.State == lease.Released && rec.Attempts > 0 && rec.Age < b.interval {
+	if b.interval > 0 && rec.record.State == lease.Released && rec.record.Attempts > 0 && rec.record.Age < b.interval {
 		counts = 0
 	}
-	args := []any{b.state, b.owner, counts, b.length.Microseconds(), nullable(b.fp), scope, id, rec.Token}
+	args := []any{b.state, b.owner, counts, b.length.Microseconds(), nullable(b.fp), scope, id, rec.record.Token}
 	settled, err = changed(ctx, c, s.on(c).takeOver, args...)
-	rec.Stolen = rec.State == lease.Claimed
-	rec.State, rec.Token, rec.Attempts = b.state, rec.Token+1, rec.Attempts+counts
-	rec.Counted = counts > 0
-	if rec.Fingerprint == (idempotency.Fingerprint{}) {
-		rec.Fingerprint = b.fp
+	rec.record.Stolen = rec.record.State == lease.Claimed
+	rec.record.State, rec.record.Token, rec.record.Attempts = b.state, rec.record.Token+1, rec.record.Attempts+counts
+	rec.record.Counted = counts > 0
+	if rec.record.Fingerprint == (idempotency.Fingerprint{}) {
+		rec.record.Fingerprint = b.fp
 	}
 	return rec, settled, err
 }

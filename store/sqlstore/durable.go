@@ -49,7 +49,7 @@ func settles(rec lease.Record, fp idempotency.Fingerprint) bool {
 // The caller must hold no transaction and no connection, lest a pool of one be
 // exhausted.
 func (s *Store) confirm(ctx context.Context, key idempotency.Key, rec stored, fp idempotency.Fingerprint) error {
-	if !rec.early || !settles(rec.Record, fp) {
+	if !rec.early || !settles(rec.record, fp) {
 		return nil
 	}
 	err := s.withWait(ctx, func(ctx context.Context) error {
@@ -61,7 +61,7 @@ func (s *Store) confirm(ctx context.Context, key idempotency.Key, rec stored, fp
 // confirmTx is confirm in a transaction of the caller's, whose commit makes the
 // record durable.
 func (s *Store) confirmTx(ctx context.Context, tx *sql.Tx, key idempotency.Key, rec stored) error {
-	if !rec.early || !settles(rec.Record, idempotency.Fingerprint{}) {
+	if !rec.early || !settles(rec.record, idempotency.Fingerprint{}) {
 		return nil
 	}
 	err := s.withWait(ctx, func(ctx context.Context) error {
@@ -107,7 +107,7 @@ func (r *run) answer(ctx context.Context, rec stored) idempotency.Outcome {
 	if err := r.store.confirm(ctx, r.item.Key, rec, r.item.Fingerprint); err != nil {
 		return unconfirmed(err)
 	}
-	return rec.Record.Refuse(r.item.Fingerprint)
+	return rec.record.Refuse(r.item.Fingerprint)
 }
 
 // unconfirmed is the outcome of a claim that lost against a record that confirm has
@@ -127,7 +127,7 @@ func (s *Store) lost(ctx context.Context, b claimRequest, rec stored) (lease.Rec
 		return lease.Record{State: lease.Claimed}, false, nil
 	}
 	if err != nil {
-		return rec.Record, false, fmt.Errorf("make the record durable: %w", err)
+		return rec.record, false, fmt.Errorf("make the record durable: %w", err)
 	}
-	return rec.Record, false, nil
+	return rec.record, false, nil
 }

@@ -71,7 +71,7 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	if err == nil {
 		err = r.store.confirm(ctx, key, rec, idempotency.Fingerprint{})
 	}
-	return err == nil && (permanent || rec.State == lease.Dead), err
+	return err == nil && (permanent || rec.record.State == lease.Dead), err
 }
 
 // microseconds returns an attempt interval as a parameter. One of less than a

@@ -59,7 +59,7 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 		// would say if it could be seen.
 		return lease.Record{State: lease.Claimed}, false, nil
 	}
-	rec = found.Record
+	rec = found.record
 	if err != nil {
 		return rec, false, err
 	}
@@ -153,7 +153,7 @@ func (s *Store) orEnded(ctx context.Context, c lease.Claim, err error, states ..
 		return err
 	case findErr != nil:
 		return findErr
-	case slices.Contains(states, rec.State) && rec.Owner == c.Owner && rec.Token == c.Token:
+	case slices.Contains(states, rec.record.State) && rec.record.Owner == c.Owner && rec.record.Token == c.Token:
 		return s.confirm(ctx, c.Key, rec, idempotency.Fingerprint{})
 	}
 	return err

@@ -23,9 +23,9 @@ var probes = []string{
 
 // A probe tries records in a transaction that is rolled back.
 type probe struct {
-	*Store
-	tx   *sql.Tx
-	name string // is in every key, and unique
+	store *Store
+	tx    *sql.Tx
+	name  string // is in every key, and unique
 }
 
 // inProbe calls f in a transaction and rolls it back.
@@ -41,7 +41,7 @@ func (s *Store) checkRollback(ctx context.Context) error {
 	var key idempotency.Key
 	err := s.inProbe(ctx, func(p probe) error {
 		key = idempotency.Key{Scope: p.name, ID: p.name}
-		_, err := p.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
+		_, err := p.store.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
 		return err
 	})
 	if err != nil {
@@ -81,20 +81,20 @@ func (p probe) keys(ctx context.Context) error {
 	}
 	for _, want := range []bool{true, false} {
 		for _, key := range keys {
-			won, err := p.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
+			won, err := p.store.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
 			switch {
 			case err != nil:
-				return p.refuses(fmt.Sprintf("inserting the key %.60v", key), err)
+				return p.store.refuses(fmt.Sprintf("inserting the key %.60v", key), err)
 			case won && !want:
-				return fmt.Errorf("table %s accepts a second record with the same key: add PRIMARY KEY (scope, id)", p.o.Table)
+				return fmt.Errorf("table %s accepts a second record with the same key: add PRIMARY KEY (scope, id)", p.store.o.Table)
 			case !won && want:
-				return fmt.Errorf("table %s takes the key %.60v for another, because scope or id does not compare byte for byte: give them their types in Schema", p.o.Table, key)
+				return fmt.Errorf("table %s takes the key %.60v for another, because scope or id does not compare byte for byte: give them their types in Schema", p.store.o.Table, key)
 			}
 		}
 	}
 	for _, key := range keys {
-		if _, err := p.find(ctx, p.tx, key); err != nil {
-			return p.refuses(fmt.Sprintf("reading the key %.60v", key), err)
+		if _, err := p.store.find(ctx, p.tx, key); err != nil {
+			return p.store.refuses(fmt.Sprintf("reading the key %.60v", key), err)
 		}
 	}
 	return nil
@@ -120,10 +120,10 @@ func (p probe) values(ctx context.Context) error {
 	}
 	dead.State = lease.Dead
 	dead.LastError = strings.Repeat("x", lease.MaxReasonBytes)
-	if err := p.keeps(ctx, done, p.sql.complete, resultArgs(done.Result)...); err != nil {
+	if err := p.keeps(ctx, done, p.store.sql.complete, resultArgs(done.Result)...); err != nil {
 		return err
 	}
-	if err := p.keeps(ctx, dead, p.sql.release, dead.State, dead.LastError, 0); err != nil {
+	if err := p.keeps(ctx, dead, p.store.sql.release, dead.State, dead.LastError, 0); err != nil {
 		return err
 	}
 	return p.keepsTime(ctx)
@@ -134,10 +134,10 @@ func (p probe) values(ctx context.Context) error {
 func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
-	args := append(p.after(position{[]byte(p.name), []byte("values")}), 1)
-	err := p.tx.QueryRowContext(ctx, p.sql.failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
+	args := append(p.store.after(position{[]byte(p.name), []byte("values")}), 1)
+	err := p.tx.QueryRowContext(ctx, p.store.sql.failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
-		return p.refuses("reading the time of a change", err)
+		return p.store.refuses("reading the time of a change", err)
 	}
 	if time.Duration(age)*time.Microsecond > time.Hour {
 		return p.alters("changed_at")
@@ -147,7 +147,7 @@ func (p probe) keepsTime(ctx context.Context) error {
 
 // alters is the error about columns that return another value than was written.
 func (p probe) alters(columns ...string) error {
-	return fmt.Errorf("table %s alters what is written to %s: give the columns their types in Schema", p.o.Table, strings.Join(columns, ", "))
+	return fmt.Errorf("table %s alters what is written to %s: give the columns their types in Schema", p.store.o.Table, strings.Join(columns, ", "))
 }
 
 // keeps claims a record, ends the claim with the fenced statement end, and compares
@@ -155,22 +155,22 @@ func (p probe) alters(columns ...string) error {
 func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ...any) error {
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
 	b := claimRequest{key: key, state: lease.Claimed, owner: want.Owner[:], length: want.LeaseLeft, fp: want.Fingerprint}
-	if _, err := p.insert(ctx, p.tx, b); err != nil {
-		return p.refuses("inserting a claim", err)
+	if _, err := p.store.insert(ctx, p.tx, b); err != nil {
+		return p.store.refuses("inserting a claim", err)
 	}
 	c := lease.Claim{Key: key, Owner: want.Owner, Token: want.Token}
-	err := p.fenced(ctx, p.tx, c, "check", end, args...)
+	err := p.store.fenced(ctx, p.tx, c, "check", end, args...)
 	if errors.Is(err, idempotency.ErrLeaseLost) {
 		return p.alters("owner or token")
 	}
 	if err != nil {
-		return p.refuses("writing the largest values", err)
+		return p.store.refuses("writing the largest values", err)
 	}
-	got, err := p.find(ctx, p.tx, key)
+	got, err := p.store.find(ctx, p.tx, key)
 	if err != nil {
-		return p.refuses("reading the largest values", err)
+		return p.store.refuses("reading the largest values", err)
 	}
-	if names := differing(got.Record, want); len(names) > 0 {
+	if names := differing(got.record, want); len(names) > 0 {
 		return p.alters(names...)
 	}
 	return nil
@@ -209,21 +209,21 @@ func differing(got, want lease.Record) (names []string) {
 
 // payload stores the largest values that the table of payloads must hold.
 func (p probe) payload(ctx context.Context) error {
-	if !p.o.KeepPayloads {
+	if !p.store.o.KeepPayloads {
 		return nil
 	}
-	table := p.o.Table + "_payloads"
+	table := p.store.o.Table + "_payloads"
 	long := strings.Repeat("\u00e9", 1<<15+1)
 	want := hmacverify.Stored{Scheme: "check", Type: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
-	err := p.insertPayload(ctx, p.tx, key, want)
-	if missingTable(p.dialect, err) {
+	err := p.store.insertPayload(ctx, p.tx, key, want)
+	if missingTable(p.store.dialect, err) {
 		return fmt.Errorf("table %s does not exist: run the statements of Schema", table)
 	}
 	if err != nil {
 		return fmt.Errorf("table %s fails on inserting: %w; alter it to be as in Schema", table, err)
 	}
-	got, err := p.findPayload(ctx, p.tx, key)
+	got, err := p.store.findPayload(ctx, p.tx, key)
 	if err != nil {
 		return fmt.Errorf("table %s fails on reading: %w; alter it to be as in Schema", table, err)
 	}
@@ -237,11 +237,11 @@ func (p probe) payload(ctx context.Context) error {
 // as text, such as one that another program has copied, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
-	if p.sql.insertText == "" {
+	if p.store.sql.insertText == "" {
 		return nil
 	}
-	if _, err := p.tx.ExecContext(ctx, p.sql.insertText, p.name); err == nil {
-		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.o.Table)
+	if _, err := p.tx.ExecContext(ctx, p.store.sql.insertText, p.name); err == nil {
+		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.store.o.Table)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // A stored record is one that was read.
 type stored struct {
-	lease.Record
+	record lease.Record
 
 	// early reports that the server may have shown it before it is durable.
 	early bool
@@ -28,17 +28,17 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (stored, 
 		lastError sql.NullString
 	)
 	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&rec.State, &owner, &rec.Token, &rec.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError, &rec.early)
+	err := row.Scan(&rec.record.State, &owner, &rec.record.Token, &rec.record.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError, &rec.early)
 	if err != nil {
 		return rec, err
 	}
-	copy(rec.Owner[:], owner)
-	copy(rec.Fingerprint[:], fp)
-	rec.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
-	rec.Age = time.Duration(age) * time.Microsecond
-	rec.LastError = lastError.String
-	if rec.State == lease.Done {
-		rec.Result = result.get()
+	copy(rec.record.Owner[:], owner)
+	copy(rec.record.Fingerprint[:], fp)
+	rec.record.LeaseLeft = time.Duration(leaseLeft) * time.Microsecond
+	rec.record.Age = time.Duration(age) * time.Microsecond
+	rec.record.LastError = lastError.String
+	if rec.record.State == lease.Done {
+		rec.record.Result = result.get()
 	}
 	return rec, nil
 }
@@ -46,15 +46,15 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (stored, 
 // findDone returns what a duplicate needs of the record of key, if that is Done; else
 // the error is [sql.ErrNoRows].
 func (s *Store) findDone(ctx context.Context, c conn, key idempotency.Key) (stored, error) {
-	rec := stored{Record: lease.Record{State: lease.Done}}
+	rec := stored{record: lease.Record{State: lease.Done}}
 	var fp []byte
 	var result storedResult
 	row := c.QueryRowContext(ctx, s.sql.findDone, []byte(key.Scope), []byte(key.ID))
 	if err := row.Scan(&fp, &result.status, &result.mediaType, &result.body, &rec.early); err != nil {
 		return rec, err
 	}
-	copy(rec.Fingerprint[:], fp)
-	rec.Result = result.get()
+	copy(rec.record.Fingerprint[:], fp)
+	rec.record.Result = result.get()
 	return rec, nil
 }
 
@@ -93,7 +93,7 @@ func (s *Store) lookUpFirst(ctx context.Context, key idempotency.Key, find finde
 	if lockTimeout(s.dialect, err) {
 		return rec, false, err // the INSERT would wait once more
 	}
-	done = err == nil && rec.State == lease.Done
+	done = err == nil && rec.record.State == lease.Done
 	s.sawDuplicate(done)
 	return rec, done, nil
 }

@@ -116,11 +116,11 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 	if err != nil {
 		return unavailable("claim", err)
 	}
-	r.store.sawDuplicate(!won && rec.State == lease.Done)
+	r.store.sawDuplicate(!won && rec.record.State == lease.Done)
 	if !won {
 		return r.refuse(ctx, t, rec)
 	}
-	return r.workIn(ctx, t, rec.Record)
+	return r.workIn(ctx, t, rec.record)
 }
 
 // workIn does the work in t, whose claim has won, and commits it.
@@ -156,7 +156,7 @@ func (r *run) claimRequest() claimRequest {
 // refuse ends a delivery whose claim has lost. That the event is dead may be news of
 // this very claim, and is kept.
 func (r *run) refuse(ctx context.Context, t *transaction, rec stored) idempotency.Outcome {
-	if rec.State == lease.Dead {
+	if rec.record.State == lease.Dead {
 		if err := t.commit(ctx); err != nil {
 			return unavailable("commit", err)
 		}
@@ -185,7 +185,7 @@ func late(err error) bool {
 // stands returns an error if the record is not what the claim has made it.
 func (r *run) stands(ctx context.Context, tx *sql.Tx) error {
 	rec, err := r.store.find(ctx, tx, r.item.Key)
-	if err == nil && (rec.State != lease.Done || rec.Token != r.token) {
+	if err == nil && (rec.record.State != lease.Done || rec.record.Token != r.token) {
 		err = errNotOurs
 	}
 	return err

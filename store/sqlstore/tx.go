@@ -67,7 +67,7 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 	if err := s.confirmTx(ctx, tx, key, rec); err != nil {
 		return unconfirmed(err).AsError()
 	}
-	return rec.Record.Refuse(idempotency.Fingerprint{}).AsError()
+	return rec.record.Refuse(idempotency.Fingerprint{}).AsError()
 }
 
 // CompleteTx marks the claimed event as processed in tx, the transaction of the
