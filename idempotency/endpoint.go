@@ -192,8 +192,11 @@ func (e *Endpoint[T]) check() error {
 		return errors.New("no runner: pass the sqlstore.Store, or a lease.Runner")
 	case min(o.Timeout, o.Wait, o.RetryAfter) < 0 || min(o.MaxBody, int64(o.MaxResponse), int64(o.MaxInFlight)) < 0:
 		return errors.New("a number in Options is negative; leave it 0 for the default")
-	case o.Timeout < time.Millisecond:
-		return fmt.Errorf("Options.Timeout of %v is too short for any work: write %d * time.Second for seconds", o.Timeout, o.Timeout)
+	}
+	for name, d := range map[string]time.Duration{"Timeout": o.Timeout, "Wait": o.Wait, "RetryAfter": o.RetryAfter} {
+		if d < time.Millisecond {
+			return fmt.Errorf("Options.%s of %v is too short to be meant: write %d * time.Second for seconds", name, d, d)
+		}
 	}
 	if err := e.checkIdentity(); err != nil {
 		return err

@@ -74,6 +74,8 @@ func TestNewEndpoint_Refuses(t *testing.T) {
 		{"scheme without identity", "mine", newVerifier(t, anonymous, nil), fine, nil, []string{`endpoint "mine"`, "x-signature-256", "Options.ID"}},
 		{"negative Timeout", "mine", v, fine, &idempotency.Options{Timeout: -1}, []string{`endpoint "mine"`, "negative", "0 for the default"}},
 		{"negative Wait", "mine", v, fine, &idempotency.Options{Wait: -1}, []string{"negative"}},
+		{"Wait in nanoseconds", "mine", v, fine, &idempotency.Options{Wait: 2}, []string{"Options.Wait", "2 * time.Second"}},
+		{"RetryAfter in nanoseconds", "mine", v, fine, &idempotency.Options{RetryAfter: 5}, []string{"Options.RetryAfter", "5 * time.Second"}},
 		{"negative RetryAfter", "mine", v, fine, &idempotency.Options{RetryAfter: -1}, []string{"negative"}},
 		{"negative MaxBody", "mine", v, fine, &idempotency.Options{MaxBody: -1}, []string{"negative"}},
 		{"negative MaxResponse", "mine", v, fine, &idempotency.Options{MaxResponse: -1}, []string{"negative"}},
