@@ -19,6 +19,11 @@ import (
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
+// Purge is as storetest looks for it: else its check of Purge would be skipped.
+var _ interface {
+	Purge(ctx context.Context) (n int, err error)
+} = (*memstore.Store)(nil)
+
 func TestStore(t *testing.T) {
 	storetest.RunInBubble(t, func(*testing.T) lease.Store { return new(memstore.Store) })
 }

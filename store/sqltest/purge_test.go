@@ -19,6 +19,11 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
+// Purge is as storetest looks for it: else its check of Purge would be skipped.
+var _ interface {
+	Purge(ctx context.Context) (n int, err error)
+} = (*sqlstore.Store)(nil)
+
 const day = 24 * time.Hour
 
 // asBytes returns the expression that makes the keys' type of a text.
