@@ -195,7 +195,7 @@ func (e *Endpoint[T]) check() error {
 	}
 	for name, d := range map[string]time.Duration{"Timeout": o.Timeout, "Wait": o.Wait, "RetryAfter": o.RetryAfter} {
 		if d < time.Millisecond {
-			return fmt.Errorf("Options.%s of %v is too short to be meant: write %d * time.Second for seconds", name, d, d)
+			return fmt.Errorf("the field Options.%s of %v is too short to be meant: write %d * time.Second for seconds", name, d, d)
 		}
 	}
 	if err := e.checkIdentity(); err != nil {
