@@ -51,16 +51,13 @@ func TestHostile_TwoThousandConnections(t *testing.T) {
 	h := newHostile(t, newPostgreSQL(t))
 	before := heap()
 	conns := make([]net.Conn, n)
-	for i := range conns {
-		conns[i] = h.dial(t)
-	}
 	var (
 		start   = make(chan struct{})
 		wg      sync.WaitGroup
 		mu      sync.Mutex // guards answers
 		answers = map[bool]map[int]int{true: {}, false: {}}
 	)
-	for i, c := range conns {
+	for i := range conns {
 		authentic := i%2 == 0
 		body := callback(fmt.Sprintf("evt_%d", i/2%events))
 		mac := h.sign(body)
@@ -69,6 +66,13 @@ func TestHostile_TwoThousandConnections(t *testing.T) {
 		}
 		wg.Go(func() {
 			<-start
+			c, err := net.Dial("tcp", h.addr)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conns[i] = c // open until all are answered
+			c.SetDeadline(time.Now().Add(time.Minute))
 			io.WriteString(c, post(body, "X-Signature-256: "+mac))
 			status := h.answer(c)
 			mu.Lock()
@@ -88,7 +92,9 @@ func TestHostile_TwoThousandConnections(t *testing.T) {
 		t.Errorf("the heap has grown by %d bytes, want at most %d for each connection", growth, perConnection)
 	}
 	for _, c := range conns {
-		c.Close()
+		if c != nil {
+			c.Close()
+		}
 	}
 	for event := range events { // those that got a 503 retry
 		status := h.signed(t, callback(fmt.Sprintf("evt_%d", event)))
