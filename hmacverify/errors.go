@@ -36,6 +36,13 @@ var (
 	// ErrBodyTooLarge: the body is larger than Options.MaxBody.
 	ErrBodyTooLarge = errors.New("hmacverify: body too large")
 
+	// ErrBodyTimeout: the body did not arrive in time, see Options.BodyTimeout.
+	ErrBodyTimeout = errors.New("hmacverify: body did not arrive in time")
+
+	// ErrOverloaded: the bodies that are not verified yet hold as much memory as
+	// Options.MaxUnverified allows.
+	ErrOverloaded = errors.New("hmacverify: too many unverified bodies at once")
+
 	// ErrBodyUnreadable: the body could not be read to its end, usually because
 	// the client disconnected.
 	ErrBodyUnreadable = errors.New("hmacverify: body unreadable")

@@ -2,7 +2,6 @@ package hmacverify
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 )
@@ -12,11 +11,12 @@ import (
 // others: Options.ErrorHandler responds to them, by default after a log entry with
 // [WriteError].
 //
-// The body of a refused request is not read. If much of it could still arrive, the
-// connection is closed after the response.
+// A body has a limited time to arrive, see [Verifier.Receive]. That of a request that
+// its headers refuse is not read. If much of it could still arrive, the connection is
+// closed after the response.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, err := v.receive(r)
+		d, err := v.receive(w, r)
 		if err != nil {
 			if v == nil || v.opts.ErrorHandler == nil {
 				v.logRefusal(r, err)
@@ -39,10 +39,27 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 // is refused without reading its body.
 //
 // The errors are those of Verify, [ErrMethod], [ErrNoKey], [ErrBodyTooLarge],
-// [ErrBodyUnreadable], [ErrConfig], and what Options.Keys returned. Respond with
-// [WriteError], or with the status that [Status] returns.
-func (v *Verifier) Check(r *http.Request) (*Delivery, error) {
-	d, err := v.receive(r)
+// [ErrBodyTimeout], [ErrBodyUnreadable], [ErrOverloaded], [ErrConfig], and what
+// Options.Keys returned. Respond with [WriteError], or with the status that [Status]
+// returns.
+//
+// Check waits for the body for as long as the server does. Where there is a
+// ResponseWriter, use [Verifier.Receive].
+func (v *Verifier) Check(r *http.Request) (*Delivery, error) { return v.Receive(nil, r) }
+
+// Receive is [Verifier.Check] with a limit to the time that the body may take: each
+// 64 KiB of it within Options.BodyTimeout. Otherwise a client without a key could
+// hold a connection for as long as it likes. A body that is late is refused with
+// [ErrBodyTimeout].
+//
+// The limit is a read deadline of the connection, or of the stream in HTTP/2, set as
+// by [http.ResponseController]. It is removed when the body has arrived, so that
+// neither the handler nor the next request on the connection has it. After a refusal
+// it stays, for the rest of the body. It replaces a deadline that was set before. The
+// ReadTimeout of the [http.Server] is kept, counted from this call. Where w takes no
+// deadline, as behind a middleware whose writer has no Unwrap method, there is no limit.
+func (v *Verifier) Receive(w http.ResponseWriter, r *http.Request) (*Delivery, error) {
+	d, err := v.receive(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -50,22 +67,25 @@ func (v *Verifier) Check(r *http.Request) (*Delivery, error) {
 	return d, nil
 }
 
-// receive is Check without the changes to r.
-func (v *Verifier) receive(r *http.Request) (*Delivery, error) {
-	if v != nil && v.plan != nil && r.Method != v.plan.method {
-		return nil, fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
+// receive is Receive without the changes to r.
+func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (*Delivery, error) {
+	if v == nil {
+		v = &Verifier{} // which refuses everything too
 	}
-	d, err := v.verify(&incoming{header: r.Header, request: r})
+	in := incoming{header: r.Header, arrival: arrival{reader: &v.bodies, w: w, request: r}}
+	defer in.arrival.release() // the body is authentic then, or garbage
+	d, err := v.verify(&in)
 	if err != nil {
+		in.arrival.refuse()
 		return nil, err
 	}
 	return &d, nil
 }
 
-// Refuse responds to a request that [Verifier.Check] refused with err, as Handler
-// does: it sets Allow where the method was wrong, closes a connection on which much
-// of the body may still arrive, and calls Options.ErrorHandler or [WriteError]. It
-// does not log.
+// Refuse responds to a request that [Verifier.Receive] or Check refused with err, as
+// Handler does: it sets Allow where the method was wrong, closes a connection on which
+// much of the body may still arrive, and calls Options.ErrorHandler or [WriteError].
+// It does not log.
 func (v *Verifier) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrMethod) {
 		w.Header().Set("Allow", v.plan.method)
@@ -99,5 +119,6 @@ func (v *Verifier) logRefusal(r *http.Request, err error) {
 func mustHangUp(r *http.Request, err error) bool {
 	const small = 16 << 10
 	wasRead := errors.Is(err, ErrMismatch)
-	return r.ProtoMajor == 1 && !wasRead && (r.ContentLength < 0 || r.ContentLength > small)
+	return r.ProtoMajor == 1 && !wasRead &&
+		(r.ContentLength < 0 || r.ContentLength > small || errors.Is(err, ErrBodyTimeout))
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // Options configures a [Verifier] or a [Signer]; nil and the zero value use the
-// defaults. A Signer uses URL, Method and Now.
+// defaults. A Signer uses URL, Method and Now, a [BodyReader] MaxBody, MaxUnverified
+// and BodyTimeout.
 type Options struct {
 	// URL is the address of this endpoint as you gave it to the sender, for
 	// schemes that sign it. It is never built from a request, because the client
@@ -25,6 +26,19 @@ type Options struct {
 	// MaxBody is the size in bytes of the largest body that is accepted, at most
 	// 1 GiB. Default 1 MiB, or Scheme.Sender.MaxBody if that is more.
 	MaxBody int64
+
+	// MaxUnverified bounds the memory, in bytes, of the bodies that have not been
+	// verified yet, so that clients without a key cannot use up the program's.
+	// Requests over it are refused with 503, and their senders retry. A body takes
+	// memory as it arrives, whatever it has announced. New refuses less than twice
+	// MaxBody. Default 64 MiB, or four times MaxBody if that is more.
+	MaxUnverified int64
+
+	// BodyTimeout is how long a body may take to arrive, counted anew for each 64
+	// KiB: a large body may be slow, but may not stall. See [Verifier.Receive].
+	// Default 20 seconds, as in Apache's mod_reqtimeout, or Sender.Waits if that is
+	// more. That is 3.2 KiB in a second.
+	BodyTimeout time.Duration
 
 	// Tolerance is how far the signed time may be from the clock, in either
 	// direction, inclusive. It makes a timestamp mandatory where an [ExtractFunc]
@@ -80,6 +94,8 @@ func (t Tenant) MarshalText() ([]byte, error) { return []byte(t.Name), nil }
 func (o *Options) withDefaults(s *Scheme) Options {
 	d := *o
 	d.MaxBody = cmp.Or(o.MaxBody, max(defaultMaxBody, s.Sender.MaxBody))
+	d.MaxUnverified = cmp.Or(o.MaxUnverified, max(defaultMaxUnverified, 4*d.MaxBody))
+	d.BodyTimeout = cmp.Or(o.BodyTimeout, max(defaultBodyTimeout, s.Sender.Waits))
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -92,10 +108,24 @@ func (p *plan) options(o *Options) error {
 	switch {
 	case o.URL != "" && (err != nil || u.Scheme == "" || u.Host == ""):
 		return p.wrong("Options.URL", `must be absolute, as "https://example.com/hooks"`)
-	case o.MaxBody < 0 || o.MaxBody > maxMaxBody:
-		return p.wrong("Options.MaxBody", "%d is not between 0 and 1 GiB", o.MaxBody)
 	case o.Method != "" && (!isToken(o.Method) || o.Method != strings.ToUpper(o.Method)):
 		return p.wrong("Options.Method", "%q is not a method in upper case", o.Method)
 	}
+	if field, why := o.checkBody(&p.scheme); field != "" {
+		return p.wrong(field, "%s", why)
+	}
 	return nil
+}
+
+// checkBody returns the field that is wrong, and what is allowed.
+func (o *Options) checkBody(s *Scheme) (field, why string) {
+	switch d := o.withDefaults(s); {
+	case o.MaxBody < 0 || o.MaxBody > maxMaxBody:
+		return "Options.MaxBody", fmt.Sprintf("%d is not between 0 and 1 GiB", o.MaxBody)
+	case o.MaxUnverified < 0 || o.MaxUnverified > 0 && o.MaxUnverified < 2*d.MaxBody:
+		return "Options.MaxUnverified", fmt.Sprintf("%d is less than twice the largest body, %d", o.MaxUnverified, d.MaxBody)
+	case o.BodyTimeout < 0 || o.BodyTimeout > 0 && o.BodyTimeout < time.Millisecond:
+		return "Options.BodyTimeout", fmt.Sprintf("%v is too short to be meant: write %d * time.Second for seconds", o.BodyTimeout, o.BodyTimeout)
+	}
+	return "", ""
 }

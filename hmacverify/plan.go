@@ -29,6 +29,9 @@ const (
 	defaultMaxBody   = 1 << 20
 	maxRetryWindow   = 10 * 365 * 24 * time.Hour
 	defaultTolerance = 5 * time.Minute
+
+	defaultMaxUnverified = 64 << 20
+	defaultBodyTimeout   = 20 * time.Second // as in Apache's mod_reqtimeout
 )
 
 // plan is a Scheme, checked and resolved once, so that verifying does only what

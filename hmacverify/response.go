@@ -7,9 +7,9 @@ import (
 )
 
 // Status returns the status for an error of Check: 401 for anything wrong with a
-// signature, 413 for a body over the limit, 400 for one that could not be read, 405
-// for another method. Any other error is a failure of ours, 503, so that the sender
-// retries. Status(nil) is 200.
+// signature, 413 for a body over the limit, 408 for one that did not arrive in time,
+// 400 for one that could not be read, 405 for another method. Any other error is a
+// failure of ours, 503, so that the sender retries. Status(nil) is 200.
 func Status(err error) int {
 	switch {
 	case err == nil:
@@ -21,6 +21,8 @@ func Status(err error) int {
 		return http.StatusUnauthorized
 	case errors.Is(err, ErrBodyTooLarge):
 		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrBodyTimeout):
+		return http.StatusRequestTimeout
 	case errors.Is(err, ErrBodyUnreadable):
 		return http.StatusBadRequest
 	case errors.Is(err, ErrMethod):
@@ -60,6 +62,8 @@ func problem(status int) string {
 		return `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
 	case http.StatusMethodNotAllowed:
 		return `{"type":"about:blank","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`
+	case http.StatusRequestTimeout:
+		return `{"type":"about:blank","title":"Request Timeout","status":408,"code":"body_timeout"}`
 	case http.StatusRequestEntityTooLarge:
 		return `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`
 	}

@@ -1,6 +1,7 @@
 package hmacverify
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ type Verifier struct {
 	keys *keyring   // nil if Options.Keys finds them
 	pool *sync.Pool // of *scratch
 	opts Options    // with the defaults filled in
+
+	bodies BodyReader
 }
 
 // New returns a Verifier for scheme s. Give it more than one key while you
@@ -31,6 +34,7 @@ func New(s Scheme, o *Options, keys ...string) (*Verifier, error) {
 		return nil, err
 	}
 	v := &Verifier{plan: p, pool: &sync.Pool{}, opts: o.withDefaults(&p.scheme)}
+	v.bodies.configure(v.opts)
 	if o.Keys != nil {
 		if len(keys) > 0 {
 			return nil, p.wrong("Options.Keys", "finds the keys, so New must be given none")
@@ -92,9 +96,9 @@ func (v *Verifier) VerifyAt(received time.Time, h http.Header, body []byte) (Del
 // incoming is a delivery before it is verified.
 type incoming struct {
 	header   http.Header
-	request  *http.Request // of Check, which has yet to read the body; nil for Verify
-	body     []byte        // of Verify
-	received time.Time     // zero is now
+	arrival  arrival   // of Check, which has yet to read the body; its request is nil for Verify
+	body     []byte    // of Verify
+	received time.Time // zero is now
 }
 
 // verify is the one way to verify a delivery. Each step is in the file that its
@@ -106,6 +110,10 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 		return d, errZeroVerifier
 	}
 	p := v.plan
+	r := in.arrival.request
+	if r != nil && r.Method != p.method {
+		return d, fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
+	}
 	s := takeScratch(v.pool)
 	defer s.release(v.pool)
 
@@ -123,13 +131,16 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 	}
 
 	// keys.go: those that New was given, or the tenant's.
-	keys, err := v.findKeys(s, in.request)
+	keys, err := v.findKeys(s, r)
 	if err != nil {
 		return d, err
 	}
 
 	// body.go: the first step that waits for the client.
-	body, err := in.readBody(v.opts.MaxBody)
+	body := in.body
+	if r != nil {
+		body, err = in.arrival.read()
+	}
 	if err != nil {
 		return d, err
 	}

@@ -176,7 +176,7 @@ func isVerification(err error) bool {
 	for _, sentinel := range []error{
 		hmacverify.ErrMissing, hmacverify.ErrMalformed, hmacverify.ErrTimestamp, hmacverify.ErrMismatch,
 		hmacverify.ErrNoKey, hmacverify.ErrMethod, hmacverify.ErrBodyTooLarge, hmacverify.ErrBodyUnreadable,
-		hmacverify.ErrConfig,
+		hmacverify.ErrBodyTimeout, hmacverify.ErrOverloaded, hmacverify.ErrConfig,
 	} {
 		if errors.Is(err, sentinel) {
 			return true

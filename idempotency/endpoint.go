@@ -52,6 +52,8 @@ const maxNameBytes = 64
 //	the event failed permanently           as for a duplicate    dead
 //	no key, or an invalid one              400                   invalid_key
 //	the request was refused                401, 405, 413, 400    refused
+//	its body did not arrive in time        408                   refused
+//	too many unverified bodies at once     503, Retry-After      refused
 //	store down, or commit not confirmed    503, Retry-After      unavailable
 //	the lease was lost                     503, Retry-After      lease_lost
 //	too many deliveries at once            503, Retry-After      overloaded
@@ -64,18 +66,23 @@ const maxNameBytes = 64
 //
 // # Time
 //
+// A body must arrive within hmacverify's Options.BodyTimeout, counted anew for each 64
+// KiB; see [hmacverify.Verifier.Receive].
+//
 // The work's context does not end when the client disconnects: work that has begun
 // is finished, because the sender would only retry it. It ends after
-// Options.Timeout. A handler must return then: the response waits for it, and a
-// handler that never returns holds its request, but not the event. Two seconds later
-// other deliveries may try, the database decides what the late one can still do, and
-// the observer sees the timeout. A runner may call the work again, from the start, after a
-// conflict in the database rolled it back.
+// Options.Timeout. A handler must return then. If it has not two seconds later, the
+// sender gets a 503, other deliveries may try, the database decides what the late one
+// can still do, and the observer sees the timeout; the handler holds its goroutine, its
+// place among Options.MaxInFlight and, over HTTP/2, the end of the response's stream. A
+// runner may call the work again, from the start, after a conflict in the database
+// rolled it back.
 //
 // An Endpoint is safe for concurrent use.
 type Endpoint[T any] struct {
 	name     string
-	verifier *hmacverify.Verifier // nil if Options.AllowUnverified
+	verifier *hmacverify.Verifier   // nil if Options.AllowUnverified
+	bodies   *hmacverify.BodyReader // of unverified requests
 	runner   Runner[T]
 	sender   hmacverify.Sender
 	o        Options // with the defaults filled in
@@ -140,8 +147,9 @@ type Options struct {
 	// is in the verifier's scheme. Default: nothing is known of it.
 	Sender hmacverify.Sender
 
-	// MaxBody is the largest body of an unverified request, in bytes. Default
-	// [DefaultMaxBody].
+	// MaxBody is the largest body of an unverified request, in bytes, at most 1
+	// GiB. Default [DefaultMaxBody]. Its time and memory are limited by the
+	// defaults of a [hmacverify.BodyReader].
 	MaxBody int64
 }
 
@@ -164,7 +172,11 @@ func NewEndpoint[T any](name string, v *hmacverify.Verifier, r Runner[T], o *Opt
 	if v != nil {
 		e.sender = v.Scheme().Sender
 	}
-	if err := e.check(); err != nil {
+	err := e.check()
+	if err == nil {
+		e.bodies, err = hmacverify.NewBodyReader(&hmacverify.Options{MaxBody: e.o.MaxBody})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("idempotency: endpoint %q: %w", name, err)
 	}
 	_, e.effectsStand = r.(interface{ EffectsStand() })
@@ -317,7 +329,7 @@ func (e *Endpoint[T]) WrapFunc(next func(w http.ResponseWriter, r *http.Request,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.serve(w, r, func(ctx context.Context, tx T, p *passage) (*Result, error) {
-			p.response = &response{under: w, max: e.o.MaxResponse, discards: e.effectsStand}
+			p.response = &response{under: w, max: e.o.MaxResponse, header: p.outer.Clone(), discards: e.effectsStand}
 			err := next(p.response, p.requestFor(ctx), tx)
 			if p.response.overflowed && e.effectsStand {
 				e.observe(p, OutcomeOf(KindResponseTooLarge, nil), p.response.statusCode())

@@ -120,6 +120,8 @@ func TestStatus(t *testing.T) {
 		{hmacverify.ErrMethod, 405, ""},
 		{hmacverify.ErrBodyTooLarge, 413, ""},
 		{hmacverify.ErrBodyUnreadable, 400, ""},
+		{hmacverify.ErrBodyTimeout, 408, ""},
+		{hmacverify.ErrOverloaded, 503, ""},
 		{hmacverify.ErrConfig, 503, ""},
 	} {
 		for _, err := range []error{tt.err, fmt.Errorf("while: %w", tt.err)} {

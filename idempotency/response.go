@@ -19,7 +19,7 @@ import (
 type response struct {
 	under      http.ResponseWriter
 	max        int
-	header     http.Header // nil until the handler asks for it
+	header     http.Header // nil: none was set around the handler, and it has not asked
 	sent       http.Header // header as it was at WriteHeader
 	status     int         // 0 until WriteHeader
 	body       bytes.Buffer
@@ -28,11 +28,8 @@ type response struct {
 }
 
 // Header implements [http.ResponseWriter]. The handler finds the headers that were
-// set around it; those that it sets are sent with its own response only.
+// set around it, before it began: a late handler must not touch those of under; those that it sets are sent with its own response only.
 func (r *response) Header() http.Header {
-	if r.header == nil {
-		r.header = r.under.Header().Clone()
-	}
 	if r.header == nil {
 		r.header = make(http.Header)
 	}

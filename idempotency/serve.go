@@ -19,8 +19,9 @@ type passage struct {
 	delivery *hmacverify.Delivery // nil if unverified
 	body     []byte               // what a wrapped handler reads
 	key      Key
-	response *response // of the latest call of a wrapped handler
-	overdue  bool      // observed as late already
+	response *response   // of the latest call of a wrapped handler
+	outer    http.Header // set by others before the endpoint was called; nil if none
+	answered int         // the status that was sent while the work hung; 0: none
 }
 
 // A caller calls the user's function or handler for p.
@@ -31,11 +32,18 @@ type caller[T any] func(ctx context.Context, tx T, p *passage) (*Result, error)
 // line follow from it.
 func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, call caller[T]) {
 	p := &passage{request: r, start: time.Now()}
-	o := e.process(w, p, call)
-	a := e.answerTo(o, p)
-	if !p.overdue || o.Err == nil {
-		e.observe(p, o, a.status)
+	if h := w.Header(); len(h) > 0 {
+		p.outer = h.Clone()
 	}
+	o := e.process(w, p, call)
+	if p.answered != 0 {
+		if o.Err == nil { // it was late, and has done its work
+			e.observe(p, o, p.answered)
+		}
+		return
+	}
+	a := e.answerTo(o, p)
+	e.observe(p, o, a.status)
 	a.write(w, p.request)
 }
 
@@ -70,13 +78,13 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T])
 		item.Fingerprint = FingerprintOf(p.signedBody())
 	}
 	to := route{p.key, item.Fingerprint}
-	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(p, item, call, land) })
+	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(w, p, item, call, land) })
 }
 
-// receive verifies the request and reads its body.
+// receive verifies the request and reads its body, within hmacverify's limits.
 func (e *Endpoint[T]) receive(w http.ResponseWriter, p *passage) (err error) {
 	if e.verifier == nil {
-		p.body, err = readBody(w, p.request, e.o.MaxBody)
+		p.body, err = e.bodies.Read(w, p.request)
 		return err
 	}
 	// The verifier may stand in front, with a handshake in between; what that
@@ -86,7 +94,7 @@ func (e *Endpoint[T]) receive(w http.ResponseWriter, p *passage) (err error) {
 		p.body, err = readBody(w, p.request, int64(len(d.Body))+e.o.MaxBody)
 		return err
 	}
-	if p.delivery, err = e.verifier.Check(p.request); err != nil {
+	if p.delivery, err = e.verifier.Receive(w, p.request); err != nil {
 		return err
 	}
 	p.body = p.delivery.Body
@@ -94,6 +102,7 @@ func (e *Endpoint[T]) receive(w http.ResponseWriter, p *passage) (err error) {
 	return nil
 }
 
+// readBody reads a body that was verified, and changed since.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
@@ -122,11 +131,11 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 }
 
 // run gives the event to the runner, detached from the client's disconnecting.
-func (e *Endpoint[T]) run(p *passage, item Item, call caller[T], land func()) Outcome {
+func (e *Endpoint[T]) run(w http.ResponseWriter, p *passage, item Item, call caller[T], land func()) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
 	defer cancel()
-	watch := e.watch(p, land)
-	defer func() { p.overdue = watch.stop() }()
+	watch := e.watch(w, p, land)
+	defer func() { p.answered = watch.stop() }()
 	return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
 		return call(ctx, tx, p)
 	})

@@ -105,7 +105,9 @@ var reasons = []struct {
 	{hmacverify.ErrNoKey, "no_key"},
 	{hmacverify.ErrMethod, "method"},
 	{hmacverify.ErrBodyTooLarge, "body_too_large"},
+	{hmacverify.ErrBodyTimeout, "body_timeout"},
 	{hmacverify.ErrBodyUnreadable, "body_unreadable"},
+	{hmacverify.ErrOverloaded, "overloaded"},
 }
 
 func reason(err error) string {
