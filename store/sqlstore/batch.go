@@ -43,6 +43,7 @@ func (s *Store) ClaimBatchTx(ctx context.Context, tx *sql.Tx, keys []idempotency
 		return cmp.Or(cmp.Compare(keys[a].Scope, keys[b].Scope), cmp.Compare(keys[a].ID, keys[b].ID))
 	})
 	order = slices.CompactFunc(order, func(a, b int) bool { return keys[a] == keys[b] })
+	s.locate(ctx, tx)
 	claimed = make([]bool, len(keys))
 	for batch := range slices.Chunk(order, maxBatch) {
 		if err := s.claimBatch(ctx, tx, keys, batch, claimed); err != nil {
@@ -64,6 +65,7 @@ func (s *Store) claimBatch(ctx context.Context, tx *sql.Tx, keys []idempotency.K
 	case lockTimeout(s.dialect, err):
 		return idempotency.ErrInFlight
 	case err != nil:
+		s.shedLater(err)
 		return unavailable("claim batch", err).AsError()
 	}
 	for _, i := range batch {
@@ -90,12 +92,12 @@ func (s *Store) insertBatch(ctx context.Context, tx *sql.Tx, keys []idempotency.
 	owner := lease.NewOwner()
 	for n, i := range batch {
 		args = append(args, []byte(keys[i].Scope), []byte(keys[i].ID))
-		rows[n] = strings.NewReplacer("#1", strconv.Itoa(2*n+1), "#2", strconv.Itoa(2*n+2)).Replace(s.sql.batchRow)
+		rows[n] = strings.NewReplacer("#1", strconv.Itoa(2*n+1), "#2", strconv.Itoa(2*n+2)).Replace(s.sql().batchRow)
 		if s.dialect == MySQL {
 			args = append(args, owner[:])
 		}
 	}
-	query := strings.Replace(s.sql.insertBatch, "{rows}", strings.Join(rows, ",\n       "), 1)
+	query := strings.Replace(s.sql().insertBatch, "{rows}", strings.Join(rows, ",\n       "), 1)
 	if s.dialect != MySQL {
 		return insertedKeys(tx.QueryContext(ctx, query, args...))
 	}
@@ -113,7 +115,7 @@ func (s *Store) ownedKeys(ctx context.Context, tx *sql.Tx, keys []idempotency.Ke
 		args = append(args, []byte(keys[i].Scope), []byte(keys[i].ID))
 	}
 	places := strings.TrimSuffix(strings.Repeat("(?, ?), ", len(batch)), ", ")
-	query := strings.Replace(s.sql.findBatch, "{rows}", places, 1)
+	query := strings.Replace(s.sql().findBatch, "{rows}", places, 1)
 	return insertedKeys(tx.QueryContext(ctx, query, append(args, owner[:])...))
 }
 

@@ -23,7 +23,7 @@ import (
 //     key, never take one key for another, and store every value unchanged
 func (s *Store) Check(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{
-		s.checkServer, s.checkPooler, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
+		s.checkServer, s.checkPooler, s.checkTable, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
 	} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("sqlstore: check: %w", err)
@@ -39,10 +39,17 @@ func (s *Store) checkServer(ctx context.Context) error {
 		return fmt.Errorf("cannot connect to the database: %w", err)
 	}
 	var version string
-	if err := s.db.QueryRowContext(ctx, s.sql.version).Scan(&version); err != nil {
+	if err := s.db.QueryRowContext(ctx, s.sql().version).Scan(&version); err != nil {
 		return fmt.Errorf("cannot read the server's version; is its dialect %s?: %w", s.dialect, err)
 	}
 	return s.oldEnough(version)
+}
+
+// checkTable comes before the checks of the table, which may be another one in a
+// connection whose search_path was changed.
+func (s *Store) checkTable(ctx context.Context) error {
+	s.locate(ctx, s.db)
+	return nil
 }
 
 // checkSettings reports settings of the session or the table that the store does not
@@ -51,11 +58,11 @@ func (s *Store) checkServer(ctx context.Context) error {
 // simultaneous, a failure would be recorded with a wrong state; and after the crash
 // that empties an UNLOGGED table, every event would be applied again.
 func (s *Store) checkSettings(ctx context.Context) error {
-	if s.sql.unsupported == "" {
+	if s.sql().unsupported == "" {
 		return nil
 	}
 	var what string
-	if err := s.db.QueryRowContext(ctx, s.sql.unsupported).Scan(&what); err != nil {
+	if err := s.db.QueryRowContext(ctx, s.sql().unsupported).Scan(&what); err != nil {
 		return fmt.Errorf("reading the server's settings: %w", err)
 	}
 	if what != "" {
@@ -126,7 +133,7 @@ var columns = []string{
 }
 
 func (s *Store) checkColumns(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, s.sql.columns)
+	rows, err := s.db.QueryContext(ctx, s.sql().columns)
 	if err != nil {
 		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
 	}

@@ -80,14 +80,6 @@ func free(rec lease.Record, fp idempotency.Fingerprint) bool {
 	return (rec.State == lease.Released || lapsed) && rec.Fingerprint.Matches(fp)
 }
 
-// on returns the statements to run on c.
-func (s *Store) on(c conn) *statements {
-	if c == conn(s.db) {
-		return &s.bounded
-	}
-	return &s.sql
-}
-
 func (s *Store) insert(ctx context.Context, c conn, b claimRequest) (won bool, err error) {
 	args := []any{[]byte(b.key.Scope), []byte(b.key.ID), b.state, b.owner, b.length.Microseconds(), nullable(b.fp)}
 	switch s.dialect {

@@ -14,6 +14,7 @@ import (
 
 // What the work can have done to its transaction, besides what the server says.
 var (
+	errEnded      = fmt.Errorf("the work ended the transaction: %w", sql.ErrTxDone)
 	errRolledBack = errors.New("the transaction was rolled back under the work, which returned no error")
 	errRowsOpen   = errors.New("the work left rows open on its transaction")
 )
@@ -54,19 +55,22 @@ func (r *run) uncommitted(err error, failed bool) idempotency.Outcome {
 // the work has swallowed that error, COMMIT of the nothing that is left would succeed.
 // The other databases refuse it.
 func (r *run) prepare(ctx context.Context, t *transaction, result *idempotency.Result) error {
-	if !t.usable() {
-		return driver.ErrBadConn
+	if err := t.usable(); err != nil {
+		return err
 	}
-	if result != nil {
-		if err := r.keepResult(ctx, t.tx, result); err != nil {
-			return fmt.Errorf("keep result: %w", err)
-		}
-	}
-	if r.store.dialect != MySQL {
+	if result == nil && r.store.dialect != MySQL {
 		return nil
 	}
-	err := r.store.withWait(ctx, func(ctx context.Context) error { return r.stands(ctx, t.tx) })
-	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errNotOurs) {
+	ours := false
+	err := r.store.withWait(ctx, func(ctx context.Context) (err error) {
+		if result != nil {
+			ours, err = r.keepResult(ctx, t.tx, result)
+		} else {
+			ours, err = r.stands(ctx, t.tx)
+		}
+		return err
+	})
+	if err == nil && !ours {
 		return errRolledBack
 	}
 	return err
@@ -79,8 +83,9 @@ func (r *run) prepare(ctx context.Context, t *transaction, result *idempotency.R
 //	23xxx, SQLITE_CONSTRAINT      failed: a deferred constraint
 //	25P02, refusals, no record    failed: the work swallowed an error
 //	25P03, 25P04                  failed: the work idled, or ran, for too long
-//	sql.ErrTxDone                 failed: the work called Commit or Rollback
+//	sql.ErrTxDone                 failed: the work ended the transaction
 //	errRowsOpen, refusals         failed: the work left rows open
+//	42501, 42P01 and their like   failed: the work took another role, or another schema
 //	any other code of the server  failed
 //	the codes in notTheWork       unavailable: full, read-only, going down
 //	all else                      unknown: a lost connection, no answer in time
@@ -104,21 +109,32 @@ func refused(d Dialect, err error) bool {
 // that the work has left a transaction that cannot be committed. Other errors of such a
 // statement are ours.
 func brokenByWork(d Dialect, err error) bool {
-	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, errRolledBack) || errors.Is(err, errRowsOpen) {
+	switch {
+	case errors.Is(err, sql.ErrTxDone) || errors.Is(err, errRolledBack) || errors.Is(err, errRowsOpen):
 		return true
-	}
-	if d == PostgreSQL && stateOf(err) != "" {
+	case d == PostgreSQL && stateOf(err) != "":
 		return slices.Contains(brokenStates, stateOf(err))
+	case d == MySQL && hasNumber(d, err, func(n int) bool { return slices.Contains(mysqlBroken, n) }):
+		return true
 	}
 	text := strings.ToLower(err.Error())
 	return slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(text, s) })
 }
 
-// brokenStates are the SQLSTATEs of brokenByWork.
+// brokenStates are the SQLSTATEs of brokenByWork. The claim found the table, and had the
+// right to write to it.
 var brokenStates = []string{
-	"25P02", // in_failed_sql_transaction
-	"25P03", // idle_in_transaction_session_timeout
-	"25P04", // transaction_timeout
+	"25P02",          // in_failed_sql_transaction
+	"25P03",          // idle_in_transaction_session_timeout
+	"25P04",          // transaction_timeout
+	"3F000", "42P01", // invalid_schema_name, undefined_table
+	"42501", // insufficient_privilege
+}
+
+// mysqlBroken are the error numbers of brokenByWork, for the same reasons.
+var mysqlBroken = []int{
+	1044, 1142, 1143, // access denied to a database, a table, a column
+	1046, mysqlNoDatabase, mysqlNoTable, // no database selected
 }
 
 // notTheWork are the classes of SQLSTATE, and states, that say nothing of the work; see

@@ -45,16 +45,17 @@ func rivalIndex(err error) error {
 	return err
 }
 
-// lockTimeout reports whether err says that a lock was not acquired in time.
+// lockTimeout reports whether err says that a lock was not acquired in time: ours, or
+// that of a statement, which may be shorter.
 func lockTimeout(d Dialect, err error) bool {
 	if errors.Is(err, errWaited) {
 		return true
 	}
 	switch d {
 	case PostgreSQL:
-		return hasState(err, "55P03") // lock_not_available
+		return hasState(err, "55P03") || hasState(err, "57014") // lock_not_available, query_canceled
 	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlLockTimeout })
+		return hasNumber(d, err, func(n int) bool { return n == mysqlLockTimeout || n == mariaTimeout })
 	}
 	return false
 }
@@ -66,6 +67,8 @@ const (
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
 	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
+
+	mariaTimeout = 1969 // ER_STATEMENT_TIMEOUT, of MariaDB's max_statement_time
 
 	// ER_TRANSACTION_ROLLBACK_DURING_COMMIT, of group replication
 	mysqlNotCertified = 3101

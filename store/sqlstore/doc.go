@@ -56,10 +56,14 @@
 // the server is full, read-only or shutting down, the outcome is
 // [idempotency.ErrUnavailable], and the next delivery finds out.
 //
-// The work must not end the transaction. After a call of tx.Commit or tx.Rollback the
-// run fails; if it was Commit, the record is committed with it, and the next delivery is
-// a duplicate. The same as the text of a statement, "ROLLBACK", is not seen by every
-// driver: with pgx the event would be acknowledged without record and effect.
+// The work must not end the transaction. After a call of tx.Commit or tx.Rollback, or
+// the statement of that name, the run fails; if it was COMMIT, the record is committed
+// with it, and the next delivery is a duplicate. With a driver that wraps pgx in
+// another type, a statement ROLLBACK is not seen: the event would be acknowledged
+// without record and effect.
+//
+// The work may change the search_path, the current database or its role. The store
+// finds its table in spite of that, but a role must have the right to write to it.
 //
 // A transaction ends with the context of its delivery until COMMIT is sent; that the
 // context ends later changes nothing. A run waits 10 s for the answer. Then the outcome
@@ -70,10 +74,15 @@
 // # Connections
 //
 // A run holds one connection from BEGIN to COMMIT, also while it waits for another
-// process. Set [database/sql.DB.SetMaxOpenConns]: without a limit, a burst of
-// deliveries opens more connections than the server accepts. If the work needs a
-// second connection besides its transaction, deliveries that hold all of them wait
-// for each other until Options.Timeout of the endpoint; do everything on tx.
+// process. Set [database/sql.DB.SetMaxOpenConns] before the first event: without a
+// limit, a burst of deliveries opens more connections than the server accepts. Of a
+// pool of N, runs hold at most N-1 at once, so that work that needs a second connection
+// besides its transaction finds one. While a lease lasts, one connection of the pool is
+// kept for renewals. With a pool of 1, do everything on tx.
+//
+// When a statement says that its connection cannot write, because the node is a replica
+// since a failover or because work left a mode or a role behind, the idle connections of
+// the pool are closed, at most twice a second.
 //
 // # Operation
 //
@@ -115,7 +124,9 @@
 // synchronous_standby_names is set, a duplicate locks its record FOR KEY SHARE, and
 // is acknowledged when the standby has that too. While no standby answers, duplicates
 // are in flight. An administrator who cancels that wait with pg_cancel_backend
-// accepts the loss.
+// accepts the loss. A transaction of your own ([Store.ClaimTx], [Store.CompleteTx]) is
+// canceled so when its context ends in COMMIT, which lib/pq reports as a success: begin
+// it with [context.WithoutCancel], or take a COMMIT for failed if its context has ended.
 //
 // # MySQL and MariaDB
 //

@@ -53,7 +53,7 @@ func (s *Store) confirm(ctx context.Context, key idempotency.Key, rec stored, fp
 		return nil
 	}
 	err := s.withWait(ctx, func(ctx context.Context) error {
-		return s.retry(ctx, func() error { return s.flush(ctx, s.db, key) })
+		return s.retry(ctx, func(c conn) error { return s.flush(ctx, c, key, rec) })
 	})
 	return s.notDurable(ctx, err)
 }
@@ -66,31 +66,27 @@ func (s *Store) confirmTx(ctx context.Context, tx *sql.Tx, key idempotency.Key, 
 	}
 	err := s.withWait(ctx, func(ctx context.Context) error {
 		if s.dialect != MySQL {
-			return s.flush(ctx, tx, key)
+			return s.flush(ctx, tx, key, rec)
 		}
 		scratch := []byte(rand.Text())
-		if _, err := tx.ExecContext(ctx, s.sql.scratch, scratch); err != nil {
+		if _, err := tx.ExecContext(ctx, s.sql().scratch, scratch); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, s.sql.unscratch, scratch)
+		_, err := tx.ExecContext(ctx, s.sql().unscratch, scratch)
 		return err
 	})
 	return s.notDurable(ctx, err)
 }
 
 // flush runs the write on c. The record must still be there: a statement that finds
-// none writes nothing, and waits for nothing.
-func (s *Store) flush(ctx context.Context, c conn, key idempotency.Key) error {
-	found, err := changed(ctx, c, s.sql.flush, []byte(key.Scope), []byte(key.ID))
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return errNotDurable
+// none writes nothing, and waits for nothing. It must be what was read: c may be on a
+// server that took over meanwhile, or was restarted, and has an older state of it.
+func (s *Store) flush(ctx context.Context, c conn, key idempotency.Key, rec stored) error {
+	found, err := changed(ctx, c, s.sql().flush, []byte(key.Scope), []byte(key.ID), rec.record.State)
+	if err == nil && !found {
+		err = errNotDurable
 	}
-	// When the context ends, PostgreSQL cancels the wait for the standby, which
-	// lib/pq takes for success.
-	return ctx.Err()
+	return err
 }
 
 // notDurable returns errNotDurable if err says that a write did not end in time. Any

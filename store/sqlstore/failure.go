@@ -53,7 +53,7 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 	}
 	key := r.item.Key
 	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, r.store.sql.fail,
+		_, err := tx.ExecContext(ctx, r.store.sql().fail,
 			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), counts,
 			nullable(r.item.Fingerprint), microseconds(r.store.o.AttemptInterval), maxAttempts)
 		err = rivalIndex(err)

@@ -17,7 +17,9 @@ import (
 // Claim implements [lease.Store].
 func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Terms) (lease.Record, bool, error) {
 	sent := time.Now()
+	s.keep(ctx, terms.Lease)
 	rec, won, err := s.claimLease(ctx, key, terms)
+	s.shed(ctx, err)
 	// The values of an INSERT are computed before it waits for another
 	// transaction's end, so a lease may have lost time before it began. If it is
 	// lost already, the claim has won all the same, and its fence tells.
@@ -31,6 +33,7 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Term
 }
 
 func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease.Terms) (rec lease.Record, won bool, err error) {
+	s.locate(ctx, s.db)
 	b := claimRequest{
 		key:         key,
 		state:       lease.Claimed,
@@ -80,7 +83,7 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 		return err
 	}
 	if !s.o.KeepPayloads || d == nil {
-		err = s.retry(ctx, func() error { return s.onConn(ctx, claim) })
+		err = s.retry(ctx, func(c conn) error { return s.onConn(ctx, c, claim) })
 		return rec, won, err
 	}
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
@@ -95,16 +98,17 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 
 // Renew implements [lease.Store].
 func (s *Store) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
-	err := s.fenced(ctx, s.db, c, "renew", s.sql.renew, length.Microseconds())
+	s.extend(length)
+	err := s.fenced(ctx, s.db, c, "renew", s.sql().renew, length.Microseconds())
 	return s.orEnded(ctx, c, err, lease.Done)
 }
 
 // Complete implements [lease.Store].
 func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
-	err := s.fenced(ctx, s.db, c, "complete", s.sql.complete, resultArgs(result)...)
+	err := s.fenced(ctx, s.db, c, "complete", s.sql().complete, resultArgs(result)...)
 	if errors.Is(err, idempotency.ErrLeaseLost) && result != nil {
 		// CompleteTx may have completed the record, without its result.
-		err = s.fenced(ctx, s.db, c, "complete", s.sql.addResult, resultArgs(result)...)
+		err = s.fenced(ctx, s.db, c, "complete", s.sql().addResult, resultArgs(result)...)
 	}
 	return s.orEnded(ctx, c, err, lease.Done)
 }
@@ -119,7 +123,7 @@ func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) err
 	if f.Uncount {
 		uncount = 1
 	}
-	err := s.fenced(ctx, s.db, c, "release", s.sql.release, state, f.Reason, uncount)
+	err := s.fenced(ctx, s.db, c, "release", s.sql().release, state, f.Reason, uncount)
 	return s.orEnded(ctx, c, err, lease.Released, lease.Dead)
 }
 
@@ -127,13 +131,20 @@ func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) err
 // whose last four parameters say so.
 func (s *Store) fenced(ctx context.Context, on conn, c lease.Claim, what, query string, args ...any) error {
 	args = append(args, []byte(c.Key.Scope), []byte(c.Key.ID), c.Owner[:], c.Token)
-	err := s.retryOn(ctx, on, func() error {
+	write := func(ctx context.Context, on conn) error {
 		ok, err := changed(ctx, on, query, args...)
 		if err == nil && !ok {
 			err = idempotency.ErrLeaseLost
 		}
 		return err
-	})
+	}
+	var err error
+	if on == conn(s.db) {
+		err = s.retryConflicts(ctx, func() error { return s.onReserved(ctx, write) })
+	} else { // a transaction, which starts again as a whole, or not at all
+		err = write(ctx, on)
+	}
+	s.shed(ctx, err)
 	if err != nil && !errors.Is(err, idempotency.ErrLeaseLost) {
 		return fmt.Errorf("sqlstore: %s: %w", what, err)
 	}

@@ -69,11 +69,6 @@ UPDATE {table}
 SET result_status = ?, result_type = ?, result_body = ?
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 2 AND result_status IS NULL`,
 
-	keepResult: `
-UPDATE {table}
-SET result_status = ?, result_type = ?, result_body = ?
-WHERE scope = ? AND id = ?`,
-
 	// The assignments run from left to right, so the state, which all of them
 	// ask for, comes last.
 	fail: `
@@ -127,7 +122,7 @@ LOCK IN SHARE MODE`,
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 UPDATE {table}
 SET lease_until = lease_until ^ 1
-WHERE scope = ? AND id = ?`,
+WHERE scope = ? AND id = ? AND state = ?`,
 
 	// The INSERT that found the duplicate has left a shared lock on its record, and
 	// so have others: changing that record would be a deadlock with them. No key has an
@@ -194,12 +189,14 @@ FOR UPDATE SKIP LOCKED`,
 	// IN the optimizer would rather go through a table of which most is to be
 	// deleted, and wait for locked rows.
 	delete: `
-DELETE r
+/*M! SET STATEMENT sql_safe_updates = 0 FOR */
+DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table} AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
 	deletePayloads: `
-DELETE r
+/*M! SET STATEMENT sql_safe_updates = 0 FOR */
+DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
@@ -208,9 +205,11 @@ STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex
 SELECT CASE
     WHEN NOT @@autocommit THEN 'autocommit is off, so single statements would not be committed: set autocommit to 1'
     WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN, so single statements would not be committed: set completion_type to NO_CHAIN'
+    WHEN FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode) THEN 'sql_mode has EMPTY_STRING_IS_NULL, with which failures could not be recorded: remove it'
     WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT, which would record failures with a wrong state: remove it'
     ELSE ''
 END`,
+	locate:        "SELECT concat('`', replace(database(), '`', '``'), '`'), @@max_allowed_packet",
 	tablesVersion: `SELECT version FROM {table}_version`,
 	version:       `SELECT version()`,
 }

@@ -66,11 +66,6 @@ UPDATE {table}
 SET result_status = $1, result_type = $2, result_body = $3
 WHERE scope = $4 AND id = $5 AND owner = $6 AND token = $7 AND state = 2 AND result_status IS NULL`,
 
-	keepResult: `
-UPDATE {table}
-SET result_status = $1, result_type = $2, result_body = $3
-WHERE scope = $4 AND id = $5`,
-
 	// It runs after the work's transaction was rolled back. A record that
 	// another delivery has completed, or is processing, stays as it is.
 	fail: `
@@ -114,7 +109,7 @@ RETURNING scope, id`,
 	flush: `
 SELECT 1
 FROM {table}
-WHERE scope = $1 AND id = $2
+WHERE scope = $1 AND id = $2 AND state = $3
 FOR KEY SHARE`,
 
 	keepPayload: `
@@ -190,10 +185,14 @@ WHERE ctid = ANY (ARRAY(
 
 	columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	unsupported: `
-SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('{table}') AND relpersistence = 'u')
-    THEN 'table {table} is UNLOGGED, so a crash would empty it: run ALTER TABLE {table} SET LOGGED'
+SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence = 'u')
+    THEN format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', {name})
     ELSE ''
 END`,
+	locate: `
+SELECT quote_ident(nspname), 0
+FROM pg_namespace
+WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence <> 't')`,
 	tablesVersion: `SELECT version FROM {table}_version`,
 	version:       `SHOW server_version_num`,
 }

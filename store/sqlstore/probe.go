@@ -120,10 +120,10 @@ func (p probe) values(ctx context.Context) error {
 	}
 	dead.State = lease.Dead
 	dead.LastError = strings.Repeat("x", lease.MaxReasonBytes)
-	if err := p.keeps(ctx, done, p.store.sql.complete, resultArgs(done.Result)...); err != nil {
+	if err := p.keeps(ctx, done, p.store.sql().complete, resultArgs(done.Result)...); err != nil {
 		return err
 	}
-	if err := p.keeps(ctx, dead, p.store.sql.release, dead.State, dead.LastError, 0); err != nil {
+	if err := p.keeps(ctx, dead, p.store.sql().release, dead.State, dead.LastError, 0); err != nil {
 		return err
 	}
 	return p.keepsTime(ctx)
@@ -135,7 +135,7 @@ func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
 	args := append(p.store.after(position{[]byte(p.name), []byte("values")}), 1)
-	err := p.tx.QueryRowContext(ctx, p.store.sql.failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
+	err := p.tx.QueryRowContext(ctx, p.store.sql().failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
 		return p.store.refuses("reading the time of a change", err)
 	}
@@ -237,10 +237,10 @@ func (p probe) payload(ctx context.Context) error {
 // as text, such as one that another program has copied, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
-	if p.store.sql.insertText == "" {
+	if p.store.sql().insertText == "" {
 		return nil
 	}
-	if _, err := p.tx.ExecContext(ctx, p.store.sql.insertText, p.name); err == nil {
+	if _, err := p.tx.ExecContext(ctx, p.store.sql().insertText, p.name); err == nil {
 		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.store.o.Table)
 	}
 	return nil

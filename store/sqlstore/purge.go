@@ -38,11 +38,11 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 }
 
 func (s *Store) purgeAll(ctx context.Context) (n int, err error) {
-	n, err = s.sweep(ctx, purge{s.sql.nextKey, s.sql.purge, s.sql.delete, s.o.Retention})
+	n, err = s.sweep(ctx, purge{s.sql().nextKey, s.sql().purge, s.sql().delete, s.o.Retention})
 	if err != nil {
 		return n, err
 	}
-	_, err = s.sweep(ctx, purge{s.sql.nextPayload, s.sql.purgePayloads, s.sql.deletePayloads, s.o.PayloadRetention})
+	_, err = s.sweep(ctx, purge{s.sql().nextPayload, s.sql().purgePayloads, s.sql().deletePayloads, s.o.PayloadRetention})
 	return n, err
 }
 
@@ -66,8 +66,8 @@ func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
 		var deleted int
-		err = s.retry(ctx, func() error {
-			deleted, err = s.purgeOne(ctx, p, from, to)
+		err = s.retry(ctx, func(c conn) error {
+			deleted, err = s.purgeOne(ctx, c, p, from, to)
 			return err
 		})
 		if err != nil {
@@ -99,12 +99,12 @@ func (s *Store) after(p position) []any {
 	return []any{p.scope, p.id}
 }
 
-func (s *Store) purgeOne(ctx context.Context, p purge, from, to position) (int, error) {
+func (s *Store) purgeOne(ctx context.Context, c conn, p purge, from, to position) (int, error) {
 	args := append(append(s.after(from), s.after(to)...), p.age.Microseconds())
 	if p.delete != "" {
 		return s.findAndDelete(ctx, p, args)
 	}
-	res, err := s.db.ExecContext(ctx, p.find, args...)
+	res, err := c.ExecContext(ctx, p.find, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -27,7 +27,7 @@ func (s *Store) find(ctx context.Context, c conn, key idempotency.Key) (stored, 
 		result    storedResult
 		lastError sql.NullString
 	)
-	row := c.QueryRowContext(ctx, s.sql.find, []byte(key.Scope), []byte(key.ID))
+	row := c.QueryRowContext(ctx, s.sql().find, []byte(key.Scope), []byte(key.ID))
 	err := row.Scan(&rec.record.State, &owner, &rec.record.Token, &rec.record.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError, &rec.early)
 	if err != nil {
 		return rec, err
@@ -49,7 +49,7 @@ func (s *Store) findDone(ctx context.Context, c conn, key idempotency.Key) (stor
 	rec := stored{record: lease.Record{State: lease.Done}}
 	var fp []byte
 	var result storedResult
-	row := c.QueryRowContext(ctx, s.sql.findDone, []byte(key.Scope), []byte(key.ID))
+	row := c.QueryRowContext(ctx, s.sql().findDone, []byte(key.Scope), []byte(key.ID))
 	if err := row.Scan(&fp, &result.status, &result.mediaType, &result.body, &rec.early); err != nil {
 		return rec, err
 	}
@@ -108,7 +108,7 @@ func (s *Store) sawDuplicate(yes bool) {
 // readAlone reads outside of a transaction. MySQL reads uncommitted data if the
 // application's connections do, unless the read locks; then it waits.
 func (s *Store) readAlone(ctx context.Context, key idempotency.Key, find finder) (rec stored, err error) {
-	err = s.onConn(ctx, func(c conn) error {
+	err = s.onConn(ctx, s.db, func(c conn) error {
 		return s.withWait(ctx, func(ctx context.Context) error {
 			rec, err = find(ctx, c, key)
 			return err

@@ -49,25 +49,21 @@ func (b *backoff) wait(ctx context.Context) bool {
 	}
 }
 
-// retry calls f, as the only writer if the database has one only, until it meets no
-// conflict, for at most Options.Wait.
-func (s *Store) retry(ctx context.Context, f func() error) error {
+// retry calls f with what a statement outside of a transaction runs on, as the only
+// writer if the database has one only, until it meets no conflict.
+func (s *Store) retry(ctx context.Context, f func(c conn) error) error {
+	return s.retryConflicts(ctx, func() error { return s.asWriter(ctx, f) })
+}
+
+// retryConflicts calls f until it meets no conflict, for at most Options.Wait.
+func (s *Store) retryConflicts(ctx context.Context, f func() error) error {
 	pauses := s.backoff(time.Now())
 	for {
-		err := s.asWriter(ctx, f)
+		err := f()
 		if !conflict(s.dialect, err) || !pauses.wait(ctx) {
 			return err
 		}
 	}
-}
-
-// retryOn is retry, unless on is a transaction: that has to start again as a whole,
-// which is for its owner to do.
-func (s *Store) retryOn(ctx context.Context, on conn, f func() error) error {
-	if on != conn(s.db) {
-		return f()
-	}
-	return s.retry(ctx, f)
 }
 
 // inTx calls f in a transaction, which it commits if f returns nil, and starts again
@@ -84,8 +80,8 @@ func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
 // inTransaction calls f in a transaction, and starts again after a conflict. What f
 // does not commit is rolled back.
 func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error) error {
-	return s.retry(ctx, func() error {
-		t, err := s.begin(ctx)
+	return s.retryConflicts(ctx, func() error {
+		t, err := s.begin(ctx, nil, func() {})
 		if err != nil {
 			return err
 		}
@@ -94,12 +90,12 @@ func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error)
 	})
 }
 
-// onConn calls f with what a statement outside of a transaction runs on. MySQL cannot
-// bound how long such a statement waits, so there it is a connection, which the
-// context can close; the wait for a connection is not bounded.
-func (s *Store) onConn(ctx context.Context, f func(conn) error) error {
+// onConn calls f with what a statement runs on that may wait for another transaction.
+// MySQL cannot bound how long it waits, so there it is a connection, which the context
+// can close; the wait for a connection is not bounded.
+func (s *Store) onConn(ctx context.Context, otherwise conn, f func(conn) error) error {
 	if s.dialect != MySQL {
-		return f(s.db)
+		return f(otherwise)
 	}
 	c, err := s.db.Conn(ctx)
 	if err != nil {
@@ -131,14 +127,23 @@ func (s *Store) withWait(ctx context.Context, f func(context.Context) error) err
 var errWriterBusy = errors.New("another write is under way")
 
 // asWriter calls f while no other goroutine of this process writes, if the database
-// has a single writer.
-func (s *Store) asWriter(ctx context.Context, f func() error) error {
+// has a single writer. It takes a connection first: while it waits for one, it must not
+// keep those that have one from writing.
+func (s *Store) asWriter(ctx context.Context, f func(conn) error) error {
+	if s.writeLock == nil {
+		return f(s.db)
+	}
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	unlock, err := s.lockWriter(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return f()
+	return f(c)
 }
 
 // lockWriter waits, at most Options.Wait, until no other run of this store writes to a

@@ -36,7 +36,8 @@ func (s *Store) Run(ctx context.Context, item idempotency.Item, work idempotency
 	if err := item.Key.Validate(); err != nil {
 		return idempotency.OutcomeOf(idempotency.KindInvalidKey, err)
 	}
-	r := &run{store: s, item: item, work: work, start: time.Now()}
+	s.locate(ctx, s.db)
+	r := &run{store: s, item: item, work: work, owner: lease.NewOwner(), start: time.Now()}
 
 	// A panic is not recovered, so that its value and its stack stay what they
 	// are. This runs when it has rolled the transaction back.
@@ -49,6 +50,7 @@ func (s *Store) Run(ctx context.Context, item idempotency.Item, work idempotency
 	}()
 	o := r.settle(ctx)
 	returned = true
+	s.shed(ctx, o.Err)
 	o.Attempt = r.attempt
 	return o
 }
@@ -60,15 +62,13 @@ type run struct {
 	item    idempotency.Item
 	work    idempotency.Work[*sql.Tx]
 	start   time.Time
+	owner   lease.Owner
 	attempt int   // 0 if failures are not recorded
 	token   int64 // of the claim
 	working bool  // the claim has won
 }
 
-var (
-	errPanicked = errors.New("the work panicked")
-	errNotOurs  = errors.New("the record is an earlier attempt's")
-)
+var errPanicked = errors.New("the work panicked")
 
 // settle runs transactions until one has settled what becomes of the delivery.
 func (r *run) settle(ctx context.Context) idempotency.Outcome {
@@ -97,12 +97,11 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 // failed or its COMMIT was refused, which is not recorded yet.
 func (r *run) once(ctx context.Context) idempotency.Outcome {
 	r.working = false
-	unlock, err := r.store.lockWriter(ctx)
+	leave, err := r.store.enter(ctx)
 	if err != nil {
 		return unavailable("begin", err)
 	}
-	defer unlock()
-	t, err := r.store.begin(ctx)
+	t, err := r.store.begin(ctx, r.store.txOptions(), leave)
 	if err != nil {
 		return unavailable("begin", err)
 	}
@@ -140,13 +139,12 @@ func (r *run) workIn(ctx context.Context, t *transaction, rec lease.Record) idem
 	return r.finish(ctx, t, result)
 }
 
-// claimRequest asks for a record that is Done already. It has no owner, so nothing
-// that is fenced can touch it.
+// claimRequest asks for a record that is Done already.
 func (r *run) claimRequest() claimRequest {
 	return claimRequest{
 		key:         r.item.Key,
 		state:       lease.Done,
-		owner:       []byte{},
+		owner:       r.owner[:],
 		fp:          r.item.Fingerprint,
 		maxAttempts: r.store.o.MaxAttempts,
 		interval:    r.store.o.AttemptInterval,
@@ -182,19 +180,21 @@ func late(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || hasState(err, "57014")
 }
 
-// stands returns an error if the record is not what the claim has made it.
-func (r *run) stands(ctx context.Context, tx *sql.Tx) error {
+// stands reports whether the record is still what the claim has made it.
+func (r *run) stands(ctx context.Context, tx *sql.Tx) (bool, error) {
 	rec, err := r.store.find(ctx, tx, r.item.Key)
-	if err == nil && (rec.record.State != lease.Done || rec.record.Token != r.token) {
-		err = errNotOurs
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
 	}
-	return err
+	ours := rec.record.State == lease.Done && rec.record.Owner == r.owner && rec.record.Token == r.token
+	return ours, err
 }
 
-func (r *run) keepResult(ctx context.Context, tx *sql.Tx, result *idempotency.Result) error {
-	args := append(resultArgs(result), []byte(r.item.Key.Scope), []byte(r.item.Key.ID))
-	_, err := tx.ExecContext(ctx, r.store.sql.keepResult, args...)
-	return err
+// keepResult adds the result to the record, if that is still what the claim has made
+// it, and reports whether it is.
+func (r *run) keepResult(ctx context.Context, tx *sql.Tx, result *idempotency.Result) (bool, error) {
+	args := append(resultArgs(result), []byte(r.item.Key.Scope), []byte(r.item.Key.ID), r.owner[:], r.token)
+	return changed(ctx, tx, r.store.sql().addResult, args...)
 }
 
 func (r *run) observe(ctx context.Context, kind idempotency.Kind, err error) {

@@ -59,7 +59,7 @@ func schemaFile(d Dialect, o *Options, name string) (string, error) {
 	if o != nil {
 		table = cmp.Or(o.Table, table)
 	}
-	if _, err := statementsOf(d, table, 0, false); err != nil {
+	if err := checkTable(d, table); err != nil {
 		return "", err
 	}
 	text, err := schemaFiles.ReadFile("schema/" + name)

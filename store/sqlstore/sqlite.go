@@ -64,11 +64,6 @@ UPDATE {table}
 SET result_status = ?1, result_type = ?2, result_body = ?3
 WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 2 AND result_status IS NULL`,
 
-	keepResult: `
-UPDATE {table}
-SET result_status = ?1, result_type = ?2, result_body = ?3
-WHERE scope = ?4 AND id = ?5`,
-
 	fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error, fingerprint)
 VALUES (?1, ?2, ?3, x'', 1, ?5, 0, {now}, ?4, ?6)

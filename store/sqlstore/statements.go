@@ -24,8 +24,7 @@ type statements struct {
 	renew       string // changes when a lease expires
 	complete    string // makes a record Done
 	release     string // makes a record Released or Dead
-	addResult   string // adds the result to a record that its owner has completed without
-	keepResult  string // adds the result to a record that is Done
+	addResult   string // adds the result to a record that is Done, if it is its owner's and has none
 	fail        string // records an attempt that was rolled back
 	retry       string // makes a Dead record Released
 
@@ -54,30 +53,40 @@ type statements struct {
 	insertText  string // inserts a key as text, if that is to be refused
 	columns     string // reads no rows of the table, but their columns
 
+	locate        string // reads the schema of the table and, on MySQL, the largest packet
 	tablesVersion string // reads the version of the tables
 	version       string // reads the server's version
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
 
+// checkTable returns an error if there are no statements of d for that table.
+func checkTable(d Dialect, table string) error {
+	switch {
+	case !tableName.MatchString(table):
+		return errors.New("sqlstore: table name is not an identifier of at most 48 characters")
+	case dialects[d] == nil:
+		return fmt.Errorf("sqlstore: unknown dialect %q", d)
+	}
+	return nil
+}
+
+var dialects = map[Dialect]*statements{PostgreSQL: &postgreSQL, MySQL: &mySQL, SQLite: &sqlite}
+
+// texts are a dialect's statements for one table.
+type texts struct {
+	inTx  statements // as they run in a transaction
+	alone statements // as they run without one, for which they bound their waiting
+}
+
+func textsOf(d Dialect, table string, wait time.Duration) *texts {
+	return &texts{statementsOf(d, table, wait, false), statementsOf(d, table, wait, true)}
+}
+
 // statementsOf returns d's statements for a table, to be run in a transaction or,
 // with their own bound on waiting for one, alone.
-func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (statements, error) {
-	table = cmp.Or(table, DefaultTable)
-	if !tableName.MatchString(table) {
-		return statements{}, errors.New("sqlstore: table name is not an identifier of at most 48 characters")
-	}
-	var s statements
-	switch d {
-	case PostgreSQL:
-		s = postgreSQL
-	case MySQL:
-		s = mySQL
-	case SQLite:
-		s = sqlite
-	default:
-		return s, fmt.Errorf("sqlstore: unknown dialect %q", d)
-	}
+func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) statements {
+	s := *dialects[d]
 	timeout, bound := fmt.Sprintf("'%dms'", max(1, wait.Milliseconds())), ""
 	if bounded {
 		s.insert = cmp.Or(s.insertAlone, s.insert)
@@ -85,6 +94,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	}
 	fill := strings.NewReplacer(
 		"{table}", table,
+		"{name}", "'"+strings.ReplaceAll(table, "'", "''")+"'",
 		"{now}", now[d],
 		"{early}", early[d],
 		"{wait}", strconv.Itoa(wholeSeconds(wait)),
@@ -95,7 +105,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) (st
 	for _, text := range s.all() {
 		*text = fill.Replace(*text)
 	}
-	return s, nil
+	return s
 }
 
 // wholeSeconds rounds up, to one at least.
@@ -104,9 +114,9 @@ func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/tim
 func (s *statements) all() []*string {
 	return []*string{
 		&s.insert, &s.insertAlone, &s.find, &s.findDone, &s.takeOver, &s.bury, &s.renew, &s.complete,
-		&s.release, &s.addResult, &s.keepResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
+		&s.release, &s.addResult, &s.fail, &s.retry, &s.keepPayload, &s.findPayload, &s.failures,
 		&s.lookup, &s.forget, &s.forgetPayload, &s.insertBatch, &s.batchRow, &s.findBatch, &s.flush, &s.scratch, &s.unscratch,
-		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.tablesVersion, &s.version,
+		&s.nextKey, &s.nextPayload, &s.purge, &s.purgePayloads, &s.delete, &s.deletePayloads, &s.unsupported, &s.insertText, &s.columns, &s.locate, &s.tablesVersion, &s.version,
 	}
 }
 

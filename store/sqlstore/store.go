@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,12 +32,19 @@ const maxWait = time.Hour
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
-	sql     statements // as they run in a transaction
-	bounded statements // as they run without one, for which they bound their waiting
-	o       Options    // with the defaults filled in
+	o       Options // with the defaults filled in
+
+	texts     atomic.Pointer[texts]
+	located   atomic.Bool  // their tables are qualified
+	maxPacket atomic.Int64 // of a MySQL server, in bytes; 0 until it is known
 
 	duplicates atomic.Bool   // the latest claim was a duplicate
 	writeLock  chan struct{} // a semaphore for SQLite's single writer; nil otherwise
+
+	measure sync.Once
+	slots   chan struct{} // a semaphore for runs; nil: not bounded
+	reserve reserve
+	shedAt  atomic.Int64 // in nanoseconds since 1970
 }
 
 var (
@@ -46,9 +55,10 @@ var (
 // Options configures a [Store]. The zero value and nil use the defaults.
 type Options struct {
 	// Table is the table's name, with or without a schema: letters, digits and
-	// underscores, at most one dot. Name the schema if the work changes
-	// search_path or the current database: without it, the table is looked up
-	// in what the work has left. Default [DefaultTable].
+	// underscores, at most one dot. Without a schema, the table is looked up once,
+	// when the store is first used, in the search_path or the current database of
+	// db's connections; what the work changes in these later does not matter.
+	// Default [DefaultTable].
 	Table string
 
 	// Wait bounds how long a run waits for another transaction that has the
@@ -57,6 +67,11 @@ type Options struct {
 	// seconds; on MySQL, and in transactions on PostgreSQL, where the driver
 	// gives up, it is a second longer. Default [DefaultWait].
 	Wait time.Duration
+
+	// Isolation is the isolation level of the transactions that runs begin: read
+	// committed, repeatable read or serializable, and on MySQL also read
+	// uncommitted. SQLite is always serializable. Default: the database's own.
+	Isolation sql.IsolationLevel
 
 	// RecordFailures keeps a record of events whose work has failed in a
 	// transaction: how often, and the last error, see [Store.Failures]. It is
@@ -91,7 +106,9 @@ type Options struct {
 
 	// KeepPayloads stores the first delivery of each event beside its record,
 	// in a table of its own, see [Store.Payload]. Payloads may hold personal
-	// data. Default false.
+	// data. MySQL takes none that is more than half of its max_allowed_packet: the
+	// event is processed without, and the observer sees an
+	// [idempotency.KindStoreError]. Default false.
 	KeepPayloads bool
 
 	// PayloadRetention is the age at which [Store.Purge] deletes a payload.
@@ -113,42 +130,49 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	if err := o.check(); err != nil {
+	if err := o.check(d); err != nil {
 		return nil, err
 	}
 	filled := o.withDefaults()
-	inTx, err := statementsOf(d, filled.Table, filled.Wait, false)
-	if err != nil {
+	if err := checkTable(d, filled.Table); err != nil {
 		return nil, err
 	}
-	bounded, err := statementsOf(d, filled.Table, filled.Wait, true)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{
-		db:      db,
-		dialect: d,
-		sql:     inTx,
-		bounded: bounded,
-		o:       filled,
-	}
+	s := &Store{db: db, dialect: d, o: filled, reserve: reserve{lock: make(chan struct{}, 1)}}
+	s.texts.Store(textsOf(d, filled.Table, filled.Wait))
 	if d == SQLite {
 		s.writeLock = make(chan struct{}, 1)
 	}
 	return s, nil
 }
 
-func (o *Options) check() error {
+func (o *Options) check(d Dialect) error {
 	switch {
 	case o.Wait < 0 || o.MaxAttempts < 0 || o.AttemptInterval < 0 || o.Retention < 0 || o.PayloadRetention < 0:
 		return errors.New("sqlstore: a number in Options is negative; leave it 0 for the default")
 	case o.Wait > maxWait:
 		return fmt.Errorf("sqlstore: Options.Wait of %v, at most %v", o.Wait, maxWait)
+	case !slices.Contains(levels[d], o.Isolation) && o.Isolation != sql.LevelDefault:
+		return fmt.Errorf("sqlstore: Options.Isolation: %s has no level %v", d, o.Isolation)
 	case o.Retention != 0 && o.Retention < idempotency.MinRetention && !o.AllowShortRetention:
 		return fmt.Errorf("sqlstore: Options.Retention of %v is less than %v, for which senders retry; AllowShortRetention accepts it",
 			o.Retention, idempotency.MinRetention)
 	}
 	return nil
+}
+
+// levels are the isolation levels that a dialect has.
+var levels = map[Dialect][]sql.IsolationLevel{
+	PostgreSQL: {sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable},
+	MySQL:      {sql.LevelReadUncommitted, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable},
+	SQLite:     {sql.LevelSerializable},
+}
+
+// txOptions are those of a run's transaction; nil are the database's own.
+func (s *Store) txOptions() *sql.TxOptions {
+	if s.o.Isolation == sql.LevelDefault || s.dialect == SQLite { // whose drivers know no levels
+		return nil
+	}
+	return &sql.TxOptions{Isolation: s.o.Isolation}
 }
 
 func (o *Options) withDefaults() Options {
@@ -194,12 +218,14 @@ type conn interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// changed runs a statement on c and reports whether it has changed a row.
+// changed runs a statement on c and reports whether it has changed a row. When ctx
+// ends, PostgreSQL cancels the wait for a synchronous standby and keeps the change,
+// which lib/pq takes for success.
 func changed(ctx context.Context, c conn, query string, args ...any) (bool, error) {
 	res, err := c.ExecContext(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
 	n, err := res.RowsAffected()
-	return n > 0, err
+	return n > 0, cmp.Or(err, ctx.Err())
 }

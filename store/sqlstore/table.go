@@ -24,6 +24,7 @@ func (s *Store) CreateTables(ctx context.Context) error {
 // is further on in the search_path. They are the last table of the schema, so where
 // they exist the others do.
 func (s *Store) createTables(ctx context.Context) error {
+	defer s.locate(ctx, s.db)
 	exists, err := s.recordsExist(ctx)
 	if err != nil {
 		return err
@@ -67,8 +68,8 @@ func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 
 // recordsExist reports whether the table of records exists.
 func (s *Store) recordsExist(ctx context.Context) (bool, error) {
-	err := s.retry(ctx, func() error {
-		return s.db.QueryRowContext(ctx, s.sql.columns).Scan()
+	err := s.retry(ctx, func(c conn) error {
+		return c.QueryRowContext(ctx, s.sql().columns).Scan()
 	})
 	switch {
 	case missingTable(s.dialect, err):
@@ -85,8 +86,8 @@ func (s *Store) recordsExist(ctx context.Context) (bool, error) {
 func (s *Store) checkVersion(ctx context.Context) error {
 	table := s.o.Table + "_version"
 	var version int
-	err := s.retry(ctx, func() error {
-		return s.db.QueryRowContext(ctx, s.sql.tablesVersion).Scan(&version)
+	err := s.retry(ctx, func(c conn) error {
+		return c.QueryRowContext(ctx, s.sql().tablesVersion).Scan(&version)
 	})
 	switch {
 	case missingTable(s.dialect, err): // so the tables are of version 0

@@ -6,7 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,18 +25,30 @@ var (
 // synchronous standby, that makes it keep and show a commit which a failover loses.
 type transaction struct {
 	tx        *sql.Tx
-	conn      *sql.Conn // that tx is on; nil on PostgreSQL, see begin
+	conn      *sql.Conn     // that tx is on
+	unlock    func()        // lets another transaction write; nil if it was not locked
+	begun     chan struct{} // closed when the fields above are set
 	dialect   Dialect
 	detach    func() bool
 	cancel    context.CancelFunc
-	sent      bool // the goroutine that commits releases it
+	leave     func() // unlocks; further calls do nothing
+	sent      bool   // the goroutine that commits releases it
 	committed bool
 }
 
-func (s *Store) begin(ctx context.Context) (*transaction, error) {
+// begin begins a transaction, which calls leave when it has ended; o may be nil.
+func (s *Store) begin(ctx context.Context, o *sql.TxOptions, leave func()) (*transaction, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	t := &transaction{dialect: s.dialect, cancel: cancel, detach: context.AfterFunc(ctx, cancel)}
-	err := t.begin(own, s.db)
+	t := &transaction{dialect: s.dialect, cancel: cancel, begun: make(chan struct{})}
+	t.leave = sync.OnceFunc(func() {
+		if t.unlock != nil {
+			t.unlock()
+		}
+		leave()
+	})
+	t.detach = context.AfterFunc(ctx, t.abandon)
+	err := t.begin(own, s, o)
+	close(t.begun)
 	if err != nil {
 		t.end()
 		if ctx.Err() != nil {
@@ -45,18 +59,42 @@ func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	return t, nil
 }
 
-// begin takes a connection where one is asked or cleaned up later. Otherwise it leaves
-// that to database/sql, which tries another one if BEGIN finds the first dead.
-func (t *transaction) begin(own context.Context, db *sql.DB) (err error) {
-	if t.dialect == PostgreSQL {
-		t.tx, err = db.BeginTx(own, nil)
-		return err
+// begin takes a connection of its own, as that is asked or cleaned up later. One that
+// BEGIN finds dead is replaced, as database/sql does where it takes the connection
+// itself: it is closed, so that the next is another of those that are idle, or new.
+func (t *transaction) begin(own context.Context, s *Store, o *sql.TxOptions) (err error) {
+	for left := -1; ; left-- {
+		if t.conn, err = s.db.Conn(own); err != nil {
+			return err
+		}
+		if t.unlock, err = s.lockWriter(own); err != nil {
+			return err
+		}
+		t.tx, err = t.conn.BeginTx(own, o)
+		if !errors.Is(err, driver.ErrBadConn) || left == 0 {
+			return err
+		}
+		if left < 0 {
+			left = s.db.Stats().Idle + 1
+		}
+		t.unlock()
+		t.unlock = nil
+		t.conn.Close()
 	}
-	if t.conn, err = db.Conn(own); err != nil {
-		return err
+}
+
+// abandon ends a transaction whose context has ended before its work, which may hang for
+// ever: that must hold neither a connection nor a place that others wait for.
+func (t *transaction) abandon() {
+	t.cancel()
+	<-t.begun
+	if t.conn != nil {
+		if t.dialect == SQLite {
+			t.clean()
+		}
+		t.conn.Close() // waits for the rollback
 	}
-	t.tx, err = t.conn.BeginTx(own, nil)
-	return err
+	t.leave()
 }
 
 // commit commits unless ctx has ended, which is errNotSent. Once sent, COMMIT runs
@@ -108,20 +146,49 @@ func (t *transaction) release() {
 		t.conn.Close()
 	}
 	t.cancel()
+	t.leave()
 }
 
-// usable reports whether the connection can take a statement. Rows that are left open
-// keep that of go-sql-driver/mysql from it, and a statement would break it.
-func (t *transaction) usable() bool {
-	valid := true
-	if t.conn != nil {
-		t.conn.Raw(func(conn any) error {
-			v, ok := conn.(driver.Validator)
-			valid = !ok || v.IsValid()
-			return nil
-		})
+// usable returns nil if the connection can take a statement and the transaction is
+// still open, as far as the driver tells. Rows that are left open keep that of
+// go-sql-driver/mysql from it, and a statement would break it.
+func (t *transaction) usable() (err error) {
+	t.conn.Raw(func(conn any) error {
+		v, ok := conn.(driver.Validator)
+		switch {
+		case ok && !v.IsValid():
+			err = driver.ErrBadConn
+		case t.dialect == PostgreSQL && idle(conn):
+			err = errEnded
+		}
+		return nil
+	})
+	return err
+}
+
+// idle reports whether a connection of pgx is in no transaction. PostgreSQL takes COMMIT
+// there for a success, with a warning that pgx drops; lib/pq refuses it. It is
+// conn.Conn().PgConn().TxStatus() == 'I', of a driver that is not imported.
+func idle(conn any) bool {
+	pgxConn := result(reflect.ValueOf(conn).MethodByName("Conn"))
+	if !pgxConn.IsValid() {
+		return false
 	}
-	return valid
+	pgConn := result(pgxConn.MethodByName("PgConn"))
+	if !pgConn.IsValid() {
+		return false
+	}
+	status := result(pgConn.MethodByName("TxStatus"))
+	return status.Kind() == reflect.Uint8 && status.Uint() == 'I'
+}
+
+// result calls a method that takes nothing and returns one value. Without such a method
+// it is the zero Value.
+func result(method reflect.Value) (value reflect.Value) {
+	if method.IsValid() && method.Type().NumIn() == 0 && method.Type().NumOut() == 1 {
+		value = method.Call(nil)[0]
+	}
+	return value
 }
 
 // clean ends a transaction that database/sql believes to have ended. SQLite keeps it

@@ -54,12 +54,14 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	r := &run{store: s, item: idempotency.Item{Key: key}}
+	s.locate(ctx, tx)
+	r := &run{store: s, item: idempotency.Item{Key: key}, owner: lease.NewOwner()}
 	rec, won, err := s.claim(ctx, tx, r.claimRequest())
 	switch {
 	case lockTimeout(s.dialect, err):
 		return idempotency.ErrInFlight
 	case err != nil:
+		s.shedLater(err)
 		return unavailable("claim", err).AsError()
 	case won:
 		return nil
@@ -89,5 +91,5 @@ func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx, c lease.Claim) error
 	if c.Token == 0 {
 		return errors.New("sqlstore: CompleteTx with a zero claim: pass the one that the work was given")
 	}
-	return s.fenced(ctx, tx, c, "complete", s.sql.complete, resultArgs(nil)...)
+	return s.fenced(ctx, tx, c, "complete", s.sql().complete, resultArgs(nil)...)
 }

@@ -75,7 +75,7 @@ var badWorks = []badWork{{
 	do:   swallows("INSERT OR ROLLBACK INTO effects (name) VALUES (NULL)"),
 	want: "no transaction",
 }, {
-	name: "executed ROLLBACK", only: "mysql sqlite",
+	name: "executed ROLLBACK",
 	do:   statement("ROLLBACK"),
 	want: "transaction",
 }, {
@@ -196,17 +196,6 @@ func refuse(t *testing.T, events *sqlstore.Store, bad badWork) {
 func hide(t *testing.T, events *sqlstore.Store, bad badWork) {
 	if err := events.RunTx(t.Context(), keyOf(bad.name), bad.do); !errors.Is(err, idempotency.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
-	}
-}
-
-// pgx cannot tell, and the documentation of sqlstore says so.
-func TestCommit_ExecutedRollbackByPQ(t *testing.T) {
-	t.Parallel()
-	db := openPostgreSQLBy(t, "postgres")
-	events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 2, AttemptInterval: time.Nanosecond})
-	refuse(t, events, badWork{name: "ROLLBACK", do: statement("ROLLBACK"), want: "transaction status"})
-	if err := events.RunTx(t.Context(), keyOf("next"), effect); err != nil {
-		t.Errorf("another event: %v", err)
 	}
 }
 

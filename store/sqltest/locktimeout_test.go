@@ -115,3 +115,36 @@ func TestClaimTx_ConnectionAfterWait(t *testing.T) {
 		t.Errorf("the connection is lost each time: %v", lost)
 	})
 }
+
+// A limit of the server's on statements that is shorter than Options.Wait ends the wait
+// for an event that is in flight, and says no more than that.
+func TestStore_StatementTimeoutBelowWait(t *testing.T) {
+	t.Parallel()
+	for name, db := range map[string]*sql.DB{
+		"pgx":      openPostgreSQLBy(t, "pgx", "statement_timeout", "200"),
+		"postgres": openPostgreSQLBy(t, "postgres", "statement_timeout", "200"),
+		"MariaDB":  openMariaDB(t, "max_statement_time", "0.2"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := sqlstore.PostgreSQL
+			if name == "MariaDB" {
+				d = sqlstore.MySQL
+			}
+			events := newEvents(t, db, d, &sqlstore.Options{Wait: 20 * time.Second})
+			tx, err := db.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			if err := events.ClaimTx(t.Context(), tx, key); err != nil {
+				t.Fatal(err)
+			}
+			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("transaction: got %v, want ErrInFlight", err)
+			}
+			if err := newLeases(t, events, nil).Do(t.Context(), key, leasedNothing); !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("lease: got %v, want ErrInFlight", err)
+			}
+		})
+	}
+}

@@ -29,6 +29,7 @@ func settings(d sqlstore.Dialect) map[string][]string {
 			"interpolated, quoted": {"interpolateParams", "true", "sql_mode", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"},
 			"several statements":   {"multiStatements", "true"},
 			"lax":                  {"sql_mode", "''"},
+			"safe updates":         {"sql_safe_updates", "1"},
 			"strict":               {"sql_mode", "'TRADITIONAL,ONLY_FULL_GROUP_BY'"},
 			"latin1":               {"charset", "latin1"},
 			"collation":            {"collation", "utf8mb4_general_ci"},

@@ -33,6 +33,8 @@ type engine struct {
 	serve      func(dir string, port int) []string
 	dsn        func(port int) string
 	early      bool // shows commits that are not durable
+
+	rollbackWaits bool // until the log is written
 }
 
 func mariaDB(early bool, options ...string) engine {
@@ -59,6 +61,30 @@ func mariaDB(early bool, options ...string) engine {
 		},
 		dsn:   func(port int) string { return fmt.Sprintf("root@tcp(127.0.0.1:%d)/mysql", port) },
 		early: early,
+	}
+}
+
+// mySQL is the server whose program HOOKONCE_MYSQLD names.
+func mySQL(early bool, options ...string) engine {
+	common := func(dir string, more ...string) []string {
+		return append([]string{os.Getenv("HOOKONCE_MYSQLD"), "--no-defaults", "--datadir=" + dir + "/data", "--tmpdir=" + dir,
+			"--innodb-redo-log-capacity=8M", "--innodb-buffer-pool-size=32M", "--secure-file-priv=NULL"}, more...)
+	}
+	return engine{
+		dialect:    sqlstore.MySQL,
+		driver:     "mysql",
+		account:    "mysql",
+		logPath:    "/#innodb_redo/",
+		initialize: func(dir string) []string { return common(dir, "--initialize-insecure") },
+		serve: func(dir string, port int) []string {
+			args := common(dir, "--innodb-use-native-aio=0", fmt.Sprintf("--port=%d", port), "--bind-address=127.0.0.1",
+				"--socket="+dir+"/socket", "--pid-file="+dir+"/pid", "--mysqlx=OFF")
+			return append(args, options...)
+		},
+		dsn:   func(port int) string { return fmt.Sprintf("root@tcp(127.0.0.1:%d)/mysql", port) },
+		early: early,
+
+		rollbackWaits: true,
 	}
 }
 
@@ -200,7 +226,7 @@ func (s *server) start(t *testing.T) {
 	t.Cleanup(func() { s.kill(t) })
 
 	db := s.open(t)
-	for range 300 {
+	for range 1200 {
 		if err = db.PingContext(t.Context()); err == nil {
 			return
 		}
@@ -217,19 +243,29 @@ func (s *server) kill(t *testing.T) {
 	if s.process == nil {
 		return
 	}
-	s.process.Signal(syscall.SIGSTOP) // so that it starts no more
+	s.signal(t, syscall.SIGSTOP) // so that it starts no more
+	s.signal(t, syscall.SIGKILL)
+	<-s.exited
+	s.process = nil
+}
+
+// signal sends a signal to the server's processes: its children first, since those
+// cannot be found without it.
+func (s *server) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if sig == syscall.SIGSTOP {
+		s.process.Signal(sig)
+	}
 	children, err := exec.Command("ps", "-o", "pid=", "--ppid", fmt.Sprint(s.process.Pid)).Output()
 	if err != nil && len(children) > 0 {
 		t.Error(err)
 	}
 	for field := range strings.FieldsSeq(string(children)) {
 		if pid, err := strconv.Atoi(field); err == nil {
-			syscall.Kill(pid, syscall.SIGKILL)
+			syscall.Kill(pid, sig)
 		}
 	}
-	s.process.Kill()
-	<-s.exited
-	s.process = nil
+	s.process.Signal(sig)
 }
 
 // open opens the server's database with connections of its own.
