@@ -179,10 +179,7 @@ const MaxReasonBytes = 512
 // most [MaxReasonBytes].
 func Reason(err error) string {
 	s := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= MaxReasonBytes {
-		return s
-	}
-	s = s[:MaxReasonBytes]
+	s = s[:min(len(s), MaxReasonBytes)]
 	for !utf8.ValidString(s) {
 		s = s[:len(s)-1] // at most three times: a rune was cut
 	}

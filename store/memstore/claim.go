@@ -39,7 +39,8 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Term
 			return rec, won, nil
 		}
 		sh.mu.Unlock()
-		if s.reclaim() == 0 {
+		// If it finds none, another claim may have deleted them first, and left room.
+		if !s.reclaim() && s.Len() >= s.opts.MaxRecords {
 			return lease.Record{}, false, fmt.Errorf("memstore: claim: %w", ErrFull)
 		}
 	}

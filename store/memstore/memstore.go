@@ -151,12 +151,15 @@ func (s *Store) reserve() bool {
 	}
 }
 
-// reclaim deletes expired records, some of every shard, and returns how many.
-func (s *Store) reclaim() (n int) {
+// reclaim deletes expired records, some of every shard, and reports whether there
+// were any.
+func (s *Store) reclaim() (freed bool) {
 	for i := range s.shards {
-		n += s.sweep(&s.shards[i], 4)
+		if s.sweep(&s.shards[i], 4) > 0 {
+			freed = true
+		}
 	}
-	return n
+	return freed
 }
 
 // sweep deletes at most limit expired records of sh and returns how many.
@@ -164,9 +167,7 @@ func (s *Store) sweep(sh *shard, limit int) int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	n := sh.sweep(s.now(), limit)
-	if n > 0 {
-		s.count.Add(-int64(n))
-	}
+	s.count.Add(-int64(n))
 	return n
 }
 

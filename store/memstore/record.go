@@ -135,10 +135,7 @@ func (r *record) expired(now time.Duration) bool { return now >= r.expires }
 // end returns the end of a period that starts now. An absurdly long one never ends,
 // rather than before it has begun.
 func end(now, period time.Duration) time.Duration {
-	if period > math.MaxInt64-now {
-		return math.MaxInt64
-	}
-	return now + period
+	return now + min(period, math.MaxInt64-now)
 }
 
 func clone(r *idempotency.Result) *idempotency.Result {
