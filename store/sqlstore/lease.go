@@ -98,7 +98,7 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 
 // Renew implements [lease.Store].
 func (s *Store) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
-	s.extend(length)
+	s.reserve.extend(length)
 	err := s.fenced(ctx, s.db, c, "renew", s.sql().renew, length.Microseconds())
 	return s.orEnded(ctx, c, err, lease.Done)
 }
@@ -140,7 +140,7 @@ func (s *Store) fenced(ctx context.Context, on conn, c lease.Claim, what, query 
 	}
 	var err error
 	if on == conn(s.db) {
-		err = s.retryConflicts(ctx, func() error { return s.onReserved(ctx, write) })
+		err = s.retryConflicts(ctx, func() error { return s.leased(ctx, write) })
 	} else { // a transaction, which starts again as a whole, or not at all
 		err = write(ctx, on)
 	}

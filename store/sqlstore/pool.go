@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -34,17 +35,24 @@ func (s *Store) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// reservedFor bounds a statement on the reserved connection, which others wait for.
-const reservedFor = time.Second
+const (
+	// poolPatience is how long a statement about a lease waits for a connection of
+	// the pool before it takes the reserved one.
+	poolPatience = 50 * time.Millisecond
+
+	// reservedFor bounds a statement on the reserved connection, for which others wait.
+	reservedFor = time.Second
+)
 
 // A reserve is a connection that is kept for leases while there are any, so that the
 // work that runs under them cannot keep them from being renewed by taking all of the
 // pool.
 type reserve struct {
+	kept  atomic.Bool   // conn is set
 	lock  chan struct{} // a semaphore, which guards conn
-	conn  *sql.Conn     // nil: none is kept
-	mu    sync.Mutex    // guards until
-	until time.Time     // when the last lease expires
+	conn  *sql.Conn
+	mu    sync.Mutex // guards until
+	until time.Time  // when the last lease expires
 }
 
 // keep reserves a connection for a lease of that length, if the pool is limited and has
@@ -53,9 +61,9 @@ func (s *Store) keep(ctx context.Context, length time.Duration) {
 	if s.db.Stats().MaxOpenConnections < 2 {
 		return
 	}
-	s.extend(length)
 	r := &s.reserve
-	if !r.acquire(ctx) {
+	r.extend(length)
+	if r.kept.Load() || !r.acquire(ctx) {
 		return
 	}
 	defer r.release()
@@ -67,12 +75,12 @@ func (s *Store) keep(ctx context.Context, length time.Duration) {
 		return // the claim meets it too
 	}
 	r.conn = c
+	r.kept.Store(true)
 	time.AfterFunc(length, r.expire)
 }
 
 // extend says that a lease of that length begins now.
-func (s *Store) extend(length time.Duration) {
-	r := &s.reserve
+func (r *reserve) extend(length time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if end := time.Now().Add(length); end.After(r.until) {
@@ -108,46 +116,61 @@ func (r *reserve) expire() {
 }
 
 func (r *reserve) close() {
+	r.kept.Store(false)
 	r.conn.Close()
 	r.conn = nil
 }
 
-// onReserved calls f, which must be harmless to repeat, with the reserved connection. If
-// there is none, or it fails, it calls f with the pool.
-func (s *Store) onReserved(ctx context.Context, f func(context.Context, conn) error) error {
-	err := s.tryReserved(ctx, f)
-	if err == nil || errors.Is(err, idempotency.ErrLeaseLost) || conflict(s.dialect, err) || ctx.Err() != nil {
-		return err
+// leased calls f, a statement about a lease that is harmless to repeat, as the only
+// writer if the database has one only: with a connection of the pool or, if all are in
+// use, with the reserved one.
+func (s *Store) leased(ctx context.Context, f func(context.Context, conn) error) error {
+	if !s.reserve.kept.Load() {
+		return s.asWriter(ctx, func(c conn) error { return f(ctx, c) })
 	}
-	return s.asWriter(ctx, func(c conn) error { return f(ctx, c) })
+	patience, cancel := context.WithTimeout(ctx, poolPatience)
+	c, err := s.db.Conn(patience)
+	cancel()
+	if err == nil {
+		defer c.Close()
+		err = s.writeOn(ctx, c, f)
+	} else {
+		err = s.writeOnReserved(ctx, f)
+	}
+	if errors.Is(err, driver.ErrBadConn) && ctx.Err() == nil {
+		return s.asWriter(ctx, func(c conn) error { return f(ctx, c) })
+	}
+	return err
 }
 
-var errNoReserve = errors.New("no connection is reserved")
+func (s *Store) writeOn(ctx context.Context, c *sql.Conn, f func(context.Context, conn) error) error {
+	unlock, err := s.lockWriter(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f(ctx, c)
+}
 
-func (s *Store) tryReserved(ctx context.Context, f func(context.Context, conn) error) error {
+// writeOnReserved returns [driver.ErrBadConn] if there is no connection, or it fails.
+func (s *Store) writeOnReserved(ctx context.Context, f func(context.Context, conn) error) error {
 	r := &s.reserve
 	if !r.acquire(ctx) {
 		return ctx.Err()
 	}
 	defer r.release()
 	if r.conn == nil {
-		return errNoReserve
+		return driver.ErrBadConn
 	}
 	bounded, cancel := context.WithTimeout(ctx, reservedFor)
 	defer cancel()
-	unlock, err := s.lockWriter(bounded)
-	if err != nil {
+	err := s.writeOn(bounded, r.conn, f)
+	if err == nil || errors.Is(err, idempotency.ErrLeaseLost) || errors.Is(err, errWriterBusy) || conflict(s.dialect, err) {
 		return err
 	}
-	defer unlock()
-	err = f(bounded, r.conn)
-	if err != nil && !errors.Is(err, idempotency.ErrLeaseLost) && !conflict(s.dialect, err) {
-		if unfit(s.dialect, err) {
-			drop(r.conn)
-		}
-		r.close() // the next claim reserves another
-	}
-	return err
+	drop(r.conn)
+	r.close() // the next claim reserves another
+	return driver.ErrBadConn
 }
 
 // shedInterval is how often idle connections are closed, at most.

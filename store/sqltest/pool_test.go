@@ -2,6 +2,7 @@ package sqltest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -119,50 +120,59 @@ func TestLease_PoolHeldByHandlers(t *testing.T) {
 // that has died is replaced.
 func TestLease_ReservedConnection(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		if d == sqlstore.SQLite {
-			return // its connections do not die
-		}
-		db.SetMaxOpenConns(3)
+	name := "t_" + rand.Text()
+	check := func(t *testing.T, db *sql.DB, d sqlstore.Dialect, kill func()) {
+		db.SetMaxOpenConns(2)
 		events := newEvents(t, db, d, nil)
-		c := claim(t, events, "first", time.Second)
-		if got := db.Stats().InUse; got != 1 {
-			t.Fatalf("%d connections in use, want the reserved one", got)
+		checkInUse := func(when string, want int) {
+			t.Helper()
+			if got := db.Stats().InUse; got != want {
+				t.Errorf("%s: %d connections in use, want %d", when, got, want)
+			}
 		}
-		killOthers(t, db, d)
+		c := claim(t, events, "first", 20*time.Second)
+		checkInUse("claimed", 1)
+		kill()
+		held, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := events.Renew(t.Context(), c, time.Second); err != nil {
 			t.Error(err)
 		}
+		held.Close()
+		checkInUse("the reserved connection has died", 0)
 		if err := finish(t, db, events, c); err != nil {
 			t.Error(err)
 		}
 		claim(t, events, "second", time.Second)
-		if got := db.Stats().InUse; got != 1 {
-			t.Errorf("%d connections in use, want another one reserved", got)
-		}
+		checkInUse("claimed again", 1)
 		for end := time.Now().Add(20 * time.Second); db.Stats().InUse > 0; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("the connection is still reserved")
 			}
 		}
+	}
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		db := openPostgreSQL(t, "application_name", name)
+		check(t, db, sqlstore.PostgreSQL, func() {
+			mustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = '"+name+"'")
+		})
+	})
+	everyMySQL(t, func(t *testing.T, db *sql.DB) {
+		check(t, db, sqlstore.MySQL, func() { killOthers(t, db) })
 	})
 }
 
-// killOthers has the server close all connections of db but one, which it uses.
-func killOthers(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+// killOthers has MySQL close all connections of db but one, which it uses.
+func killOthers(t *testing.T, db *sql.DB) {
 	t.Helper()
-	if d == sqlstore.PostgreSQL {
-		var path string
-		if err := db.QueryRowContext(t.Context(), "SHOW search_path").Scan(&path); err != nil {
-			t.Fatal(err)
-		}
-		mustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%"+path+"%'")
-		return
-	}
 	rows, err := db.QueryContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	var ids []int
 	for rows.Next() {
 		var id int

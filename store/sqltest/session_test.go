@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
@@ -181,6 +182,9 @@ func TestOptions_Isolation(t *testing.T) {
 				if shown[d] == "" {
 					got = want
 					return nil
+				}
+				if d == sqlstore.MySQL {
+					time.Sleep(200 * time.Millisecond) // innodb_trx is up to 100 ms old
 				}
 				return tx.QueryRowContext(ctx, shown[d]).Scan(&got)
 			})
