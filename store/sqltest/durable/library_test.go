@@ -3,10 +3,10 @@ package durable_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
 )
 
 // dir is for the library, and readable by every account.
@@ -31,16 +31,9 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// build compiles the library that holds writes back.
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(dir, "hold.so")
-	out, err := exec.Command("cc", "-shared", "-fPIC", "-O1", "-Wall", "-o", path, "testdata/hold.c", "-ldl").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("cc: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var build = sync.OnceValues(func() (string, error) { return heldlog.Build(dir) })
 
+// library returns the path of the library that holds writes back.
 func library(t *testing.T) string {
 	t.Helper()
 	path, err := build()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 	_ "github.com/lib/pq"              // postgres
 
 	"github.com/hookonce/hookonce/store/sqlstore"
+	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
 )
 
 // An engine is a kind of server.
@@ -157,14 +159,19 @@ func idsOf(t *testing.T, account string) (uid, gid int) {
 	return uid, gid
 }
 
+// freePort returns a port from below those that outgoing connections are given: a
+// server may take half a minute until it listens, and listens there again after a kill.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.N(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // command returns a command that runs as the server's account.
@@ -207,7 +214,7 @@ func (s *server) control() string { return filepath.Join(s.dir, "hold") }
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	c := s.command(t, s.serve(s.dir, s.port)...)
-	c.Env = append(os.Environ(), "LD_PRELOAD="+library(t), "HOLD_WHILE="+s.control(), "HOLD_PATH="+s.logPath)
+	c.Env = heldlog.Environ(library(t), s.control(), s.logPath)
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		t.Fatal(err)

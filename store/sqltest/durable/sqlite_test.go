@@ -15,6 +15,7 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
+	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
 )
 
 // openSQLite opens a file with which a commit is on disk when it is acknowledged.
@@ -86,8 +87,8 @@ func runUntilEnd(t *testing.T, file string) string {
 	t.Helper()
 	var out strings.Builder
 	c := exec.CommandContext(t.Context(), os.Args[0])
-	c.Env = append(os.Environ(), "DURABLE_SQLITE="+file, "LD_PRELOAD="+library(t),
-		"HOLD_WHILE="+filepath.Join(filepath.Dir(file), "hold"), "HOLD_PATH="+file+"-wal")
+	control := filepath.Join(filepath.Dir(file), "hold")
+	c.Env = append(heldlog.Environ(library(t), control, file+"-wal"), "DURABLE_SQLITE="+file)
 	pipe, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
