@@ -23,6 +23,9 @@ type books struct {
 	said    []string // what servers wrote to standard error
 	left    footing  // what the servers still hold when idle
 	conns   int      // to the database's server
+
+	failures    map[string]int // of work that always fails, by event
+	maxAttempts int            // of the servers
 }
 
 // read adds what is in the database.
@@ -118,6 +121,10 @@ func (b *books) eventLines() []*line {
 		claimed  = &line{what: "claims left over"}
 		noRecord = &line{what: "acknowledged events without a processed record"}
 		unknown  = &line{what: "effects of events that were never sent"}
+		died     = &line{what: "events that died though their work does not fail"}
+		undead   = &line{what: "events whose work always fails that are not dead"}
+		early    = &line{what: "events that died before their last attempt"}
+		undone   = &line{what: "effects of work that failed"}
 	)
 	known := make(map[string]bool, len(b.events))
 	for _, e := range b.events {
@@ -128,19 +135,43 @@ func (b *books) eventLines() []*line {
 				l.add(e.id)
 			}
 		}
-		check(e.acknowledged() && b.effects[e.id] == 0, lost)
+		dead := state == lease.Dead
+		check(e.acknowledged() && b.effects[e.id] == 0 && !e.doomed, lost)
 		check(b.effects[e.id] > 1, double)
 		check(e.accepted.Load() > 1, twice)
 		check(!e.acknowledged() || e.givenUp.Load() > 0, never)
 		check(state == lease.Claimed, claimed)
-		check(e.acknowledged() && state != lease.Done, noRecord)
+		check(e.acknowledged() && state != lease.Done && !e.doomed, noRecord)
+		check((dead || e.buried.Load() > 0) && !e.doomed, died)
+		check(!dead && e.doomed, undead)
+		check(dead && e.doomed && b.failures[e.id] < b.leastFailures(e.mode), early)
+		check(b.effects[e.id] > 0 && e.doomed, undone)
 	}
 	for id := range b.effects {
 		if !known[id] {
 			unknown.add(id)
 		}
 	}
-	return []*line{lost, double, twice, never, claimed, noRecord, unknown}
+	return []*line{lost, double, twice, never, claimed, noRecord, unknown, died, undead, early, undone}
+}
+
+// leastFailures is how often the work must have failed before its event is dead. Under
+// a lease a claim whose answer is lost in an outage is an attempt, like a crash.
+func (b *books) leastFailures(m mode) int {
+	if m == transactional {
+		return b.maxAttempts
+	}
+	return 1
+}
+
+// buried is the number of events that are dead.
+func (b *books) buried() (n int) {
+	for _, state := range b.records {
+		if state == lease.Dead {
+			n++
+		}
+	}
+	return n
 }
 
 // worldLines count what can be wrong with everything else.

@@ -7,8 +7,8 @@ import (
 	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
-// goodBooks are balanced books of two events. One of them was delivered three times
-// and moves money.
+// goodBooks are balanced books of four events. One of them was delivered three times
+// and moves money, and two have failed for good.
 func goodBooks() *books {
 	id := "transactional-000000"
 	for i := 0; !transfers(id); i++ {
@@ -18,12 +18,20 @@ func goodBooks() *books {
 	first.accepted.Add(1)
 	first.duplicates.Add(2)
 	second.duplicates.Add(1)
+	third := &event{mode: transactional, id: "transactional-000002", doomed: true}
+	fourth := &event{mode: completed, id: "completed-000003", doomed: true}
+	third.buried.Add(1)
+	fourth.buried.Add(1)
 	return &books{
-		events:  []*event{first, second},
+		events:  []*event{first, second, third, fourth},
 		effects: map[string]int{id: 1, "leased-000001": 1},
-		records: map[string]lease.State{id: lease.Done, "leased-000001": lease.Done},
-		balance: 2,
-		answers: map[string]int{"200": 1, "409 duplicate": 3, "503 unavailable": 1, "no answer": 1},
+		records: map[string]lease.State{
+			id: lease.Done, "leased-000001": lease.Done, third.id: lease.Dead, fourth.id: lease.Dead,
+		},
+		failures:    map[string]int{third.id: 4, fourth.id: 4},
+		balance:     2,
+		maxAttempts: 4,
+		answers:     map[string]int{"200": 1, "409 duplicate": 3, "503 unavailable": 1, "no answer": 1},
 	}
 }
 
@@ -54,6 +62,11 @@ func TestBooks_EachImbalanceIsFound(t *testing.T) {
 		}},
 		{"acknowledged events without a processed record", func(b *books, id string) { delete(b.records, id) }},
 		{"effects of events that were never sent", func(b *books, id string) { b.effects["leased-000002"] = 1 }},
+		{"events that died though their work does not fail", func(b *books, id string) { b.records[id] = lease.Dead }},
+		{"events that died though their work does not fail", func(b *books, id string) { b.events[0].buried.Add(1) }},
+		{"events whose work always fails that are not dead", func(b *books, id string) { b.records["completed-000003"] = lease.Done }},
+		{"events that died before their last attempt", func(b *books, id string) { b.failures["transactional-000002"]-- }},
+		{"effects of work that failed", func(b *books, id string) { b.effects["completed-000003"] = 1 }},
 		{"accounts off by", func(b *books, id string) { b.balance-- }},
 		{"unexpected answers", func(b *books, id string) { b.answers["422 mismatch"] = 1 }},
 		{"old records that the purge missed", func(b *books, id string) { b.old = 1 }},

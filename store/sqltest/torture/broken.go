@@ -5,31 +5,71 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// Two mistakes that hand-written code makes: the claim is committed in its own
-// transaction, before or after that of the work.
+// Mistakes that hand-written code makes, one for each fault, so that the books are
+// known to find it.
 const (
-	markBefore = "mark-before" // loses the event if the work fails
-	markAfter  = "mark-after"  // applies the event twice
+	// The claim is committed in its own transaction.
+	markBefore = "mark-before" // before the work's: loses the event if the work fails
+	markAfter  = "mark-after"  // after it: applies the event twice
+
+	unfenced      = "unfenced"       // work that hung applies the event when its lease is another's
+	early         = "early"          // a record is believed that a crash can undo
+	impatient     = "impatient"      // the COMMIT is not waited for
+	countsAll     = "counts-all"     // copies in a burst are attempts of their own
+	countsOutages = "counts-outages" // so are deliveries that found no database
+	countsNone    = "counts-none"    // an event never dies
+	keeping       = "keeping"        // a connection is used for as long as it is open
 )
 
 // transactional returns the runner of transactional mode, or a broken one.
 func (s *server) transactional() idempotency.Runner[*sql.Tx] {
-	if s.Broken == "" {
+	switch s.Broken {
+	case "", countsAll, countsNone: // see attempts
 		return s.events
 	}
-	return &broken{server: s}
+	return &broken{server: s, unavailable: make(map[idempotency.Key]int)}
+}
+
+// attempts returns the bound on attempts and their interval, or broken ones.
+func (s *server) attempts() (most int, interval time.Duration) {
+	switch s.Broken {
+	case countsAll:
+		return s.MaxAttempts, time.Nanosecond
+	case countsNone:
+		return 0, 0
+	}
+	return s.MaxAttempts, s.AttemptInterval
 }
 
 // broken is a runner that looks correct.
-type broken struct{ server *server }
+type broken struct {
+	server *server
+
+	mu          sync.Mutex // guards what follows
+	unavailable map[idempotency.Key]int
+	kept        *sql.Conn
+}
 
 // Run implements [idempotency.Runner] without its guarantees.
 func (b *broken) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
+	switch b.server.Broken {
+	case unfenced:
+		return b.unfenced(ctx, item, work)
+	case early:
+		return b.early(ctx, item, work)
+	case impatient:
+		return b.impatient(ctx, item, work)
+	case countsOutages:
+		return b.countOutages(ctx, item, work)
+	case keeping:
+		return b.keep(ctx, item, work)
+	}
 	err := b.run(ctx, item.Key, work)
 	switch {
 	case err == nil:
@@ -62,7 +102,7 @@ func (b *broken) run(ctx context.Context, key idempotency.Key, work idempotency.
 	if err := b.apply(ctx, work); err != nil {
 		return err
 	}
-	time.Sleep(5 * time.Millisecond) // widens the window between work and claim
+	time.Sleep(50 * time.Millisecond) // widens the window between work and claim
 	if err := b.mark(ctx, key); err != nil && !errors.Is(err, idempotency.ErrDuplicate) {
 		return err
 	}

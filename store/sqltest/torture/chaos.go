@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,13 @@ type chaos struct {
 	serverKills   atomic.Int64
 	serverPauses  atomic.Int64
 	databaseKills atomic.Int64
+	heldKills     atomic.Int64 // of what writes the log, while that was held back
+	logHolds      atomic.Int64
 	holdUps       atomic.Int64
 	oldRecords    atomic.Int64
 	away          atomic.Int64 // total time without the database, in nanoseconds
+
+	logMu sync.Mutex // held while the log is held back
 
 	mu  sync.Mutex // guards err
 	err error      // of the first disturbance that failed
@@ -38,6 +43,9 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 	}
 	every(c.serverKillEvery, c.killServer)
 	every(300*time.Millisecond, c.addOld)
+	if c.logPath != "" {
+		every(c.holdLogEvery, c.slowLog)
+	}
 	if c.proxy != nil {
 		every(c.databaseKillEvery, c.killDatabase)
 		every(c.cutEvery, c.cutCommit)
@@ -79,8 +87,13 @@ func (c *chaos) failure() error {
 func (c *chaos) killServer(_ context.Context, r *rand.Rand) error {
 	s := c.fleet.pick(r)
 	defer s.mu.Unlock()
-	c.fleet.kill(s)
-	c.serverKills.Add(1)
+	if n := c.serverKills.Add(1); n%4 == 0 && c.logPath != "" && !c.hasServer() {
+		if err := c.held(r, func() error { c.fleet.kill(s); return nil }); err != nil {
+			return err
+		}
+	} else {
+		c.fleet.kill(s)
+	}
 	time.Sleep(time.Duration(r.Int64N(int64(c.serverKillEvery / 5))))
 	return c.fleet.start(s)
 }
@@ -93,16 +106,53 @@ func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
 	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
 }
 
-// killDatabase kills the database server, PostgreSQL every other time in the way of
-// "pg_ctl -m immediate".
-func (c *chaos) killDatabase(ctx context.Context, _ *rand.Rand) error {
+// killDatabase kills the database server: every other time while its log is held back,
+// and otherwise PostgreSQL in turn in the way of "pg_ctl -m immediate".
+func (c *chaos) killDatabase(ctx context.Context, r *rand.Rand) error {
+	n := c.databaseKills.Add(1)
 	signal := syscall.SIGKILL
-	if n := c.databaseKills.Add(1); c.immediate && n%2 == 0 {
+	if c.immediate && n%4 == 2 {
 		signal = syscall.SIGQUIT
 	}
-	killed := time.Now()
-	defer func() { c.away.Add(int64(time.Since(killed))) }()
-	return c.kill(ctx, signal)
+	var killed time.Time
+	kill := func() error {
+		killed = time.Now()
+		return c.takeAway(ctx, signal)
+	}
+	var err error
+	if n%2 == 1 {
+		err = c.held(r, kill)
+	} else {
+		err = kill()
+	}
+	err = errors.Join(err, c.bringBack(ctx))
+	c.away.Add(int64(time.Since(killed)))
+	return err
+}
+
+// held holds the log back, kills what writes it when commits and their duplicates
+// have met that, and lets go: what was not written is lost.
+func (c *chaos) held(r *rand.Rand, kill func() error) error {
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
+	if err := c.holdLog(); err != nil {
+		return err
+	}
+	time.Sleep(200*time.Millisecond + time.Duration(r.Int64N(int64(600*time.Millisecond))))
+	c.heldKills.Add(1)
+	return errors.Join(kill(), c.releaseLog())
+}
+
+// slowLog holds the log back for a while.
+func (c *chaos) slowLog(_ context.Context, r *rand.Rand) error {
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
+	c.logHolds.Add(1)
+	if err := c.holdLog(); err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(r.Int64N(int64(700 * time.Millisecond))))
+	return c.releaseLog()
 }
 
 func (c *chaos) cutCommit(_ context.Context, r *rand.Rand) error {

@@ -21,9 +21,11 @@ type database struct {
 	file string // of SQLite
 	port int
 	log  *os.File
+	env  []string // of the process that writes the log
 
-	mu      sync.Mutex // guards what follows
-	process *os.Process
+	mu      sync.Mutex  // guards what follows
+	process *os.Process // nil while there is none
+	away    bool        // it is not restarted
 	stopped bool
 	ended   chan struct{} // closed when supervise has returned
 
@@ -42,13 +44,13 @@ func newDatabase(ctx context.Context, e *engine, dir string) (*database, error) 
 }
 
 func (d *database) start(ctx context.Context) error {
-	if err := d.makeDirectory(); err != nil {
+	err := errors.Join(d.makeDirectory(), d.preload())
+	if err != nil {
 		return err
 	}
-	var err error
 	if !d.hasServer() {
 		d.file = filepath.Join(d.dir, "torture.db")
-		if d.books, err = d.open(sqliteDSN(d.file), 1); err != nil {
+		if d.books, err = d.open(d.userDSN(d.file), 1); err != nil {
 			return err
 		}
 		return d.makeTables(ctx)

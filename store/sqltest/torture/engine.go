@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
+	_ "github.com/mattn/go-sqlite3"    // registers "sqlite3"
 	_ "modernc.org/sqlite"             // registers "sqlite"
 
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -17,26 +18,30 @@ type engine struct {
 	driver  string
 	dialect sqlstore.Dialect
 
+	userDSN func(address string) string // of the file, without a server process
+
 	// An engine without a server process has none of these.
 	account    string                              // that runs the server, which refuses root
 	initialize func(dir string) (*exec.Cmd, error) // creates the data directory
 	serve      func(dir string, port int) (*exec.Cmd, error)
 	adminDSN   func(dir string, port int) string
-	userDSN    func(address string) string
 	frames     func() framer // reads the client's side of the protocol
 	setUp      []string      // as the administrator, once
 	immediate  bool          // SIGQUIT stops it without a checkpoint
+
+	logPath string // is in the path of its log's files; "" if they cannot be held back
 
 	tables      []string
 	oldRecord   string   // inserts a record that is past its retention
 	connections string   // counts all but the one that asks
 	readOnly    []string // as the administrator, without a restart
 	writable    []string
+	failover    []string // open connections become read-only, new ones are not
 }
 
 // engines are all engines by name.
 func engines() map[string]*engine {
-	return map[string]*engine{"sqlite": sqliteEngine(), "postgres": postgreSQL(), "mariadb": mariaDB()}
+	return map[string]*engine{"sqlite": sqliteEngine(), "sqlite3": heldSQLite(), "postgres": postgreSQL(), "mariadb": mariaDB()}
 }
 
 // engineNames is the order in which long runs take them.

@@ -29,6 +29,7 @@ func postgreSQL() *engine {
 		userDSN:   postgreSQLDSN,
 		frames:    func() framer { return &postgreSQLFrames{} },
 		immediate: true,
+		logPath:   "/pg_wal/",
 		tables: []string{
 			"CREATE TABLE ledger (mode text NOT NULL, event text NOT NULL, note text NOT NULL)",
 			"CREATE TABLE accounts (id integer PRIMARY KEY, balance bigint NOT NULL)",
@@ -37,6 +38,11 @@ func postgreSQL() *engine {
 			VALUES ('\x6f6c64', convert_to(?, 'UTF8'), 2, '', 1, 1, 0, 0)`,
 		connections: "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
 		readOnly:    []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
+		// A role's setting is for sessions that begin, and stands above the server's.
+		failover: []string{
+			"ALTER ROLE postgres SET default_transaction_read_only = off",
+			"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()",
+		},
 		writable: []string{
 			"SET default_transaction_read_only = off",
 			"ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()",

@@ -23,6 +23,7 @@ import (
 type fleet struct {
 	program    string
 	attributes *syscall.SysProcAttr
+	env        []string
 	slots      []*slot
 
 	mu   sync.Mutex // guards what follows
@@ -41,8 +42,8 @@ type slot struct {
 	rest   footing // what it held before the first delivery
 }
 
-func newFleet(program string, attributes *syscall.SysProcAttr, configs []serverConfig) (*fleet, error) {
-	f := &fleet{program: program, attributes: attributes}
+func newFleet(program string, attributes *syscall.SysProcAttr, env []string, configs []serverConfig) (*fleet, error) {
+	f := &fleet{program: program, attributes: attributes, env: env}
 	for _, c := range configs {
 		s := &slot{config: c}
 		f.slots = append(f.slots, s)
@@ -61,7 +62,7 @@ func (f *fleet) start(s *slot) error {
 		return err
 	}
 	s.cmd = exec.Command(f.program, "-serve", string(config))
-	s.cmd.SysProcAttr = f.attributes
+	s.cmd.SysProcAttr, s.cmd.Env = f.attributes, f.env
 	stderr := new(strings.Builder)
 	s.cmd.Stderr = stderr
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
@@ -205,15 +206,32 @@ func (f *fleet) leftovers(ctx context.Context) (left footing, err error) {
 	return left, err
 }
 
+// leftovers looks twice: for connections while handlers hang, and for everything when
+// they have returned.
 func (s *slot) leftovers(ctx context.Context) (footing, error) {
+	free := func(f footing) bool { return f.Connections == 0 && f.InUse == 0 }
+	held, err := s.await(ctx, free)
+	if err == nil {
+		err = post(ctx, *s.url.Load()+"/peace", nil)
+	}
+	if err != nil {
+		return held, err
+	}
+	left, err := s.await(ctx, func(f footing) bool { return f.Goroutines == 0 && free(f) })
+	left.Connections, left.InUse = max(left.Connections, held.Connections), max(left.InUse, held.InUse)
+	return left, err
+}
+
+// await drains the server until what it holds is well, and returns what it still holds
+// after a while.
+func (s *slot) await(ctx context.Context, well func(footing) bool) (footing, error) {
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		got, err := drain(ctx, *s.url.Load())
 		if err != nil {
 			return got, err
 		}
 		got.Goroutines = max(0, got.Goroutines-s.rest.Goroutines)
-		nothing := got.Goroutines == 0 && got.Connections == 0 && got.InUse == 0
-		if nothing || time.Now().After(end) {
+		if well(got) || time.Now().After(end) {
 			return got, nil
 		}
 	}
@@ -226,15 +244,11 @@ func copyProgram(to string) error {
 	if err != nil {
 		return err
 	}
-	from, err := os.Open(self)
+	// Not by this process: a server that another goroutine starts would inherit the
+	// open file, and what is open for writing cannot be executed.
+	out, err := exec.Command("cp", self, to).CombinedOutput()
 	if err != nil {
-		return err
+		return fmt.Errorf("cp: %w: %s", err, out)
 	}
-	defer from.Close()
-	copied, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(copied, from)
-	return errors.Join(err, copied.Close())
+	return os.Chmod(to, 0o755)
 }

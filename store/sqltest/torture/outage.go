@@ -13,42 +13,65 @@ import (
 	"time"
 )
 
-// An outage is a time when the database is reachable and cannot write.
+// An outage is a time when something that all events need cannot be used. It lasts for
+// several redeliveries of each event, and attempts are bounded, but no event may die
+// of it.
 type outage struct {
 	title   string
-	prepare func(r *run) error // before the database is created
+	prepare func(r *run) error // before the database is created; may be nil
 	begin   func(ctx context.Context, r *run) error
 	end     func(ctx context.Context, r *run) error
+	slow    bool // deliveries are answered when they time out
+	server  bool // only a database with a server can have it
+	moves   bool // it is over at once for new connections: each server must find that out
 }
 
 var outages = []outage{
-	{"disk full", mountSmallDisk, fillDisk, freeDisk},
-	{"read-only", func(*run) error { return nil }, makeReadOnly, makeWritable},
+	{title: "disk full", prepare: mountSmallDisk, begin: fillDisk, end: freeDisk},
+	{title: "read-only", begin: makeReadOnly, end: makeWritable},
+	{title: "database away", begin: takeDatabaseAway, end: bringDatabaseBack},
+	{title: "network silent", begin: silenceNetwork, end: restoreNetwork, slow: true, server: true},
+	{title: "dependency away", begin: takeDependencyAway, end: bringDependencyBack},
+	{title: "failover", begin: failOver, end: useEachServer, server: true, moves: true},
 }
+
+// The servers' bound on attempts. Failures within the interval count once, so that an
+// event that is fine cannot die before longestOutage, however often it is redelivered.
+const (
+	outageAttempts = 4
+	outageInterval = 4 * time.Second
+	longestOutage  = 10 * time.Second // is less than three intervals
+)
 
 // errCannot means that this account cannot cause the outage: the test is skipped for
 // users who are not root, and never for root.
 var errCannot = errors.New("cannot be done here")
 
 // run causes the outage while a single server process handles deliveries. The same
-// process must recover.
-func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer) (err error) {
-	r := &run{name: name, seed: seed, out: out, start: time.Now()}
-	r.servers, r.lease = 1, time.Second
+// process must recover within the limit.
+func (o outage) run(ctx context.Context, name string, seed uint64, broken string, limit time.Duration, out io.Writer) (err error) {
+	r := &run{name: name, seed: seed, broken: broken, out: out, start: time.Now()}
+	r.servers, r.lease, r.timeout, r.patience = 1, time.Second, 5*time.Second, 12*time.Second
+	if o.slow {
+		r.timeout = 2 * time.Second
+	}
+	if o.moves {
+		r.servers = 3
+	}
 	defer func() { err = errors.Join(err, unmountSmallDisk(r)) }()
 	defer r.close()
 	if r.dir, err = newDirectory(); err != nil {
 		return err
 	}
-	if err := o.prepare(r); err != nil {
+	if o.prepare != nil {
+		if err := o.prepare(r); err != nil {
+			return err
+		}
+	}
+	if err := r.setUp(ctx, o.config(engines()[name], broken)); err != nil {
 		return err
 	}
-	// Long rows fill a disk sooner. Short-lived connections matter for read-only
-	// files: one that was opened before goes on writing.
-	if err := r.setUp(ctx, serverConfig{Pad: 3000, MaxLife: 200 * time.Millisecond}); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	recovered, err := o.deliver(ctx, r)
 	if err != nil {
@@ -57,8 +80,42 @@ func (o outage) run(ctx context.Context, name string, seed uint64, out io.Writer
 	return r.settleOutage(ctx, engines()[name].name+", "+o.title, recovered)
 }
 
-// enoughUnavailable is the number of 503 answers after which an outage ends.
-const enoughUnavailable = 40
+// config configures the servers.
+func (o outage) config(e *engine, broken string) serverConfig {
+	c := serverConfig{
+		Pad:    3000, // long rows fill a disk sooner
+		Depend: true, MaxAttempts: outageAttempts, AttemptInterval: outageInterval, Broken: broken,
+	}
+	if !e.hasServer() {
+		// A connection that was opened before its file became read-only goes on
+		// writing.
+		c.MaxLife = 200 * time.Millisecond
+	}
+	return c
+}
+
+// outageCopies is how many deliveries are retried at the same time.
+const (
+	outageSenders = 5
+	outageCopies  = 3 * outageSenders
+)
+
+// lasting returns a function that reports whether the outage has lasted for several
+// redeliveries of each copy, or for two if each takes seconds.
+func (o outage) lasting(r *run) func() bool {
+	least, enough := 2*outageCopies, 6*outageCopies
+	if o.slow || !r.hasServer() {
+		enough = least
+	}
+	if o.moves {
+		least, enough = 1, 1 // there are no more of them than connections
+	}
+	begun, before := time.Now(), r.sender.tally.unavailable()
+	return func() bool {
+		n := r.sender.tally.unavailable() - before
+		return n >= enough || n >= least && time.Since(begun) > longestOutage
+	}
+}
 
 // deliver delivers before, during and after the outage, and returns the time from
 // its end until every event was acknowledged.
@@ -67,27 +124,27 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 		over    atomic.Bool
 		senders sync.WaitGroup
 	)
-	for i := range 10 {
+	for i := range outageSenders {
 		senders.Go(func() { r.sender.work(ctx, r.seed+uint64(i), over.Load) })
 	}
 	defer senders.Wait()
 	defer over.Store(true)
-	if err := waitFor(ctx, func() bool { return r.sender.tally.count("200") >= 30 }); err != nil {
+	if err := waitFor(ctx, func() bool { return r.sender.tally.count("200") >= 15 }); err != nil {
 		return 0, fmt.Errorf("before the outage: %w", err)
 	}
 	if err := o.begin(ctx, r); err != nil {
 		return 0, err
 	}
-	// The runner's statement failed, or the work's own.
-	unavailable := func() int { return r.sender.tally.count("503 unavailable") + r.sender.tally.count("503 failed") }
-	before := unavailable()
-	if err := waitFor(ctx, func() bool { return unavailable() >= before+enoughUnavailable }); err != nil {
+	ended := time.Now()
+	if err := waitFor(ctx, o.lasting(r)); err != nil {
 		return 0, fmt.Errorf("not answered 503, but %s: %w\n%s", counts(r.sender.tally.answers, ""), err, r.lastWords())
 	}
 	if err := o.end(ctx, r); err != nil {
 		return 0, err
 	}
-	ended := time.Now()
+	if !o.moves {
+		ended = time.Now()
+	}
 	over.Store(true)
 	senders.Wait()
 	return time.Since(ended), nil
@@ -120,9 +177,9 @@ func (r *run) settleOutage(ctx context.Context, title string, recovered time.Dur
 		r.report(b, lines)
 		return errImbalance
 	}
-	fmt.Fprintf(r.out, "%s, %v\n  did: %d events in %d deliveries; all acknowledged %v after it ended, by the same process\n  answers: %s\n  the books balance\n\n",
-		title, time.Since(r.start).Round(100*time.Millisecond), len(b.events), r.sender.tally.total.Load(),
-		recovered.Round(10*time.Millisecond), counts(b.answers, ""))
+	fmt.Fprintf(r.out, "%s, %v, seed %d\n  did: %d events in %d deliveries; all answered for good %v after it ended, by the same processes\n       %d events failed %d times for good, and are dead\n  answers: %s\n  the books balance\n\n",
+		title, time.Since(r.start).Round(100*time.Millisecond), r.seed, len(b.events), r.sender.tally.total.Load(),
+		recovered.Round(10*time.Millisecond), b.buried(), r.maxAttempts, counts(b.answers, ""))
 	return nil
 }
 

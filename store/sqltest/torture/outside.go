@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,10 @@ type outsideLedger struct {
 	seen  map[string]int      // effects asked for, by event
 	keys  map[string]struct{} // that had their effect
 	event map[string]int      // effects, by event
+
+	hung, returned, failed *notes
+
+	away atomic.Bool // it fails, and has no effect
 }
 
 func newOutsideLedger() (*outsideLedger, error) {
@@ -32,9 +37,16 @@ func newOutsideLedger() (*outsideLedger, error) {
 		seen:     make(map[string]int),
 		keys:     make(map[string]struct{}),
 		event:    make(map[string]int),
+		hung:     newNotes(),
+		returned: newNotes(),
+		failed:   newNotes(),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /effects/{key}/{event}", o.serve)
+	mux.Handle("POST /notes/hung/{event}", o.hung)
+	mux.Handle("POST /notes/returned/{event}", o.returned)
+	mux.Handle("POST /notes/failed/{event}", o.failed)
+	mux.HandleFunc("POST /dependency", func(w http.ResponseWriter, _ *http.Request) { o.refuse(w) })
 	o.server = &http.Server{Handler: mux}
 	go o.server.Serve(l)
 	return o, nil
@@ -47,6 +59,9 @@ func (o *outsideLedger) close() { o.server.Close() }
 // serve applies the effect of a key once. Sometimes it is slow, and sometimes it
 // fails after the effect, so that the caller does not know the outcome.
 func (o *outsideLedger) serve(w http.ResponseWriter, r *http.Request) {
+	if o.refuse(w) {
+		return
+	}
 	key, event := r.PathValue("key"), r.PathValue("event")
 	o.mu.Lock()
 	o.seen[event]++
@@ -61,6 +76,18 @@ func (o *outsideLedger) serve(w http.ResponseWriter, r *http.Request) {
 	case 1:
 		time.Sleep(rand.N(100 * time.Millisecond))
 	}
+}
+
+// refuse fails, with an answer or without, if the system is away.
+func (o *outsideLedger) refuse(w http.ResponseWriter) bool {
+	if !o.away.Load() {
+		return false
+	}
+	if rand.N(2) == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(http.StatusBadGateway)
+	return true
 }
 
 // effects returns the effects by event, and the number of requests that repeated

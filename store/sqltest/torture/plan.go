@@ -9,18 +9,25 @@ type plan struct {
 	serverKills   int
 	databaseKills int
 	cuts          int // of COMMIT
+	heldKills     int // of the database, or its process, while its log is held back
+	hangs         int // of handlers
+	returns       int // of handlers that hung, to do their work when it is too late
 
 	limit time.Duration // a run that takes longer fails
 
 	servers int
 	atOnce  int // events delivered concurrently
 	lease   time.Duration
+	timeout time.Duration // of handlers
+
+	patience time.Duration // of senders for an answer
 
 	// The average time between two disturbances.
 	serverKillEvery   time.Duration
 	databaseKillEvery time.Duration
 	cutEvery          time.Duration
 	holdUpEvery       time.Duration // stalls and latency
+	holdLogEvery      time.Duration
 	pauseEvery        time.Duration // of a server, for longer than a lease
 }
 
@@ -28,13 +35,14 @@ type plan struct {
 // busy machine.
 func shortPlan(e *engine) plan {
 	p := plan{
-		deliveries: 2_500, serverKills: 10, databaseKills: 2, cuts: 20,
-		limit: 4 * time.Minute, servers: 4, atOnce: 60, lease: time.Second,
+		deliveries: 2_500, serverKills: 10, databaseKills: 2, cuts: 20, heldKills: 1,
+		limit: 4 * time.Minute, servers: 4, atOnce: 60, lease: time.Second, timeout: 8 * time.Second, patience: 12 * time.Second,
 		serverKillEvery: 500 * time.Millisecond, databaseKillEvery: 3 * time.Second,
 		cutEvery: 150 * time.Millisecond, holdUpEvery: time.Second, pauseEvery: 800 * time.Millisecond,
+		holdLogEvery: 2 * time.Second,
 	}
 	if !e.hasServer() {
-		p = p.oneProcess()
+		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 1_500, 20, 200*time.Millisecond
 	}
 	return p
@@ -43,21 +51,34 @@ func shortPlan(e *engine) plan {
 // longPlan leaves little to doubt.
 func longPlan(e *engine) plan {
 	p := plan{
-		deliveries: 200_000, serverKills: 200, databaseKills: 20, cuts: 500,
-		limit: 30 * time.Minute, servers: 4, atOnce: 80, lease: 2 * time.Second,
+		deliveries: 200_000, serverKills: 200, databaseKills: 20, cuts: 500, heldKills: 10, hangs: 100,
+		limit: 30 * time.Minute, servers: 4, atOnce: 80, lease: 2 * time.Second, timeout: 4 * time.Second, patience: 12 * time.Second,
 		serverKillEvery: 1500 * time.Millisecond, databaseKillEvery: 15 * time.Second,
 		cutEvery: 400 * time.Millisecond, holdUpEvery: 5 * time.Second, pauseEvery: 3 * time.Second,
+		holdLogEvery: 5 * time.Second,
 	}
 	if !e.hasServer() {
-		p = p.oneProcess()
+		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 20_000, 200, 300*time.Millisecond
 	}
 	return p
 }
 
+// hangPlan gives handlers that hang the time to return too late: nothing is killed.
+func hangPlan(e *engine) plan {
+	p := shortPlan(e)
+	p.deliveries, p.serverKills, p.databaseKills, p.cuts, p.heldKills = 150, 0, 0, 0, 0
+	p.hangs, p.returns, p.atOnce, p.timeout, p.patience = 6, 3, 12, 2*time.Second, 7*time.Second
+	p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdUpEvery = time.Hour, time.Hour, time.Hour, time.Hour
+	return p
+}
+
 // oneProcess is p for a database that is a file, opened by one process.
-func (p plan) oneProcess() plan {
+func (p plan) oneProcess(e *engine) plan {
 	p.servers, p.databaseKills, p.cuts = 1, 0, 0
+	if e.logPath == "" {
+		p.heldKills = 0
+	}
 	return p
 }
 
@@ -69,7 +90,7 @@ func (p plan) configs(base serverConfig) []serverConfig {
 	var all []serverConfig
 	for i := range p.servers {
 		c := base
-		c.Conns, c.Ahead, c.Lease = conns[i%len(conns)], ahead[i%len(ahead)], p.lease
+		c.Conns, c.Ahead, c.Lease, c.Timeout = conns[i%len(conns)], ahead[i%len(ahead)], p.lease, p.timeout
 		c.Purge, c.Record = i == 0, i%2 == 0
 		all = append(all, c)
 	}

@@ -21,6 +21,12 @@ func (r *run) report(b *books, lines []*line) {
 			r.databaseKills.Load(), time.Duration(r.away.Load()).Round(100*time.Millisecond), r.holdUps.Load())
 		fmt.Fprintf(out, "       %d commits cut (%s), %d other statements\n", commits, counts(by, cutNames[cutStanding]), statements)
 	}
+	if r.logPath != "" {
+		fmt.Fprintf(out, "       log held back %d times, and the process that writes it killed meanwhile %d times\n",
+			r.logHolds.Load(), r.heldKills.Load())
+	}
+	fmt.Fprintf(out, "       handlers of %d events hung, of which those of %d did their work when it was too late\n",
+		r.outside.hung.count(), r.outside.returned.count())
 	_, repeated := r.outside.effects()
 	fmt.Fprintf(out, "       %d old records to purge; the system outside received %d requests again, and recognized the key\n",
 		r.oldRecords.Load(), repeated)

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -24,11 +25,14 @@ type run struct {
 	name    string // of its engine
 	seed    uint64
 	broken  string
+	locked  *sql.Conn // holds SQLite's file, see takeAwayDatabase
 	out     io.Writer
 	dir     string
 	outside *outsideLedger
 	sender  *sender
 	start   time.Time
+
+	maxAttempts int // of the servers; 0: any number
 }
 
 // grace is how long senders retry after the last event of a run.
@@ -38,7 +42,7 @@ const grace = 90 * time.Second
 func torture(ctx context.Context, name string, p plan, seed uint64, broken string, out io.Writer) error {
 	r := &run{chaos: chaos{plan: p}, name: name, seed: seed, broken: broken, out: out, start: time.Now()}
 	defer r.close()
-	if err := r.setUp(ctx, serverConfig{Fail: true, Broken: broken}); err != nil {
+	if err := r.setUp(ctx, serverConfig{Fail: true, Hang: true, Broken: broken}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.limit+grace)
@@ -74,17 +78,22 @@ func (r *run) setUp(ctx context.Context, base serverConfig) (err error) {
 		program, err = os.Executable()
 		attributes.Credential = nil
 	} else {
-		base.DSN = sqliteDSN(r.file)
+		base.DSN = r.userDSN(r.file)
 		program = filepath.Join(r.dir, "torture")
 		err = errors.Join(copyProgram(program), r.giveAway())
 	}
 	if err != nil {
 		return err
 	}
-	if r.fleet, err = newFleet(program, attributes, r.configs(base)); err != nil {
+	var env []string
+	if !r.hasServer() {
+		env = r.env
+	}
+	if r.fleet, err = newFleet(program, attributes, env, r.configs(base)); err != nil {
 		return err
 	}
-	r.sender, err = newSender(r.fleet)
+	r.maxAttempts = base.MaxAttempts
+	r.sender, err = newSender(r.fleet, r.patience, base.attemptsPause())
 	return err
 }
 
@@ -144,7 +153,8 @@ func (r *run) fulfilled() bool {
 	}
 	return r.sender.tally.total.Load() >= int64(r.deliveries) &&
 		r.serverKills.Load() >= int64(r.plan.serverKills) &&
-		r.databaseKills.Load() >= int64(r.plan.databaseKills) && cuts >= r.cuts
+		r.databaseKills.Load() >= int64(r.plan.databaseKills) && cuts >= r.cuts &&
+		r.heldKills.Load() >= int64(r.plan.heldKills) && r.outside.hung.count() >= r.hangs && r.outside.returned.count() >= r.returns
 }
 
 // settle waits for what may still be in flight, balances the books and prints them.
@@ -174,7 +184,12 @@ func (r *run) draw(ctx context.Context) (*books, error) {
 	if _, err := events.Purge(ctx); err != nil {
 		return nil, err
 	}
-	b := &books{events: r.sender.events, answers: maps.Clone(r.sender.tally.answers)}
+	b := &books{
+		events:      r.sender.events,
+		answers:     maps.Clone(r.sender.tally.answers),
+		failures:    r.outside.failed.counts(),
+		maxAttempts: r.maxAttempts,
+	}
 	if b.left, err = r.fleet.leftovers(ctx); err != nil {
 		return nil, err
 	}

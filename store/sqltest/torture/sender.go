@@ -19,12 +19,20 @@ import (
 type event struct {
 	mode       mode
 	id         string
+	doomed     bool         // its work always fails
+	only       *slot        // of the server that it is delivered to; nil: all
 	accepted   atomic.Int32 // copies that were answered 2xx
 	duplicates atomic.Int32 // 409
+	buried     atomic.Int32 // 409, because the event is dead
 	givenUp    atomic.Int32
 }
 
-func (e *event) acknowledged() bool { return e.accepted.Load()+e.duplicates.Load() > 0 }
+func (e *event) acknowledged() bool { return e.accepted.Load()+e.duplicates.Load()+e.buried.Load() > 0 }
+
+// contented reports whether the sender of the event retries no copy of it when one was
+// acknowledged. What was acknowledged too early is lost then. For other events each
+// copy is retried until it is acknowledged.
+func contented(event string) bool { return hashOf(event)%2 == 0 }
 
 // A sender creates events and delivers them.
 type sender struct {
@@ -33,16 +41,22 @@ type sender struct {
 	signers map[mode]*hmacverify.Signer
 	tally   *tally
 
+	patience time.Duration // for an answer
+	doom     time.Duration // the pause between deliveries of a doomed event; 0: there are none
+
 	mu     sync.Mutex // guards events
 	events []*event
 }
 
-func newSender(f *fleet) (*sender, error) {
+func newSender(f *fleet, patience, doom time.Duration) (*sender, error) {
 	s := &sender{
 		fleet:   f,
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}},
 		signers: make(map[mode]*hmacverify.Signer),
 		tally:   newTally(),
+
+		patience: patience,
+		doom:     doom,
 	}
 	for _, m := range modes {
 		signer, err := hmacverify.NewSigner(scheme(m), nil, secret)
@@ -59,6 +73,7 @@ func (s *sender) newEvent() *event {
 	defer s.mu.Unlock()
 	m := modes[len(s.events)%len(modes)]
 	e := &event{mode: m, id: fmt.Sprintf("%s-%06d", m, len(s.events))}
+	e.doomed = s.doom > 0 && doomed(e.id)
 	s.events = append(s.events, e)
 	return e
 }
@@ -76,12 +91,16 @@ func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
 	for ctx.Err() == nil && !enough() {
 		e := s.newEvent()
 		copies := 3
-		if r.IntN(200) == 0 {
+		switch {
+		case e.doomed:
+			copies = 1 // with pauses, so that each failure counts
+		case r.IntN(200) == 0:
 			copies = 30 // a storm
 		}
 		s.deliver(ctx, e, copies, r.Uint64())
-		if r.IntN(10) == 0 {
-			s.deliver(ctx, s.earlier(r), 1, r.Uint64()) // long after
+		// Long after; but a doomed event is delivered with pauses, or it never dies.
+		if e := s.earlier(r); r.IntN(10) == 0 && !e.doomed {
+			s.deliver(ctx, e, 1, r.Uint64())
 		}
 	}
 }
@@ -99,36 +118,59 @@ func (s *sender) deliver(ctx context.Context, e *event, copies int, seed uint64)
 // answer except 2xx and 409.
 func (s *sender) untilAcknowledged(ctx context.Context, e *event, r *rand.Rand) {
 	pause := 10 * time.Millisecond
-	for ctx.Err() == nil {
-		status := s.once(ctx, e, r)
-		if status/100 == 2 {
-			e.accepted.Add(1)
+	for tries := 0; ctx.Err() == nil; tries++ {
+		if tries > 0 && contented(e.id) && e.acknowledged() {
 			return
 		}
-		if status == http.StatusConflict {
+		status, kind := s.once(ctx, e, r)
+		switch {
+		case status/100 == 2:
+			e.accepted.Add(1)
+			return
+		case status == http.StatusConflict && kind == string(idempotency.KindDead):
+			e.buried.Add(1)
+			return
+		case status == http.StatusConflict:
 			e.duplicates.Add(1)
 			return
 		}
+		wait := pause/2 + time.Duration(r.Int64N(int64(pause)))
+		if e.doomed {
+			wait = s.doom
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause/2 + time.Duration(r.Int64N(int64(pause)))):
+		case <-time.After(wait):
 		}
-		pause = min(2*pause, time.Second)
+		pause = min(2*pause, s.maxPause())
 	}
 	e.givenUp.Add(1)
 }
 
-// once delivers e once, to any server, and returns the status, 0 if there was no
-// answer.
-func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) int {
-	timeout := 12 * time.Second
+// maxPause is less than an attempts' interval where attempts are bounded: while a
+// dependency is away, all the failures of an event are to count once.
+func (s *sender) maxPause() time.Duration {
+	if s.doom > 0 {
+		return 500 * time.Millisecond
+	}
+	return time.Second
+}
+
+// once delivers e once, to any server, and returns the status and the kind of the
+// answer, 0 if there was none.
+func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) (status int, kind string) {
+	timeout := s.patience
 	if r.IntN(50) == 0 {
 		timeout = time.Duration(1 + r.Int64N(int64(50*time.Millisecond))) // an impatient sender
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body := fmt.Sprintf(`{"eventId":%q}`, e.id)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.fleet.any(r)+"/"+string(e.mode), strings.NewReader(body))
+	url := s.fleet.any(r)
+	if e.only != nil {
+		url = *e.only.url.Load()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/"+string(e.mode), strings.NewReader(body))
 	if err == nil {
 		err = s.signers[e.mode].Sign(req.Header, []byte(body))
 	}
@@ -138,12 +180,13 @@ func (s *sender) once(ctx context.Context, e *event, r *rand.Rand) int {
 	resp, err := s.client.Do(req)
 	if err != nil {
 		s.tally.add("no answer")
-		return 0
+		return 0, ""
 	}
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
-	s.tally.add(strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", resp.Header.Get(idempotency.StatusHeader))))
-	return resp.StatusCode
+	kind = resp.Header.Get(idempotency.StatusHeader)
+	s.tally.add(strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", kind)))
+	return resp.StatusCode, kind
 }
 
 // A tally counts deliveries by their answers.
@@ -166,6 +209,12 @@ func (t *tally) count(answer string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.answers[answer]
+}
+
+// unavailable counts the deliveries that an outage has stopped: a statement of the
+// runner failed, or the work, or the time was up.
+func (t *tally) unavailable() int {
+	return t.count("503 unavailable") + t.count("503 failed") + t.count("503 timeout")
 }
 
 // expected are the acceptable answers. All deliveries are authentic, so that a

@@ -56,11 +56,26 @@ type serverConfig struct {
 	Outside string        // URL of the ledger outside the database
 	Ahead   time.Duration // how far its clock is ahead
 	Lease   time.Duration
-	Purge   bool   // purge without end
-	Record  bool   // record failures in transactional mode
-	Pad     int    // bytes in each row of the ledger
-	Fail    bool   // make some attempts fail, panic, or take long
-	Broken  string // how to separate claim and work, see broken.go
+	Timeout time.Duration // of handlers
+	Purge   bool          // purge without end
+	Record  bool          // record failures in transactional mode
+	Pad     int           // bytes in each row of the ledger
+	Fail    bool          // make some attempts fail, panic, or take long
+	Depend  bool          // the work of all modes needs the system outside
+
+	MaxAttempts     int // after which an event is dead; then the work of some always fails
+	AttemptInterval time.Duration
+
+	Hang   bool   // make the first attempt at some events hang
+	Broken string // the mistake that it makes, see broken.go
+}
+
+// attemptsPause is a pause after which a failure counts, 0 if attempts are not bounded.
+func (c serverConfig) attemptsPause() time.Duration {
+	if c.MaxAttempts == 0 {
+		return 0
+	}
+	return c.AttemptInterval + c.AttemptInterval/8
 }
 
 // tolerance is wide enough for clocks that are an hour apart.
@@ -76,22 +91,30 @@ type server struct {
 
 	mu      sync.Mutex // guards purging, and is held while the purge runs
 	purging bool
+
+	peace chan struct{} // closed at the end; handlers that hang for ever return then
 }
 
 // serve is a server process. It prints its address and serves until its standard
 // input ends, as it does when the parent dies.
 func serve(config string, stdin io.Reader, stdout io.Writer) error {
-	s := &server{client: &http.Client{Timeout: 3 * time.Second}}
+	s := &server{client: &http.Client{Timeout: 3 * time.Second}, peace: make(chan struct{})}
 	if err := json.Unmarshal([]byte(config), &s.serverConfig); err != nil {
 		return err
 	}
 	s.engine = engines()[s.Engine]
+	most, interval := s.attempts()
 	var err error
 	if s.db, err = s.open(s.DSN, s.Conns); err != nil {
 		return err
 	}
 	s.db.SetConnMaxLifetime(s.MaxLife)
-	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{RecordFailures: s.Record, Observe: func(context.Context, idempotency.Event) {}}); err != nil {
+	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{
+		RecordFailures:  s.Record,
+		MaxAttempts:     most,
+		AttemptInterval: interval,
+		Observe:         func(context.Context, idempotency.Event) {},
+	}); err != nil {
 		return err
 	}
 	handler, err := s.routes()
@@ -114,7 +137,8 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 }
 
 func (s *server) routes() (http.Handler, error) {
-	leases, err := lease.New(s.events, &lease.Options{Lease: s.Lease})
+	most, interval := s.attempts()
+	leases, err := lease.New(s.events, &lease.Options{Lease: s.Lease, MaxAttempts: most, AttemptInterval: interval})
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +150,7 @@ func (s *server) routes() (http.Handler, error) {
 	)
 	mux.HandleFunc("POST /purge", s.startPurge)
 	mux.HandleFunc("POST /drain", s.drain)
+	mux.HandleFunc("POST /peace", s.returnAll)
 	return mux, err
 }
 
@@ -136,11 +161,11 @@ func handle[T any](s *server, mux *http.ServeMux, m mode, r idempotency.Runner[T
 	if err != nil {
 		return err
 	}
-	endpoint, err := idempotency.NewEndpoint(string(m), verifier, r, &idempotency.Options{CheckContent: true, Timeout: 8 * time.Second})
+	endpoint, err := idempotency.NewEndpoint(string(m), verifier, r, &idempotency.Options{CheckContent: true, Timeout: s.Timeout})
 	if err != nil {
 		return err
 	}
-	mux.Handle("POST /"+string(m), endpoint.Handle(unreliable(s, f)))
+	mux.Handle("POST /"+string(m), endpoint.Handle(stubborn(s, m, doomedWork(s, m, unreliable(s, f)))))
 	return nil
 }
 
@@ -161,6 +186,9 @@ func (s *server) startPurge(http.ResponseWriter, *http.Request) {
 	defer s.mu.Unlock()
 	s.purging = true
 }
+
+// returnAll has the handlers return that hang for ever.
+func (s *server) returnAll(http.ResponseWriter, *http.Request) { close(s.peace) }
 
 // A footing is what an idle server holds.
 type footing struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,12 +27,31 @@ func (d *database) supervise() {
 			return
 		}
 		command.Dir, command.SysProcAttr = d.dir, d.attributes()
-		command.Stdout, command.Stderr = d.log, d.log
+		command.Stdout, command.Stderr, command.Env = d.log, d.log, d.env
 		if !d.launch(command) {
 			return
 		}
 		command.Wait()
+		if !d.absent() {
+			return
+		}
+	}
+}
+
+// absent waits for as long as the server shall be away, and reports whether it shall
+// be restarted.
+func (d *database) absent() (restart bool) {
+	d.mu.Lock()
+	d.process = nil
+	d.mu.Unlock()
+	for {
 		time.Sleep(50 * time.Millisecond)
+		d.mu.Lock()
+		away, stopped := d.away, d.stopped
+		d.mu.Unlock()
+		if stopped || !away {
+			return !stopped
+		}
 	}
 }
 
@@ -63,14 +83,17 @@ func (d *database) ready(ctx context.Context) error {
 	}
 }
 
-// kill kills the server, and returns when it is back.
-func (d *database) kill(ctx context.Context, signal syscall.Signal) error {
+// takeAway kills the server, which stays away, and returns when its processes have
+// ended.
+func (d *database) takeAway(ctx context.Context, signal syscall.Signal) error {
 	d.mu.Lock()
-	process := d.process
-	children := childrenOf(process.Pid)
-	err := process.Signal(signal)
-	d.mu.Unlock()
-	if err != nil {
+	defer d.mu.Unlock()
+	d.away = true
+	if d.process == nil {
+		return nil // it has ended by itself
+	}
+	children := childrenOf(d.process.Pid)
+	if err := d.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	if signal == syscall.SIGKILL {
@@ -80,12 +103,19 @@ func (d *database) kill(ctx context.Context, signal syscall.Signal) error {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	for alive := true; alive && ctx.Err() == nil; {
+	for d.process != nil && ctx.Err() == nil {
+		d.mu.Unlock()
 		time.Sleep(5 * time.Millisecond)
 		d.mu.Lock()
-		alive = d.process == process
-		d.mu.Unlock()
 	}
+	return nil
+}
+
+// bringBack restarts a server that was taken away.
+func (d *database) bringBack(ctx context.Context) error {
+	d.mu.Lock()
+	d.away = false
+	d.mu.Unlock()
 	return d.ready(ctx)
 }
 

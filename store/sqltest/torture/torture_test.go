@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,8 +42,8 @@ func untilSignal(t *testing.T) context.Context {
 
 // eachEngine runs f for each database: concurrently in a short run, which waits
 // most of the time, and one after the other in a long one.
-func eachEngine(t *testing.T, f func(t *testing.T, name string)) {
-	for _, name := range engineNames {
+func eachEngine(t *testing.T, names []string, f func(t *testing.T, name string)) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			if !*long {
 				t.Parallel()
@@ -56,18 +57,38 @@ func TestTorture(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, append([]string{"sqlite3"}, engineNames...), func(t *testing.T, name string) {
 		p := shortPlan(engines()[name])
 		if *long {
 			p = longPlan(engines()[name])
 		}
-		var out bytes.Buffer
-		err := torture(untilSignal(t), name, p, *seed, "", &out)
-		t.Log(out.String())
-		if err != nil || !strings.Contains(out.String(), "the books balance") {
-			t.Errorf("got %v, want balanced books", err)
-		}
+		checkBalanced(t, name, p)
 	})
+}
+
+// Handlers that ignore the end of their context hold up neither their own event nor
+// others, and do no harm when they return.
+func TestHang(t *testing.T) {
+	if !*long {
+		t.Parallel()
+	}
+	eachEngine(t, engineNames, func(t *testing.T, name string) {
+		p := hangPlan(engines()[name])
+		if *long {
+			p.hangs, p.returns, p.limit = 200, 100, 30*time.Minute
+		}
+		checkBalanced(t, name, p)
+	})
+}
+
+func checkBalanced(t *testing.T, name string, p plan) {
+	t.Helper()
+	var out bytes.Buffer
+	err := torture(untilSignal(t), name, p, *seed, "", &out)
+	t.Log(out.String())
+	if err != nil || !strings.Contains(out.String(), "the books balance") {
+		t.Errorf("got %v, want balanced books", err)
+	}
 }
 
 func TestOutage(t *testing.T) {
@@ -76,50 +97,108 @@ func TestOutage(t *testing.T) {
 	}
 	for _, o := range outages {
 		t.Run(strings.ReplaceAll(o.title, " ", "_"), func(t *testing.T) {
-			eachEngine(t, func(t *testing.T, name string) {
-				var out bytes.Buffer
-				err := o.run(untilSignal(t), name, *seed, &out)
-				t.Log(out.String())
-				if errors.Is(err, errCannot) {
-					t.Skip(err)
-				}
-				if err != nil || !strings.Contains(out.String(), "the books balance") {
-					t.Errorf("got %v, want balanced books", err)
-				}
-			})
+			if !*long {
+				t.Parallel()
+			}
+			eachEngine(t, engineNames, func(t *testing.T, name string) { o.test(t, name) })
 		})
 	}
 }
 
-// A claim outside of the work's transaction must unbalance the books: a check that
-// never fails shows nothing.
-func TestTorture_BrokenClaimIsFound(t *testing.T) {
+// longOutages is how often a long run has each outage.
+const longOutages = 5
+
+func (o outage) test(t *testing.T, name string) {
+	if o.server && !engines()[name].hasServer() {
+		return
+	}
+	times := 1
+	if *long {
+		times = longOutages
+	}
+	for i := range times {
+		var out bytes.Buffer
+		err := o.run(untilSignal(t), name, *seed+uint64(i), "", 3*time.Minute, &out)
+		t.Log(out.String())
+		if errors.Is(err, errCannot) {
+			t.Skip(err)
+		}
+		if err != nil || !strings.Contains(out.String(), "the books balance") {
+			t.Errorf("got %v, want balanced books", err)
+		}
+	}
+}
+
+// Each mistake must unbalance the books: a check that never fails shows nothing.
+func TestTorture_BrokenServerIsFound(t *testing.T) {
 	t.Parallel()
+	// One attempt in 25 fails: there must be so many that some do, and little else
+	// that keeps attempts from being made.
+	calm := func(e *engine, deliveries int) plan {
+		p := smallPlan(e)
+		p.deliveries, p.atOnce = deliveries, 60
+		p.databaseKills, p.heldKills = 0, 0
+		p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdLogEvery = 2*time.Second, time.Hour, time.Hour, time.Hour
+		return p
+	}
+	// What is answered while the log is held back is lost when the database is killed.
+	held := func(e *engine) plan {
+		p := smallPlan(e)
+		p.databaseKills, p.heldKills, p.databaseKillEvery, p.atOnce = 5, 3, time.Second, 60
+		p.serverKills, p.cuts = 0, 0
+		p.serverKillEvery, p.cutEvery, p.pauseEvery, p.holdUpEvery = time.Hour, time.Hour, time.Hour, time.Hour
+		return p
+	}
 	tests := []struct {
 		engine, broken, finds string
-		deliveries            int
+		plan                  plan
 	}{
-		{"sqlite", markBefore, "acknowledged events without an effect", 8000},
-		{"postgres", markAfter, "events with more than one effect", 1600},
+		{"sqlite", markBefore, "acknowledged events without an effect", calm(sqliteEngine(), 4000)},
+		{"postgres", markAfter, "events with more than one effect", calm(postgreSQL(), 1000)},
+		{"sqlite", unfenced, "events with more than one effect", hangPlan(sqliteEngine())},
+		{"mariadb", early, "acknowledged events without an effect", held(mariaDB())},
+		{"postgres", impatient, "acknowledged events without an effect", held(postgreSQL())},
 	}
 	for _, tt := range tests {
 		t.Run(tt.engine+" "+tt.broken, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			// One attempt in 25 fails: there must be so many that some do, and
-			// few kills, after which there are no attempts for a while.
-			p := smallPlan(engines()[tt.engine])
-			p.deliveries, p.atOnce, p.serverKillEvery = tt.deliveries, 60, 2*time.Second
-			err := torture(untilSignal(t), tt.engine, p, *seed, tt.broken, &out)
-			if !errors.Is(err, errImbalance) {
-				t.Errorf("got %v, want %v\n%s", err, errImbalance, out.String())
-			}
-			if found := lineOf(out.String(), tt.finds); found == "" || strings.HasSuffix(found, " 0") {
-				t.Errorf("the report lacks a count of %q:\n%s", tt.finds, out.String())
-			} else {
-				t.Log(found)
-			}
+			err := torture(untilSignal(t), tt.engine, tt.plan, *seed, tt.broken, &out)
+			checkFound(t, err, out.String(), tt.finds)
 		})
+	}
+}
+
+func TestOutage_BrokenServerIsFound(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ engine, outage, broken, finds string }{
+		{"sqlite", "dependency away", countsAll, "events that died though their work does not fail"},
+		{"postgres", "database away", countsOutages, "events that died though their work does not fail"},
+		{"sqlite", "dependency away", countsNone, "events whose work always fails that are not dead"},
+		{"postgres", "failover", keeping, "events or copies that were never acknowledged"},
+		{"mariadb", "failover", keeping, "events or copies that were never acknowledged"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.engine+" "+tt.broken, func(t *testing.T) {
+			t.Parallel()
+			i := slices.IndexFunc(outages, func(o outage) bool { return o.title == tt.outage })
+			var out bytes.Buffer
+			err := outages[i].run(untilSignal(t), tt.engine, *seed, tt.broken, 40*time.Second, &out)
+			checkFound(t, err, out.String(), tt.finds)
+		})
+	}
+}
+
+// checkFound checks that the books do not balance, and why.
+func checkFound(t *testing.T, err error, report, finds string) {
+	t.Helper()
+	if !errors.Is(err, errImbalance) {
+		t.Errorf("got %v, want %v\n%s", err, errImbalance, report)
+	}
+	if found := lineOf(report, finds); found == "" || strings.HasSuffix(found, " 0") {
+		t.Errorf("the report lacks a count of %q:\n%s", finds, report)
+	} else {
+		t.Log(found)
 	}
 }
 
@@ -129,7 +208,7 @@ func smallPlan(e *engine) plan {
 	p.deliveries, p.serverKills, p.databaseKills, p.cuts = 800, 3, 1, 5
 	p.atOnce = 20
 	if !e.hasServer() {
-		p = p.oneProcess()
+		p = p.oneProcess(e)
 	}
 	return p
 }

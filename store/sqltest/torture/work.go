@@ -36,9 +36,36 @@ func unreliable[T any](s *server, f idempotency.Func[T]) idempotency.Func[T] {
 		case 4:
 			time.Sleep(s.Lease + s.Lease/4)
 		}
-		err := f(ctx, tx, d)
+		err := s.depend(ctx)
+		if err == nil {
+			err = f(ctx, tx, d)
+		}
 		return idempotency.WithStatus(http.StatusServiceUnavailable, err)
 	}
+}
+
+func doomed(event string) bool { return hashOf(event)%10 == 3 }
+
+// doomedWork makes the work of some events fail each time, if attempts are bounded.
+func doomedWork[T any](s *server, m mode, f idempotency.Func[T]) idempotency.Func[T] {
+	return func(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+		if s.MaxAttempts == 0 || !doomed(d.ID) {
+			return f(ctx, tx, d)
+		}
+		s.tell(ctx, "failed", d.ID)
+		if m == transactional {
+			f(ctx, tx, d) // which is rolled back
+		}
+		return errOnPurpose
+	}
+}
+
+// depend fails if the work depends on the system outside and that is away.
+func (s *server) depend(ctx context.Context) error {
+	if !s.Depend {
+		return nil
+	}
+	return s.post(ctx, "/dependency")
 }
 
 // inTransaction writes to the ledger in the record's transaction.
@@ -101,8 +128,12 @@ func accountsOf(event string) [2]int {
 // outside requests the effect from the ledger outside the database, with the key by
 // which that recognizes a retry.
 func (s *server) outside(ctx context.Context, c lease.Claim, _ *hmacverify.Delivery) error {
-	url := s.Outside + "/effects/" + c.Key.Downstream() + "/" + c.Key.ID
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+	return s.post(ctx, "/effects/"+c.Key.Downstream()+"/"+c.Key.ID)
+}
+
+// post sends a request to the system outside.
+func (s *server) post(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Outside+path, nil)
 	if err != nil {
 		return err
 	}
