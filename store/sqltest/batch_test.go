@@ -78,7 +78,7 @@ func TestClaimBatchTx_NewKeysAndDuplicates(t *testing.T) {
 func TestClaimBatchTx_MoreKeysThanAStatement(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		events := newEvents(t, db, d, nil)
+		events := newEvents(t, db, d, &sqlstore.Options{Wait: time.Minute}) // a thousand rows take a while
 		var keys []idempotency.Key
 		for i := range 2500 {
 			keys = append(keys, keyOf(fmt.Sprint(i)))
