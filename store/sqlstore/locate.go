@@ -36,8 +36,10 @@ func (s *Store) locate(ctx context.Context, c conn) {
 		return
 	}
 	s.maxPacket.Store(packet)
-	if schema.String != "" && !strings.Contains(s.o.Table, ".") {
+	qualified := strings.Contains(s.o.Table, ".")
+	if schema.String != "" && !qualified {
 		s.texts.Store(textsOf(s.dialect, schema.String+"."+s.o.Table, s.o.Wait))
+		qualified = true
 	}
-	s.located.Store(schema.String != "")
+	s.located.Store(qualified)
 }
