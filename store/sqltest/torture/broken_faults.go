@@ -48,6 +48,11 @@ func (b *broken) early(ctx context.Context, item idempotency.Item, work idempote
 func (b *broken) impatient(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
 	worked, ended := make(chan struct{}, 1), make(chan idempotency.Outcome, 1)
 	go func() {
+		defer func() {
+			if recover() != nil { // the work's, which the server would recover
+				ended <- idempotency.Outcome{Kind: idempotency.KindFailed, Err: errOnPurpose}
+			}
+		}()
 		ended <- b.server.events.Run(context.WithoutCancel(ctx), item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
 			result, err := work(ctx, tx)
 			if err == nil {

@@ -61,12 +61,15 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 
 // repeat calls f at random times, with the given pause on average.
 func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f func(context.Context, *rand.Rand) error) {
+	var took time.Duration
 	for {
+		// On a busy machine a disturbance takes long, and must leave time for work.
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Duration(r.Int64N(int64(2 * pause)))):
+		case <-time.After(took + time.Duration(r.Int64N(int64(2*pause)))):
 		}
+		begun := time.Now()
 		// A disturbance that has begun finishes, so that nothing stays down.
 		if err := f(context.WithoutCancel(ctx), r); err != nil {
 			c.mu.Lock()
@@ -74,6 +77,7 @@ func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f
 			c.mu.Unlock()
 			return
 		}
+		took = time.Since(begun)
 	}
 }
 

@@ -116,13 +116,8 @@ func (d *database) attributes() *syscall.SysProcAttr {
 }
 
 func (d *database) makeServer() (err error) {
-	command, err := d.initialize(d.dir)
-	if err != nil {
+	if err := d.copyTemplate(); err != nil {
 		return err
-	}
-	command.Dir, command.SysProcAttr = d.dir, d.attributes()
-	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", filepath.Base(command.Path), err, out)
 	}
 	if d.port, err = freePort(); err != nil {
 		return err

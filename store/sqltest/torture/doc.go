@@ -42,7 +42,7 @@
 // Each run logs what it did and counted, and its seed. The seed decides what is
 // done to which process, but not how that meets with the deliveries:
 //
-//	go -C store/sqltest test -v ./torture -run 'Torture/postgres' -seed 42
+//	go -C store/sqltest test -v ./torture -run '/postgres' -seed 42
 //
 // The servers of PostgreSQL and MariaDB, and a C compiler, must be installed: the log
 // is held back by a preloaded library, that of SQLite in runs of its own with another

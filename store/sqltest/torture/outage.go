@@ -38,9 +38,9 @@ var outages = []outage{
 // The servers' bound on attempts. Failures within the interval count once, so that an
 // event that is fine cannot die before longestOutage, however often it is redelivered.
 const (
-	outageAttempts = 4
-	outageInterval = 4 * time.Second
-	longestOutage  = 10 * time.Second // is less than three intervals
+	outageAttempts = 3
+	outageInterval = 5 * time.Second
+	longestOutage  = 8 * time.Second // is less than two intervals
 )
 
 // errCannot means that this account cannot cause the outage: the test is skipped for
@@ -101,19 +101,20 @@ const (
 )
 
 // lasting returns a function that reports whether the outage has lasted for several
-// redeliveries of each copy, or for two if each takes seconds.
+// redeliveries of each copy, or for two if each takes seconds. A busy machine may get
+// to fewer of them.
 func (o outage) lasting(r *run) func() bool {
-	least, enough := 2*outageCopies, 6*outageCopies
+	enough := 6 * outageCopies
 	if o.slow || !r.hasServer() {
-		enough = least
+		enough = 2 * outageCopies
 	}
 	if o.moves {
-		least, enough = 1, 1 // there are no more of them than connections
+		enough = 1 // there are no more of them than connections
 	}
 	begun, before := time.Now(), r.sender.tally.unavailable()
 	return func() bool {
 		n := r.sender.tally.unavailable() - before
-		return n >= enough || n >= least && time.Since(begun) > longestOutage
+		return n >= enough || n > 0 && time.Since(begun) > longestOutage
 	}
 }
 
