@@ -148,18 +148,38 @@ func roomFor(body []byte, n int64) int64 {
 
 // move moves body to memory of the given size, and counts it.
 func (a *arrival) move(body []byte, size int64) ([]byte, error) {
-	if limit := cmp.Or(a.reader.maxUnverified, defaultMaxUnverified); a.reader.held.Add(size) > limit {
-		a.reader.held.Add(-size)
-		return nil, fmt.Errorf("%w: they would hold more than %d bytes", ErrOverloaded, limit)
+	before := a.held
+	if err := a.hold(size); err != nil {
+		return nil, err
 	}
 	moved := append(make([]byte, 0, size), body...)
-	a.reader.held.Add(-a.held)
-	a.held = size
+	a.drop(before)
 	return moved, nil
 }
 
+// hold counts memory, if there is a reader to count it for.
+func (a *arrival) hold(size int64) error {
+	if a.reader == nil {
+		return nil
+	}
+	if limit := cmp.Or(a.reader.maxUnverified, defaultMaxUnverified); a.reader.held.Add(size) > limit {
+		a.reader.held.Add(-size)
+		return fmt.Errorf("%w: they would hold more than %d bytes", ErrOverloaded, limit)
+	}
+	a.held += size
+	return nil
+}
+
+// drop ends the counting of so much memory.
+func (a *arrival) drop(size int64) {
+	if a.reader != nil {
+		a.reader.held.Add(-size)
+		a.held -= size
+	}
+}
+
 // release ends the counting.
-func (a *arrival) release() { a.reader.held.Add(-a.held) }
+func (a *arrival) release() { a.drop(a.held) }
 
 // limitTime gives the client so much time to send the next bytes, if the connection
 // allows that. It does not extend the limit that the server may have for the whole
@@ -229,8 +249,10 @@ func readError(err error, n int) error {
 	return fmt.Errorf("%w: %w", ErrBodyUnreadable, err)
 }
 
-// putBack makes r read body, as it would have before we did.
-func putBack(r *http.Request, body []byte) {
+// putBack makes r read the body, as it would have before we did.
+func putBack(r *http.Request, d *Delivery) {
+	body := d.Body
+	r.Header = d.Header // without Content-Encoding if the body was decompressed
 	r.Body = &replay{reader: *bytes.NewReader(body), original: r.Body}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.ContentLength = int64(len(body))

@@ -91,12 +91,42 @@ func TestNew_Refuses(t *testing.T) {
 		{"BodyDigest where an ExtractFunc says what is signed", "Identity", func(s *scheme) {
 			s.Signed, s.Extract, s.Identity = "", extract, hmacverify.BodyDigest
 		}, nil},
+		{"BodyDigest although the ID is signed", "Identity", func(s *scheme) { s.ID.JSON, s.Identity = "id", hmacverify.BodyDigest }, nil},
 		{"InsecureUnsignedID without an ID", "Identity", func(s *scheme) { s.Identity = hmacverify.InsecureUnsignedID }, nil},
 		{"a signed ID without an identity", "Identity", func(s *scheme) { s.ID.JSON = "id" }, nil},
-		{"both a template and an ExtractFunc", "Signed", func(s *scheme) { s.Signed, s.Extract = "{body}", extract }, nil},
-		{"a timestamp beside an ExtractFunc", "Timestamp", func(s *scheme) {
-			s.Signed, s.Extract, s.Timestamp.Header = "", extract, "T"
+		{"an ExtractFunc that signs two bodies", "Signed", func(s *scheme) { s.Signed, s.Extract = "{body}{body}", extract }, nil},
+		{"an ExtractFunc that does not say that it signs the timestamp", "Timestamp", func(s *scheme) {
+			s.Extract, s.Timestamp.Header = extract, "T"
 		}, nil},
+		{"an ExtractFunc that signs a timestamp from nowhere", "Timestamp", func(s *scheme) { s.Extract, s.Signed = extract, "{timestamp}" }, nil},
+		{"an ExtractFunc and a time in a body that it does not sign", "Timestamp.JSON", func(s *scheme) {
+			s.Extract, s.Timestamp.JSON = extract, "at"
+		}, nil},
+		{"an ExtractFunc and SignedID in a body that it does not sign", "Identity", func(s *scheme) {
+			s.Extract, s.ID.JSON, s.Identity = extract, "id", hmacverify.SignedID
+		}, nil},
+		{"an ExtractFunc and SignedID in a header that it does not sign", "Identity", func(s *scheme) {
+			s.Extract, s.ID.Header, s.Identity = extract, "Id", hmacverify.SignedID
+		}, nil},
+		{"an ExtractFunc that signs a URL that is not configured", "Options.URL", func(s *scheme) { s.Extract, s.Signed = extract, "{url}{body}" }, nil},
+		{"a form of URLs that is none", "URLForm", func(s *scheme) { s.URLForm = 9 }, nil},
+		{"one signature in what is not a list", "List.Sep", func(s *scheme) { s.List.Single = true }, nil},
+		{"a path that is not configured", "Options.URL", func(s *scheme) { s.Signed = "{path}|{body}" }, nil},
+		{"a query that is not configured", "Options.URL", func(s *scheme) { s.Signed = "{query}|{body}" }, nil},
+		{"a header that touches the query", "Signed", func(s *scheme) { s.Signed = "{header:a}{query}|{body}" }, &options{URL: testURL}},
+		{"a star in the host", "Options.URL", func(*scheme) {}, &options{URL: "https://*.example.com/"}},
+		{"a star before text", "Options.URL", func(*scheme) {}, &options{URL: "https://example.com/*.php"}},
+		{"a URL that ends in a star before the body", "Options.URL", func(s *scheme) { s.Signed = "{url}{body}" }, &options{URL: "https://example.com/a?b=*"}},
+		{"a URL that ends in a star before form fields", "Options.URL", func(s *scheme) { s.Signed = "{url}{params}" }, &options{URL: "https://example.com/a?b=*"}},
+		{"a URL that ends in a star before the timestamp", "Options.URL", func(s *scheme) {
+			s.Signed, s.Timestamp.Header = "{body}{url}{timestamp}", "T"
+		}, &options{URL: "https://example.com/a?b=*"}},
+		{"a URL that ends in a star before what could be in it", "Options.URL", func(s *scheme) { s.Signed = "{url}.{body}" }, &options{URL: "https://example.com/a?b=*"}},
+		{"a path that ends in a star before the body", "Options.URL", func(s *scheme) { s.Signed = "{path}{body}" }, &options{URL: "https://example.com/*?b"}},
+		{"a query with a star after the body", "Options.URL", func(s *scheme) { s.Signed = "{body}{query}" }, &options{URL: "https://example.com/?b=*&c"}},
+		{"a star in a URL that the sender decodes", "Options.URL", func(s *scheme) {
+			s.Signed, s.URLForm = "{url}|{body}", hmacverify.URLDecoded
+		}, &options{URL: "https://example.com/*"}},
 		{"a URL that is not absolute", "Options.URL", func(*scheme) {}, &options{URL: "/hooks"}},
 		{"a negative limit", "Options.MaxBody", func(*scheme) {}, &options{MaxBody: -1}},
 		{"a limit that is none", "Options.MaxBody", func(*scheme) {}, &options{MaxBody: math.MaxInt64}},

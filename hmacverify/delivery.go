@@ -44,6 +44,10 @@ type Delivery struct {
 	Header http.Header `json:"-"`
 
 	// Body is the body, byte for byte, shared with the request: do not change it.
+	// But one that was sent with Content-Encoding gzip is decompressed, here and in
+	// the request that the handler gets, and both headers lack that field; it must
+	// not be larger than Options.MaxBody then either. IdempotencyID has the digest of
+	// this Body.
 	Body []byte `json:"-"`
 
 	eventType string    // from a header or from a store

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -47,9 +48,8 @@ func TestExtract_TwilioJSON(t *testing.T) {
 	}
 	t.Run("needs a URL", func(t *testing.T) {
 		t.Parallel()
-		h := http.Header{"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(make([]byte, 20))}}
-		_, err := newVerifier(t, s, nil, "k").Verify(h, []byte(body))
-		wantErr(t, err, hmacverify.ErrMalformed)
+		_, err := hmacverify.New(s, nil, "k")
+		wantErr(t, err, hmacverify.ErrConfig)
 	})
 }
 
@@ -159,7 +159,7 @@ func TestExtract_Error(t *testing.T) {
 	broken := errors.New("broken")
 	s := hmacverify.Scheme{
 		Name: "acme", Signature: []string{"Sig"},
-		Extract: func(string, http.Header, []byte) (hmacverify.Extracted, error) {
+		Extract: func(hmacverify.Received) (hmacverify.Extracted, error) {
 			return hmacverify.Extracted{}, broken
 		},
 	}
@@ -203,8 +203,8 @@ func TestExtract_LongID(t *testing.T) {
 	for length, want := range map[int]error{255: nil, 256: hmacverify.ErrNoIdentity} {
 		s := hmacverify.Scheme{
 			Name: "acme", Signature: []string{"Sig"}, Identity: hmacverify.SignedID,
-			Extract: func(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-				return hmacverify.Extracted{Signed: body, ID: strings.Repeat("x", length)}, nil
+			Extract: func(r hmacverify.Received) (hmacverify.Extracted, error) {
+				return hmacverify.Extracted{Signed: r.Body, ID: strings.Repeat("x", length)}, nil
 			},
 		}
 		d, err := newVerifier(t, s, nil, "k").Verify(signed(t, s, nil, ruleBody, "k"), []byte(ruleBody))
@@ -212,4 +212,142 @@ func TestExtract_LongID(t *testing.T) {
 		_, err = d.IdempotencyID()
 		wantErr(t, err, want)
 	}
+}
+
+// Mercado Pago signs a parameter that it adds to the URL, another header and the time
+// in the signature's list; not the body.
+func mercadoPago() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "mercado-pago", Signature: []string{"X-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}, Single: true},
+		Signed:    "{timestamp}{header:X-Request-Id}",
+		Timestamp: hmacverify.Timestamp{ListKey: "ts", Unit: hmacverify.Milliseconds},
+		Identity:  hmacverify.SignedID,
+		Extract: func(r hmacverify.Received) (hmacverify.Extracted, error) {
+			query, err := url.ParseQuery(r.Query)
+			id := query.Get("data.id")
+			if err != nil || id == "" || strings.Contains(id, ";") {
+				return hmacverify.Extracted{}, errors.New("no data.id in the query")
+			}
+			signed := fmt.Sprintf("id:%s;request-id:%s;ts:%s;", strings.ToLower(id), r.Header.Get("X-Request-Id"), r.Timestamp)
+			return hmacverify.Extracted{Signed: []byte(signed), ID: id}, nil
+		},
+	}
+}
+
+func TestExtract_QueryAndList(t *testing.T) {
+	t.Parallel()
+	s := mercadoPago()
+	v := newVerifier(t, s, testOptions(), testKey)
+	signature := func(at time.Time) string {
+		text := fmt.Sprintf("id:1a;request-id:r;ts:%d;", at.UnixMilli())
+		return fmt.Sprintf("ts=%d,v1=%x", at.UnixMilli(), mac(sha256.New, testKey, text))
+	}
+	good := http.Header{"X-Request-Id": {"r"}, "X-Signature": {signature(testNow)}}
+	d, err := v.Check(post(good, "/hooks?data.id=1A&type=payment", "{}"))
+	if wantErr(t, err, nil); err == nil && (d.ID != "1A" || !d.IDSigned || !d.Time.Equal(testNow)) {
+		t.Errorf("got %v, %v", d, d.Time)
+	}
+	for _, tt := range []struct {
+		name, target string
+		header       http.Header
+		want         error
+	}{
+		{"another parameter", "/hooks?data.id=1B", good, hmacverify.ErrMismatch},
+		{"no parameter", "/hooks", good, hmacverify.ErrMalformed},
+		{"no header that is signed", "/hooks?data.id=1A", http.Header{"X-Signature": good["X-Signature"]}, hmacverify.ErrMissing},
+		{"an old list", "/hooks?data.id=1A", http.Header{"X-Request-Id": {"r"}, "X-Signature": {signature(testNow.Add(-time.Hour))}}, hmacverify.ErrTimestamp},
+		{"no time in the list", "/hooks?data.id=1A", http.Header{"X-Request-Id": {"r"}, "X-Signature": {"v1=" + strings.Repeat("0", 64)}}, hmacverify.ErrMalformed},
+	} {
+		t.Run(tt.name+" is refused", func(t *testing.T) {
+			t.Parallel()
+			_, err := v.Check(post(tt.header, tt.target, "{}"))
+			wantErr(t, err, tt.want)
+		})
+	}
+	t.Run("Sign writes the list with its timestamp", func(t *testing.T) {
+		t.Parallel()
+		signer, err := hmacverify.NewSigner(s, testOptions(), testKey, "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := signer.NewRequest(t.Context(), "http://localhost/?data.id=2", http.Header{"X-Request-Id": {"r"}}, nil)
+		wantErr(t, err, nil)
+		if n := strings.Count(r.Header.Get("X-Signature"), "v1="); n != 1 {
+			t.Errorf("a list that holds one signature has %d", n)
+		}
+		_, err = v.Check(r)
+		wantErr(t, err, nil)
+	})
+}
+
+// What an ExtractFunc's bytes cover is the scheme's word, in Signed; then ID, time and
+// digest are those of any other scheme.
+func TestExtract_OwnPartsOfTheScheme(t *testing.T) {
+	t.Parallel()
+	digest := func(r hmacverify.Received) (hmacverify.Extracted, error) {
+		sum := sha256.Sum256(r.Body)
+		return hmacverify.Extracted{Signed: fmt.Appendf(nil, "%s\n%s\n%s\n%x", r.Method, r.URL, r.Header.Get("Id"), sum)}, nil
+	}
+	body := fmt.Sprintf(`{"id":"evt_1","at":%d}`, testNow.Unix())
+	for _, tt := range []struct {
+		name   string
+		change func(*hmacverify.Scheme)
+		want   string
+	}{
+		{"an ID in the body", func(s *hmacverify.Scheme) { s.ID.JSON, s.Identity = "id", hmacverify.SignedID }, "acme evt_1"},
+		{"an ID in a header", func(s *hmacverify.Scheme) {
+			s.Signed, s.ID.Header, s.Identity = "{url}{id}{body}", "Id", hmacverify.SignedID
+		}, "acme h1"},
+		{"the digest", func(s *hmacverify.Scheme) { s.Identity = hmacverify.BodyDigest }, fmt.Sprintf("acme sha256:%x", sha256.Sum256([]byte(body)))},
+		{"a time in the body", func(s *hmacverify.Scheme) {
+			s.Timestamp.JSON, s.ID.JSON, s.Identity = "at", "id", hmacverify.SignedID
+		}, "acme evt_1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, Signed: "{method}{url}{body}", Extract: digest}
+			tt.change(&s)
+			h := signed(t, s, http.Header{"Id": {"h1"}}, body, testKey)
+			d := verify(t, s, h, body)
+			if got := identityOf(t, d); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if s.Timestamp.JSON != "" && !d.Time.Equal(testNow) {
+				t.Errorf("got time %v, want %v", d.Time, testNow)
+			}
+		})
+	}
+	t.Run("a Signer does not drop a time that the function found", func(t *testing.T) {
+		t.Parallel()
+		s := hmacverify.Scheme{
+			Name: "acme", Signature: []string{"Sig"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+			Extract: func(r hmacverify.Received) (hmacverify.Extracted, error) {
+				return hmacverify.Extracted{Signed: r.Body, Timestamp: "1"}, nil
+			},
+		}
+		signer, err := hmacverify.NewSigner(s, nil, testKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, signer.Sign(http.Header{}, nil), hmacverify.ErrConfig)
+	})
+}
+
+// A byte order mark is signed with the body, and is not a part of its JSON.
+func TestVerifier_ByteOrderMark(t *testing.T) {
+	t.Parallel()
+	const mark = "\xEF\xBB\xBF"
+	own := preset.XSignature256()
+	own.JSONObject = true
+	own.Type.JSON = "a.type"
+	for _, body := range []string{mark + `{"a":{"type":"x"},"eventId":"evt_1"}`, mark + " \n" + `{"a":{"type":"x"},"eventId":"evt_1"}`} {
+		d := verify(t, own, signed(t, own, nil, body, testKey), body)
+		if got := identityOf(t, d); got != "x-signature-256 evt_1" || d.EventType() != "x" || string(d.Body) != body {
+			t.Errorf("got %q of type %q", got, d.EventType())
+		}
+	}
+	adyen := fmt.Sprintf(adyenBody, base64.StdEncoding.EncodeToString(mac(sha256.New, "k", "psp::shop:a:b:1130:EUR:CAPTURE:true")))
+	_, err := newVerifier(t, preset.AdyenStandard(), nil, hex.EncodeToString([]byte("k"))).Verify(nil, []byte(mark+adyen))
+	wantErr(t, err, nil)
 }

@@ -25,14 +25,15 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(NewContext(r.Context(), d))
-		putBack(r, d.Body)
+		putBack(r, d)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Check verifies a request and restores its body: afterwards r.Body reads the same
-// bytes from the start, r.GetBody returns them as often as it is called, and
-// r.ContentLength is their number. If Check fails, r may have lost its body.
+// Check verifies a request and restores its body: afterwards r.Body reads
+// Delivery.Body from the start, r.GetBody returns it as often as it is called,
+// r.ContentLength is its length, and r.Header is Delivery.Header. If Check fails, r may
+// have lost its body.
 //
 // What is cheap comes first. A request with another method, without a signature,
 // with a timestamp outside the tolerance, or with a Content-Length over the limit
@@ -63,7 +64,7 @@ func (v *Verifier) Receive(w http.ResponseWriter, r *http.Request) (*Delivery, e
 	if err != nil {
 		return nil, err
 	}
-	putBack(r, d.Body)
+	putBack(r, d)
 	return d, nil
 }
 

@@ -38,7 +38,7 @@ func dotted(s string) string {
 // jsonValue returns the token at path, still quoted if it is a string, or nil if
 // there is no string or number. If a name occurs twice, the first counts.
 func jsonValue(doc []byte, path []string) []byte {
-	at := skipSpace(doc, 0)
+	at := skipMark(doc)
 	for _, name := range path {
 		if at = child(doc, at, name); at < 0 {
 			return nil
@@ -150,6 +150,15 @@ func next(doc []byte, i int) int {
 	return i + 1
 }
 
+// skipMark returns where the document starts. Some senders put a byte order mark before
+// their JSON and sign it; RFC 8259, section 8.1, allows parsers to ignore it.
+func skipMark(doc []byte) int {
+	if bytes.HasPrefix(doc, []byte("\xEF\xBB\xBF")) {
+		return skipSpace(doc, 3)
+	}
+	return skipSpace(doc, 0)
+}
+
 func skipSpace(doc []byte, i int) int {
 	for i < len(doc) && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\t' || doc[i] == '\r') {
 		i++
@@ -233,7 +242,7 @@ func isLiteral(c byte) bool {
 
 // isObject reports whether doc, if it is JSON, is an object.
 func isObject(doc []byte) bool {
-	i := skipSpace(doc, 0)
+	i := skipMark(doc)
 	return i < len(doc) && doc[i] == '{'
 }
 

@@ -1,7 +1,6 @@
 package hmacverify
 
 import (
-	"cmp"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"encoding/base64"
@@ -43,12 +42,15 @@ func (v *Verifier) tenantKeys(r *http.Request) (*keyring, error) {
 	}
 	// The keys are decoded for each request. A cache would have to know when they
 	// change, which only the key function does.
-	keys, err := newVerifyKeys(p, cmp.Or(t.URL, v.opts.URL), t.Keys)
+	a := p.address
+	if t.URL != "" || len(a.origins) == 0 {
+		if a, err = p.newAddress("Tenant.URL", t.URL); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := newVerifyKeys(p, a, t.Keys)
 	if err != nil {
 		return nil, err
-	}
-	if keys.url == "" && p.template.has(urlPart, "") {
-		return nil, p.wrong("Tenant.URL", "the template signs the URL: set it, or Options.URL")
 	}
 	keys.tenant = t.Name
 	return keys, nil
@@ -59,12 +61,13 @@ func (v *Verifier) tenantKeys(r *http.Request) (*keyring, error) {
 // The keys are in a closure because package fmt prints any struct, its unexported
 // fields and what they point to, but does not look into a func.
 type keyring struct {
-	tenant, url string
-	keys        func() [][]byte
+	tenant  string
+	address address
+	keys    func() [][]byte
 }
 
 // newKeyring decodes the keys. Errors say which key is wrong, not what it is.
-func newKeyring(p *plan, url string, keys []string) (*keyring, error) {
+func newKeyring(p *plan, a address, keys []string) (*keyring, error) {
 	if n := len(keys); n == 0 || n > maxKeys {
 		return nil, p.wrong("keys", "there are %d; give 1 to %d", n, maxKeys)
 	}
@@ -76,12 +79,12 @@ func newKeyring(p *plan, url string, keys []string) (*keyring, error) {
 		}
 		decoded[i] = b
 	}
-	return &keyring{url: url, keys: func() [][]byte { return decoded }}, nil
+	return &keyring{address: a, keys: func() [][]byte { return decoded }}, nil
 }
 
 // newVerifyKeys is newKeyring for keys to verify with.
-func newVerifyKeys(p *plan, url string, keys []string) (*keyring, error) {
-	r, err := newKeyring(p, url, keys)
+func newVerifyKeys(p *plan, a address, keys []string) (*keyring, error) {
+	r, err := newKeyring(p, a, keys)
 	if err != nil || p.scheme.Algorithm != Ed25519 {
 		return r, err
 	}

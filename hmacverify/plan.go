@@ -45,12 +45,14 @@ type plan struct {
 	listTime  bool // the timestamp is in the signature's list
 	tolerance time.Duration
 	method    string
+	address   address
 
 	// Where ID, type and timestamp are: in a header, or at a path of the body.
 	// Header names are canonical.
 	idHeader, typeHeader, timeHeader string
 	idPath, typePath, timePath       []string
 
+	signsURL  bool // the signature covers the URL or a part of it
 	idSigned  bool // the signature covers the ID
 	wantsTime bool // the body must have a timestamp
 }
@@ -104,6 +106,9 @@ func (p *plan) algorithm(*Options) error {
 	if k := p.scheme.KeyEncoding; k < RawKey || k > HexKey {
 		return p.wrong("KeyEncoding", "%d is not one of RawKey, Base64Key and HexKey", k)
 	}
+	if f := p.scheme.URLForm; f < URLExact || f > URLDecoded {
+		return p.wrong("URLForm", "%d is not one of URLExact, URLAnyPort and URLDecoded", f)
+	}
 	return nil
 }
 
@@ -134,7 +139,7 @@ func (p *plan) list(*Options) error {
 	l := p.scheme.List
 	p.scheme.List.Keys = slices.Clone(l.Keys)
 	switch {
-	case l.Sep == "" && (l.KV != "" || l.Group != "" || len(l.Keys) > 0):
+	case l.Sep == "" && (l.KV != "" || l.Group != "" || l.Single || len(l.Keys) > 0):
 		return p.wrong("List.Sep", `must be set for a list, as ","`)
 	case l.KV == "" && len(l.Keys) > 0:
 		return p.wrong("List.KV", `must be set if List.Keys is, as "="`)
@@ -144,28 +149,21 @@ func (p *plan) list(*Options) error {
 	return nil
 }
 
-// parse parses the template, unless an ExtractFunc replaces it.
-func (p *plan) parse(*Options) error {
-	s := &p.scheme
-	if s.Extract != nil {
-		if s.Signed != "" {
-			return p.wrong("Signed", "must be empty if Extract is set")
-		}
-		return nil
-	}
-	var err error
-	p.template, err = p.parseTemplate(s.Signed)
+// parse parses the template.
+func (p *plan) parse(*Options) (err error) {
+	p.template, err = p.parseTemplate(p.scheme.Signed)
+	p.signsURL = p.template.has(urlPart, "") || p.template.has(pathPart, "") || p.template.has(queryPart, "")
 	return err
 }
 
 // url requires the address from configuration. There is no option to take it from
 // the request: the client chooses Host and X-Forwarded-*, so a delivery to another
 // endpoint could be replayed to this one.
-func (p *plan) url(o *Options) error {
-	if p.template.has(urlPart, "") && o.URL == "" && o.Keys == nil {
-		return p.wrong("Options.URL", "must be set: the sender signs the URL")
+func (p *plan) url(o *Options) (err error) {
+	if o.URL != "" || o.Keys == nil { // or each tenant has its own
+		p.address, err = p.newAddress("Options.URL", o.URL)
 	}
-	return nil
+	return err
 }
 
 // fields resolves where ID and type are, and whether the ID is signed.
@@ -205,14 +203,17 @@ func (p *plan) identity(*Options) error {
 		}
 	case SignedID:
 		// What an ExtractFunc returns as ID is signed, by its contract.
-		if !p.idSigned && !custom {
-			return p.wrong("Identity", "SignedID needs an ID in the signed bytes: in the body, or in a header that Signed names")
+		if !p.idSigned && (!custom || hasID) {
+			return p.wrong("Identity", "SignedID needs an ID in the signed bytes: in the body, if Signed names {body}, or in a header that Signed names")
 		}
 	case BodyDigest:
 		// {params} signs fields and not bytes: the same fields in another order
 		// or escaping pass, with another digest.
-		if !p.signsBody() {
+		switch {
+		case !p.signsBody():
 			return p.wrong("Identity", "BodyDigest needs a signature over the bytes of the body")
+		case p.idSigned: // and the same event in a body that was rendered again is a duplicate
+			return p.wrong("Identity", "the ID is signed: set SignedID, or clear ID if it is not unique")
 		}
 	case InsecureUnsignedID:
 		if !hasID {
@@ -225,7 +226,7 @@ func (p *plan) identity(*Options) error {
 }
 
 // signsBody reports whether the signature covers the bytes of the body.
-func (p *plan) signsBody() bool { return p.scheme.Extract == nil && !p.template.params }
+func (p *plan) signsBody() bool { return p.template.body }
 
 // header resolves a header's name to its canonical form, once, so that verifying
 // indexes the header map directly.

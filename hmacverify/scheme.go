@@ -1,9 +1,6 @@
 package hmacverify
 
-import (
-	"net/http"
-	"time"
-)
+import "time"
 
 // Scheme describes how one sender signs its webhooks. It is plain data: take a
 // preset and change a field, or write one from the sender's documentation. [New]
@@ -39,12 +36,19 @@ type Scheme struct {
 	Encoding Encoding
 
 	// Signed is the template of the signed bytes. It may name {body},
-	// {timestamp}, {id} (the header ID.Header), {header:X}, {url} and {method}
-	// (both from Options, never from the request), and {params}: the form fields
-	// of the body, sorted, names and values concatenated. Other text is literal.
-	// It must name {body} or {params}, because a signature that does not cover
-	// the body protects nothing. Default "{body}".
+	// {timestamp}, {id} (the header ID.Header), {header:X}, {method}, {url}, {path}
+	// and {query} (from Options, never from Host or X-Forwarded headers), and
+	// {params}: the form fields of the body, sorted, names and values concatenated.
+	// Other text is literal. It must name {body} or {params}, because a signature
+	// that does not cover the body protects nothing. Default "{body}".
+	//
+	// If Extract is set, Signed may name what the function's bytes cover, in any
+	// order and without other text: {body} if they cover the body or its digest.
+	// Default then: nothing.
 	Signed string
+
+	// URLForm is how the sender writes the URL that it signs. Default URLExact.
+	URLForm URLForm
 
 	// Timestamp says where the signed time is. If a scheme has one, every
 	// delivery must. Default: the scheme has none.
@@ -67,6 +71,11 @@ type Scheme struct {
 	// Identity says what identifies an event. Default NoIdentity.
 	Identity Identity
 
+	// BeforeCompression says that the signature covers the body as it was before
+	// compression. Default false: it covers what is sent, as Nylas's does. See
+	// Delivery.Body.
+	BeforeCompression bool
+
 	// JSONObject refuses a body that does not start with a brace. Set it for a
 	// sender whose setup has the endpoint sign a text, as preset.XChallenge does,
 	// so that no such signature passes for a delivery. Default false.
@@ -77,7 +86,8 @@ type Scheme struct {
 	Sender Sender
 
 	// Extract finds the signed bytes for the few senders that no template
-	// describes. If it is set, Signed must be empty. Default none.
+	// describes. Signatures and timestamp are found as for any other scheme.
+	// Default none.
 	Extract ExtractFunc
 }
 
@@ -131,6 +141,11 @@ type List struct {
 	// Group separates lists from each other: Persona sends one per key while
 	// keys rotate. Their timestamps must be equal. Default: one list.
 	Group string
+
+	// Single says that the list holds one signature and that receivers read no
+	// more: WorkOS's own SDK reads the first v1 alone. A Signer then signs with its
+	// newest key only. Verifying is the same. Default false.
+	Single bool
 }
 
 // Timestamp says where the signed time is and how it is written. At most one of
@@ -213,26 +228,3 @@ const (
 	// IDs. No preset uses it.
 	InsecureUnsignedID
 )
-
-// ExtractFunc finds in a request what no template describes. url is Options.URL or
-// the tenant's. It must not keep or change header and body. An error refuses the
-// delivery as [ErrMalformed] and is logged, so it must not hold their content.
-type ExtractFunc func(url string, header http.Header, body []byte) (Extracted, error)
-
-// Extracted is the result of an [ExtractFunc].
-type Extracted struct {
-	// Signed is what the signature covers. Required.
-	Signed []byte
-
-	// Signatures are the candidates, if Scheme.Signature names no headers for
-	// them. Default none.
-	Signatures []string
-
-	// Timestamp is a time in Signed, written and checked as Scheme.Timestamp
-	// says. Default none; then a delivery of any age is accepted, unless a
-	// tolerance is set explicitly.
-	Timestamp string
-
-	// ID is the event's ID; it must be in Signed. Default none.
-	ID string
-}

@@ -12,6 +12,8 @@ type scratch struct {
 	candidates [][room]byte // the signatures in the request, decoded
 	timestamp  string       // from the headers, as received
 	values     []string     // of the headers that the template names
+	target     string       // path and query of the signed URL
+	origin     int          // which form of the URL is tried
 	text       []byte       // the template rendered, without the body
 	split      int          // where in text the body goes
 	bodyTime   string       // the timestamp that an ExtractFunc found
@@ -36,7 +38,7 @@ func takeScratch(pool *sync.Pool) *scratch {
 func (s *scratch) release(pool *sync.Pool) {
 	clear(s.values)
 	s.candidates, s.values, s.text = s.candidates[:0], s.values[:0], s.text[:0]
-	s.timestamp, s.split, s.bodyTime, s.id = "", 0, "", ""
+	s.timestamp, s.target, s.origin, s.split, s.bodyTime, s.id = "", "", 0, 0, "", ""
 	if cap(s.text) > 2*maxHeader {
 		s.text = nil // do not keep a very long URL
 	}

@@ -41,7 +41,7 @@ func NewSigner(s Scheme, o *Options, keys ...string) (*Signer, error) {
 	case len(p.headers) == 0:
 		return nil, p.wrong("Signature", "names no header, and a Signer does not write into the body")
 	}
-	r, err := newKeyring(p, o.URL, keys)
+	r, err := newKeyring(p, p.address, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,8 @@ func (s *Signer) NewRequest(ctx context.Context, url string, header http.Header,
 		return nil, fmt.Errorf("hmacverify: new request: %w", err)
 	}
 	maps.Copy(r.Header, header.Clone())
-	if err := s.Sign(r.Header, body); err != nil {
+	in := incoming{header: r.Header, arrival: arrival{request: r}}
+	if err := s.sign(&in, body); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -81,7 +82,12 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	if s == nil || s.plan == nil {
 		return errZeroSigner
 	}
-	p := s.plan
+	return s.sign(&incoming{header: h}, body)
+}
+
+// sign signs a delivery that has no signature yet.
+func (s *Signer) sign(in *incoming, body []byte) error {
+	p, h := s.plan, in.header
 	w := takeScratch(s.pool)
 	defer w.release(s.pool)
 	if err := s.stamp(w, h); err != nil {
@@ -90,15 +96,24 @@ func (s *Signer) Sign(h http.Header, body []byte) error {
 	if err := w.readSignedHeaders(p.template.headers, h); err != nil {
 		return err
 	}
-	signed, err := w.signedBytes(p, s.keys.url, h, body)
-	if err != nil {
+	if err := w.readTarget(p, &s.keys.address, in.arrival.request); err != nil {
 		return err
+	}
+	signed, err := w.signedBytes(p, s.keys, in, body)
+	switch {
+	case err != nil:
+		return err
+	case w.bodyTime != "" && p.scheme.List.Sep != "":
+		return p.wrong("Extract", "returns a timestamp, and the Signer does not know where in the list to write it: set Timestamp.ListKey")
 	}
 	if err := w.keyWith(p, s.keys); err != nil {
 		return err
 	}
 	// All keys sign, so that receivers accept either while keys rotate.
 	keys := s.keys.keys()
+	if p.scheme.List.Single {
+		keys = keys[:1]
+	}
 	signatures := make([]string, len(keys))
 	for i, key := range keys {
 		if p.scheme.Algorithm == Ed25519 {

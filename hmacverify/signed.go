@@ -2,7 +2,6 @@ package hmacverify
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 )
@@ -10,24 +9,25 @@ import (
 // signedBytes prepares what the signature covers. It renders the texts before and
 // after the body into s and returns what stands between them: the body, its form
 // fields, or what the scheme's ExtractFunc found.
-func (s *scratch) signedBytes(p *plan, url string, h http.Header, body []byte) ([]byte, error) {
-	s.text = s.render(p, p.template.before, url)
-	s.split = len(s.text)
-	s.text = s.render(p, p.template.after, url)
+func (s *scratch) signedBytes(p *plan, keys *keyring, in *incoming, body []byte) ([]byte, error) {
+	origin, target := s.signedURL(&keys.address)
 	switch {
-	case p.template.params:
-		return formFields(body)
 	case p.scheme.JSONObject && !isObject(body):
 		return nil, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
 	case p.scheme.Extract != nil:
-		return s.extract(p, url, h, body)
+		return s.extract(p, origin+target, in, body)
+	}
+	s.text = s.render(p, p.template.before, s.text[:0], origin, target)
+	s.split = len(s.text)
+	s.text = s.render(p, p.template.after, s.text, origin, target)
+	if p.template.params {
+		return formFields(body)
 	}
 	return body, nil
 }
 
-// render appends parts to the text. The values of headers were checked before.
-func (s *scratch) render(p *plan, parts []part, url string) []byte {
-	text := s.text
+// render appends parts to text. The values of headers were checked before.
+func (s *scratch) render(p *plan, parts []part, text []byte, origin, target string) []byte {
 	for i := range parts {
 		switch part := &parts[i]; part.kind {
 		case literal:
@@ -35,7 +35,11 @@ func (s *scratch) render(p *plan, parts []part, url string) []byte {
 		case timestampPart:
 			text = append(text, s.timestamp...)
 		case urlPart:
-			text = append(text, url...)
+			text = append(append(text, origin...), target...)
+		case pathPart:
+			text = append(text, signedPath(target)...)
+		case queryPart:
+			text = append(text, signedQuery(target)...)
 		case methodPart:
 			text = append(text, p.method...)
 		case headerPart:
@@ -79,24 +83,4 @@ func formFields(body []byte) ([]byte, error) {
 		}
 	}
 	return signed, nil
-}
-
-// extract calls the scheme's ExtractFunc. The signatures that it finds count only
-// if the scheme names no header for them.
-func (s *scratch) extract(p *plan, url string, h http.Header, body []byte) ([]byte, error) {
-	found, err := p.scheme.Extract(url, h, body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	s.bodyTime, s.id = found.Timestamp, found.ID
-	if len(p.headers) > 0 {
-		return found.Signed, nil
-	}
-	for _, signature := range found.Signatures[:min(len(found.Signatures), maxCandidates)] {
-		s.add(p, signature)
-	}
-	if len(s.candidates) == 0 {
-		return nil, fmt.Errorf("%w: no signature of the scheme's length and encoding in the body", ErrMalformed)
-	}
-	return found.Signed, nil
 }

@@ -7,7 +7,7 @@ import "strings"
 type template struct {
 	before, after []part
 	headers       []part // those of kind headerPart, before and after
-	params        bool   // the middle is {params} and not {body}
+	body, params  bool   // what the middle is
 }
 
 type partKind int
@@ -17,7 +17,10 @@ const (
 	timestampPart
 	headerPart // {id} too
 	urlPart
+	pathPart
+	queryPart
 	methodPart
+	bodyPart // {body} or {params}, where before and after are joined
 )
 
 // part is a literal or a name in braces. The body is not a part: it stands between
@@ -30,11 +33,12 @@ type part struct {
 	token bool     // whether the header's value must be a token
 }
 
-// parseTemplate parses Scheme.Signed.
+// parseTemplate parses Scheme.Signed. With an ExtractFunc nothing is rendered: the
+// template only says what the function's bytes cover.
 func (p *plan) parseTemplate(s string) (template, error) {
 	var t template
 	var parts []part
-	bodies := 0
+	bodies, custom := 0, p.scheme.Extract != nil
 	for s != "" {
 		text, rest, found := strings.Cut(s, "{")
 		if text != "" {
@@ -50,7 +54,7 @@ func (p *plan) parseTemplate(s string) (template, error) {
 		s = rest
 		if name == "body" || name == "params" {
 			t.before, parts = parts, nil
-			t.params = name == "params"
+			t.body, t.params = name == "body", name == "params"
 			bodies++
 			continue
 		}
@@ -60,7 +64,7 @@ func (p *plan) parseTemplate(s string) (template, error) {
 		}
 		parts = append(parts, part)
 	}
-	if bodies != 1 {
+	if bodies > 1 || bodies == 0 && !custom {
 		return t, p.wrong("Signed", "must name {body} or {params}, once")
 	}
 	t.after = parts
@@ -75,6 +79,10 @@ func (p *plan) parsePart(name string) (part, error) {
 		return part{kind: timestampPart}, nil
 	case "url":
 		return part{kind: urlPart}, nil
+	case "path":
+		return part{kind: pathPart}, nil
+	case "query":
+		return part{kind: queryPart}, nil
 	case "method":
 		return part{kind: methodPart}, nil
 	}
@@ -85,7 +93,7 @@ func (p *plan) parsePart(name string) (part, error) {
 		}
 	}
 	if !ok {
-		return part{}, p.wrong("Signed", "names {%s}; allowed are {body}, {params}, {timestamp}, {id}, {header:X}, {url} and {method}", name)
+		return part{}, p.wrong("Signed", "names {%s}; allowed are {body}, {params}, {timestamp}, {id}, {header:X}, {url}, {path}, {query} and {method}", name)
 	}
 	h := part{kind: headerPart}
 	return h, p.header("Signed", header, &h.text)
@@ -109,6 +117,9 @@ func (p *plan) separate(t *template) error {
 			left := i > 0 && h.separator(side.parts[i-1]) || i == 0 && !side.left
 			last := i == len(side.parts)-1
 			right := !last && h.separator(side.parts[i+1]) || last && !side.right
+			if p.scheme.Extract != nil { // which joins the bytes itself
+				h.seps, h.token, left, right = nil, false, true, true
+			}
 			if !left || !right {
 				return p.wrong("Signed", "{header:%s} needs a literal between it and its neighbour that does not overlap itself", h.text)
 			}
@@ -131,6 +142,9 @@ func (h *part) separator(neighbour part) bool {
 		// before that into the header moves the start of a JSON body with it,
 		// which is not a token.
 		h.token = true
+		return true
+	case pathPart: // starts with a slash
+		h.seps = append(h.seps, "/")
 		return true
 	}
 	return false

@@ -93,9 +93,7 @@ func (p *plan) timestamp(o *Options) error {
 		return p.wrong("Timestamp", "Header, ListKey and JSON: set one of them only")
 	case t.Unit < Seconds || t.Unit > RFC3339:
 		return p.wrong("Timestamp.Unit", "%d is not one of Seconds, Milliseconds and RFC3339", t.Unit)
-	case p.scheme.Extract != nil && places > 0:
-		return p.wrong("Timestamp", "Extract returns the timestamp: leave Header, ListKey and JSON empty")
-	case p.scheme.Extract == nil && inTemplate != (t.Header != "" || t.ListKey != ""):
+	case inTemplate != (t.Header != "" || t.ListKey != ""):
 		return p.wrong("Timestamp", "{timestamp} in Signed and Timestamp.Header or ListKey need each other")
 	case t.ListKey != "" && p.scheme.List.Sep == "":
 		return p.wrong("Timestamp.ListKey", "needs a List: set List.Sep")
@@ -115,7 +113,7 @@ func (p *plan) timestamp(o *Options) error {
 	}
 	p.listTime = t.ListKey != ""
 	// An ExtractFunc may find a time or not, unless the user insists on one.
-	p.wantsTime = t.JSON != "" || p.scheme.Extract != nil && (o.Tolerance != 0 || t.Tolerance != 0)
+	p.wantsTime = t.JSON != "" || places == 0 && (o.Tolerance != 0 || t.Tolerance != 0)
 	var err error
 	if p.timePath, err = p.path("Timestamp.JSON", t.JSON); err != nil {
 		return err

@@ -77,8 +77,8 @@ func TestVerifier_Tolerance(t *testing.T) {
 }
 
 // extractBody takes the whole body for signed, with a signature of zeros.
-func extractBody(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-	return hmacverify.Extracted{Signed: body, Signatures: []string{strings.Repeat("0", 64)}}, nil
+func extractBody(r hmacverify.Received) (hmacverify.Extracted, error) {
+	return hmacverify.Extracted{Signed: r.Body, Signatures: []string{strings.Repeat("0", 64)}}, nil
 }
 
 func TestVerifier_ToleranceCoversRetries(t *testing.T) {

@@ -41,7 +41,7 @@ func New(s Scheme, o *Options, keys ...string) (*Verifier, error) {
 		}
 		return v, nil
 	}
-	if v.keys, err = newVerifyKeys(p, o.URL, keys); err != nil {
+	if v.keys, err = newVerifyKeys(p, p.address, keys); err != nil {
 		return nil, err
 	}
 	if err := new(scratch).keyWith(p, v.keys); err != nil {
@@ -136,6 +136,11 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 		return d, err
 	}
 
+	// address.go: the signed URL, as configured.
+	if err = s.readTarget(p, &keys.address, r); err != nil {
+		return d, err
+	}
+
 	// body.go: the first step that waits for the client.
 	body := in.body
 	if r != nil {
@@ -145,16 +150,34 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 		return d, err
 	}
 
+	// encoding.go: some senders compress what they have signed.
+	if p.scheme.BeforeCompression {
+		if body, err = v.decompress(in, body); err != nil {
+			return d, err
+		}
+	}
+
 	// signed.go: what the signature covers.
-	signed, err := s.signedBytes(p, keys.url, in.header, body)
+	signed, err := s.signedBytes(p, keys, in, body)
 	if err != nil {
 		return d, err
 	}
 
 	// match.go: one MAC for each key, until one equals a candidate.
 	key, ok := s.match(p, keys, signed)
+	for !ok && s.nextOrigin(&keys.address) { // the URL as the sender also writes it
+		if signed, err = s.signedBytes(p, keys, in, body); err != nil {
+			return d, err
+		}
+		key, ok = s.match(p, keys, signed)
+	}
 	if !ok {
 		return d, ErrMismatch
+	}
+
+	// encoding.go: the others sign what they have compressed.
+	if body, err = v.decompress(in, body); err != nil {
+		return d, err
 	}
 
 	// fields.go: from here on the body is authentic.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -87,8 +86,8 @@ type adyenItem struct {
 	} `json:"additionalData"`
 }
 
-func extractAdyen(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-	i, err := adyenItemOf(body)
+func extractAdyen(r hmacverify.Received) (hmacverify.Extracted, error) {
+	i, err := adyenItemOf(withoutMark(r.Body))
 	if err != nil {
 		return hmacverify.Extracted{}, errors.New("body is not an Adyen notification of one item") // err would quote it
 	}
@@ -107,6 +106,9 @@ func extractAdyen(_ string, _ http.Header, body []byte) (hmacverify.Extracted, e
 		ID:         i.PSPReference + ":" + i.EventCode,
 	}, nil
 }
+
+// withoutMark removes a byte order mark, which some senders put before their JSON.
+func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")) }
 
 func adyenItemOf(body []byte) (i adyenItem, err error) {
 	root, err := members(body, "notificationItems")

@@ -167,11 +167,11 @@ func MailgunUnsignedBody() hmacverify.Scheme {
 	}
 }
 
-func extractMailgun(_ string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
+func extractMailgun(r hmacverify.Received) (hmacverify.Extracted, error) {
 	var m struct {
 		Signature struct{ Timestamp, Token, Signature string }
 	}
-	if err := json.Unmarshal(body, &m); err != nil {
+	if err := json.Unmarshal(withoutMark(r.Body), &m); err != nil {
 		return hmacverify.Extracted{}, errors.New("body is not a Mailgun event")
 	}
 	s := m.Signature

@@ -113,6 +113,7 @@ func HubSpot() hmacverify.Scheme {
 		Signature: []string{"X-HubSpot-Signature-V3"},
 		Encoding:  hmacverify.Base64,
 		Signed:    "{method}{url}{body}{timestamp}",
+		URLForm:   hmacverify.URLDecoded,
 		Timestamp: hmacverify.Timestamp{Header: "X-HubSpot-Request-Timestamp", Unit: hmacverify.Milliseconds},
 		Sender: hmacverify.Sender{
 			Title: "HubSpot", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",

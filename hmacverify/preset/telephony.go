@@ -3,8 +3,6 @@ package preset
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -28,6 +26,7 @@ func Twilio() hmacverify.Scheme {
 		Signature: []string{"X-Twilio-Signature"},
 		Encoding:  hmacverify.Base64,
 		Signed:    "{url}{params}",
+		URLForm:   hmacverify.URLAnyPort,
 		Sender:    twilioSender("Twilio", "application/x-www-form-urlencoded"),
 	}
 }
@@ -44,6 +43,8 @@ func TwilioJSON() hmacverify.Scheme {
 		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-Twilio-Signature"},
 		Encoding:  hmacverify.Base64,
+		Signed:    "{url}{body}", // its digest
+		URLForm:   hmacverify.URLAnyPort,
 		Sender:    twilioSender("Twilio with JSON bodies", ""),
 		Extract:   extractTwilio,
 	}
@@ -63,17 +64,14 @@ func twilioSender(title, bodyType string) hmacverify.Sender {
 	}
 }
 
-func extractTwilio(url string, _ http.Header, body []byte) (hmacverify.Extracted, error) {
-	if url == "" {
-		return hmacverify.Extracted{}, errors.New("Options.URL is not set")
-	}
-	base, _, _ := strings.Cut(url, "bodySHA256=")
+func extractTwilio(r hmacverify.Received) (hmacverify.Extracted, error) {
+	base, _, _ := strings.Cut(r.URL, "bodySHA256=")
 	base = strings.TrimRight(base, "?&")
 	separator := "?"
 	if strings.Contains(base, "?") {
 		separator = "&"
 	}
-	sum := sha256.Sum256(body)
+	sum := sha256.Sum256(r.Body)
 	return hmacverify.Extracted{Signed: []byte(base + separator + "bodySHA256=" + hex.EncodeToString(sum[:]))}, nil
 }
 
