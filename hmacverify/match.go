@@ -3,6 +3,7 @@ package hmacverify
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
+	"net/http"
 )
 
 // match returns the index of the newest key that made one of the candidates. Each
@@ -51,6 +52,42 @@ func (s *scratch) matchEd25519(r *keyring, signed []byte) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// SignedBytes returns what a signature of r must cover, for finding out why a delivery is
+// refused; the command hmacverify/explain prints it. It verifies nothing, and consumes the
+// body. Where the sender signs one of several forms of the URL, it is the first. The
+// errors are those of [Verifier.Check].
+func (v *Verifier) SignedBytes(r *http.Request) ([]byte, error) {
+	if v == nil || v.plan == nil {
+		return nil, errZeroVerifier
+	}
+	in := incoming{header: r.Header, arrival: arrival{reader: &v.bodies, request: r}}
+	defer in.arrival.release()
+	s := takeScratch(v.pool)
+	defer s.release(v.pool)
+	if err := s.readHeaders(v.plan, in.header); err != nil {
+		return nil, err
+	}
+	keys, err := v.findKeys(s, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.readTarget(v.plan, &keys.address, r); err != nil {
+		return nil, err
+	}
+	body, err := in.arrival.read()
+	if err == nil && v.plan.scheme.BeforeCompression {
+		body, err = v.decompress(&in, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	signed, err := s.signedBytes(v.plan, keys, &in, body)
+	if err != nil {
+		return nil, err
+	}
+	return s.message(signed), nil
 }
 
 // message joins the signed bytes. It allocates, because the pool would keep the

@@ -39,6 +39,9 @@ func (s *scratch) release(pool *sync.Pool) {
 	clear(s.values)
 	s.candidates, s.values, s.text = s.candidates[:0], s.values[:0], s.text[:0]
 	s.timestamp, s.target, s.origin, s.split, s.bodyTime, s.id = "", "", 0, 0, "", ""
+	if s.keyed != nil && s.keyed.tenant != "" {
+		s.keyed, s.macs = nil, nil // of this request alone
+	}
 	if cap(s.text) > 2*maxHeader {
 		s.text = nil // do not keep a very long URL
 	}

@@ -1,6 +1,7 @@
 package hmacverify_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -161,6 +162,37 @@ func TestOptions_KeysOfTenantsInTurn(t *testing.T) {
 			_, err := v.Check(r)
 			wantErr(t, err, tt.want)
 		}
+	}
+}
+
+// A tenant's keys cost their MAC states and little else: no pool, and nothing that is
+// kept after the request.
+func TestOptions_KeysCost(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}}
+	tenant := hmacverify.Tenant{Name: "eu", Keys: []string{testKey}}
+	h := signed(t, s, nil, ruleBody, testKey)
+	cost := func(v *hmacverify.Verifier) int64 {
+		return testing.Benchmark(func(b *testing.B) {
+			r := httptest.NewRequest("POST", "/", nil)
+			r.Header, r.ContentLength = h, int64(len(ruleBody))
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Body = io.NopCloser(strings.NewReader(ruleBody))
+				if _, err := v.Check(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}).AllocedBytesPerOp()
+	}
+	fixed := cost(newVerifier(t, s, nil, testKey))
+	byTenant := cost(newVerifier(t, s, &hmacverify.Options{Keys: func(*http.Request) (hmacverify.Tenant, error) { return tenant, nil }}))
+	if extra := byTenant - fixed; extra > 1200 {
+		t.Errorf("a tenant's request allocates %d bytes more than one with New's keys", extra)
+	} else {
+		t.Logf("%d bytes more", extra)
 	}
 }
 
