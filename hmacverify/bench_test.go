@@ -89,6 +89,46 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// BenchmarkIDAtTheEnd reports what it costs to find a text behind all else, as a part of
+// the body's SHA-256. EventType looks it up as Verify looks up the ID.
+func BenchmarkIDAtTheEnd(b *testing.B) {
+	for _, tt := range []struct{ name, path, end string }{
+		{"UniqueName", "eventId", `"livemode":true,"eventId":"evt_1234567890"}`},
+		{"NameInsideToo", "id", `"livemode":true,"id":"evt_1234567890"}`},
+		{"BeforeASmallObject", "event_id", `"event_id":"evt_1234567890","authorizations":[{"user":"u","bot":false}]}`},
+	} {
+		for _, size := range benchSizes[1:] {
+			b.Run(tt.name+"/"+benchSizeName(size), func(b *testing.B) {
+				body := nestedBody(size, tt.end)
+				s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, Type: hmacverify.Field{JSON: tt.path}}
+				d := verify(b, s, signed(b, s, nil, string(body), testKey), string(body))
+				find := func() {
+					if d.EventType() != "evt_1234567890" {
+						b.Fatal("not found")
+					}
+				}
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					find()
+				}
+				reportRatio(b, "x-sha256", func() { sha256.Sum256(body) }, find)
+			})
+		}
+	}
+}
+
+// nestedBody is an event of about n bytes with a list of objects before its end.
+func nestedBody(n int, end string) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"object":"event","data":[`)
+	for i := 0; b.Len() < n-250; i++ {
+		fmt.Fprintf(&b, `{"id":"li_%d","object":"item","amount":%d,"currency":"usd","description":"A thing, \"quoted\" [x]",`+
+			`"period":{"start":1790000000,"end":null},"tags":["a","b"]},`, i, i*100)
+	}
+	b.WriteString(`{}],` + end)
+	return b.Bytes()
+}
+
 func benchVerify(b *testing.B, scheme hmacverify.Scheme, body []byte) {
 	verifier, header := benchSigned(b, scheme, body)
 	verify := func() {

@@ -70,5 +70,6 @@
 // # Testing
 //
 // A test is the sender: a [Signer] signs as the scheme does, and
-// [Signer.NewRequest] returns a request that the endpoint accepts.
+// [Signer.NewRequest] returns a request that the endpoint accepts. The command
+// hmacverify/explain says why a delivery that you have captured is refused.
 package hmacverify

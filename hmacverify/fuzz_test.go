@@ -157,6 +157,50 @@ func FuzzJSONPath(f *testing.F) {
 	})
 }
 
+// FuzzJSONTail: behind a large value the ID is found from the end, and the same one, the
+// first, as by a walk over the members. The walk is forced by a value at the end that is
+// too long to be passed from there.
+func FuzzJSONTail(f *testing.F) {
+	const path = "id"
+	for _, seed := range []string{
+		`"id":"x"`, `"a":"\\","id":"x"`, `"id":"x","b":[{"id":"y"}],"c":"]"`, `"id":"x","id":"y"`, `"x":"\"id\":","id" : 12 `,
+		`"\u0069d":"x","id":"y"`, `"i\u00e9":1,"id":"y"`, `"b":{"a":1,"id":"z"},"id":"y"`, `"b":"id","id":"y"`, `"b":["id"],"id":null`,
+		`"b":"{","id":"y"`, `"b":"}","c":"\\\"","id":"y" }`,
+	} {
+		f.Add(`"a":1`, seed)
+		f.Add(seed, `"z":true,"id":"last"`)
+	}
+	s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, ID: hmacverify.Field{JSON: path}, Identity: hmacverify.SignedID}
+	v := newVerifier(f, s, nil, testKey)
+	signer, err := hmacverify.NewSigner(s, nil, testKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	idOf := func(t *testing.T, body string) string {
+		h := http.Header{}
+		if err := signer.Sign(h, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := v.Verify(h, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.ID
+	}
+	large := `[` + strings.Repeat(`{"n":"a"},`, 200) + `1]`
+	long := strings.Repeat(" ", 8<<10)
+	f.Fuzz(func(t *testing.T, inside, tail string) {
+		body := `{"object":{"n":` + large + `,` + inside + `},` + tail
+		if !json.Valid([]byte(body + "}")) {
+			return
+		}
+		found, walked := idOf(t, body+"}"), idOf(t, body+`,"zz":"`+long+`"}`)
+		if found != walked {
+			t.Errorf("from the end %q, by the walk %q: %q", found, walked, tail)
+		}
+	})
+}
+
 // decodedID is the same search with encoding/json, for bodies where it can be
 // relied on: it merges names that differ in case, takes the last of repeated
 // ones, and replaces what is not UTF-8.

@@ -39,8 +39,8 @@ func dotted(s string) string {
 // there is no string or number. If a name occurs twice, the first counts.
 func jsonValue(doc []byte, path []string) []byte {
 	at := skipMark(doc)
-	for _, name := range path {
-		if at = child(doc, at, name); at < 0 {
+	for i, name := range path {
+		if at = child(doc, at, name, i == 0); at < 0 {
 			return nil
 		}
 	}
@@ -69,14 +69,15 @@ func jsonText(token []byte) ([]byte, bool) {
 	return []byte(s), err == nil && !strings.ContainsRune(s, utf8.RuneError)
 }
 
-// child returns where the member or element of the value at i starts, or -1.
-func child(doc []byte, i int, name string) int {
+// child returns where the member or element of the value at i starts, or -1. root says
+// that the value is the document.
+func child(doc []byte, i int, name string, root bool) int {
 	if i >= len(doc) {
 		return -1
 	}
 	switch doc[i] {
 	case '{':
-		return member(doc, i+1, name)
+		return member(doc, i+1, name, root)
 	case '[':
 		return element(doc, i+1, name)
 	}
@@ -85,7 +86,7 @@ func child(doc []byte, i int, name string) int {
 
 // member walks over the members of an object whose brace is before i, up to the one
 // with the name. So an ID at the start of a large body costs nothing.
-func member(doc []byte, i int, name string) int {
+func member(doc []byte, i int, name string, root bool) int {
 	for {
 		i = skipSpace(doc, i)
 		if i >= len(doc) || doc[i] != '"' {
@@ -103,6 +104,12 @@ func member(doc []byte, i int, name string) int {
 		i = skipSpace(doc, i+1)
 		if keyIs(key, name) {
 			return i
+		}
+		if root && isNested(doc, i) {
+			if at := memberFromEnd(doc, i, name); at >= 0 {
+				return at
+			}
+			root = false // the walk decides
 		}
 		if i = next(doc, skipValue(doc, i)); i < 0 {
 			return -1
@@ -239,6 +246,9 @@ func escaped(doc []byte, start, i int) bool {
 func isLiteral(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
 }
+
+// isNested reports whether an object or an array starts at i.
+func isNested(doc []byte, i int) bool { return i < len(doc) && (doc[i] == '{' || doc[i] == '[') }
 
 // isObject reports whether doc, if it is JSON, is an object.
 func isObject(doc []byte) bool {
