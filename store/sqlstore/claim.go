@@ -111,7 +111,7 @@ func (s *Store) takeOver(ctx context.Context, c conn, b claimRequest, rec stored
 		return rec, settled, err
 	}
 	counts := 1
-	if b.interval > 0 && rec.record.State == lease.Released && rec.record.Attempts > 0 && rec.record.Age < b.interval {
+	if b.interval >= time.Microsecond && rec.record.State == lease.Released && rec.record.Attempts > 0 && rec.record.Age < b.interval {
 		counts = 0
 	}
 	args := []any{b.state, b.owner, counts, b.length.Microseconds(), nullable(b.fp), scope, id, rec.record.Token}

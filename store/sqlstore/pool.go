@@ -125,6 +125,9 @@ func (r *reserve) close() {
 // writer if the database has one only: with a connection of the pool or, if all are in
 // use, with the reserved one.
 func (s *Store) leased(ctx context.Context, f func(context.Context, conn) error) error {
+	if ctx.Err() != nil {
+		return ctx.Err() // a connection that was taken before would not ask
+	}
 	if !s.reserve.kept.Load() {
 		return s.asWriter(ctx, func(c conn) error { return f(ctx, c) })
 	}

@@ -114,7 +114,7 @@ func TestCompleteTx_RenewalAfterwards(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
-		leases := newLeases(t, events, &lease.Options{Lease: 300 * time.Millisecond, Observe: func(_ context.Context, e idempotency.Event) {
+		leases := newLeases(t, events, &lease.Options{Lease: 3 * time.Second, Observe: func(_ context.Context, e idempotency.Event) {
 			if e.Kind == idempotency.KindLeaseLost || e.Kind == idempotency.KindStoreError {
 				t.Errorf("observed %s: %v", e.Kind, e.Err)
 			}
@@ -123,7 +123,7 @@ func TestCompleteTx_RenewalAfterwards(t *testing.T) {
 			err := inTx(t, db, nil, func(tx *sql.Tx) error {
 				return errors.Join(effect(ctx, tx), events.CompleteTx(ctx, tx, c))
 			})
-			time.Sleep(400 * time.Millisecond)
+			time.Sleep(1200 * time.Millisecond) // one renewal
 			return errors.Join(err, ctx.Err())
 		})
 		if err != nil {
