@@ -27,13 +27,13 @@ func (e *Endpoint[T]) watch(w http.ResponseWriter, p *passage, land func()) *wat
 	watch.timer = time.AfterFunc(e.o.Timeout+grace, func() {
 		defer close(watch.done)
 		defer func() { watch.panicked = recover() }()
-		land()
 		// The response of the wrapped handler is that one's, which still runs.
 		late := &passage{request: p.request, start: p.start, delivery: p.delivery, key: p.key, outer: p.outer}
 		o := OutcomeOf(KindTimeout, errHangs)
 		a := e.answerTo(o, late)
 		watch.status = a.status
 		defer a.flush(w, late)
+		defer land()
 		e.observe(late, o, a.status)
 	})
 	return watch
