@@ -16,6 +16,7 @@ type chaos struct {
 	*database
 	proxy *proxy // nil without a server
 	fleet *fleet
+	burst func() // delivers new events, and soon their duplicates
 
 	serverKills   atomic.Int64
 	serverPauses  atomic.Int64
@@ -142,7 +143,8 @@ func (c *chaos) held(r *rand.Rand, kill func() error) error {
 	if err := c.holdLog(); err != nil {
 		return err
 	}
-	time.Sleep(200*time.Millisecond + time.Duration(r.Int64N(int64(600*time.Millisecond))))
+	c.burst()
+	time.Sleep(2*duplicatesAfter + time.Duration(r.Int64N(int64(500*time.Millisecond))))
 	c.heldKills.Add(1)
 	return errors.Join(kill(), c.releaseLog())
 }

@@ -133,7 +133,7 @@ func useEachServer(ctx context.Context, r *run) error {
 	var wg sync.WaitGroup
 	for _, slot := range r.fleet.slots {
 		for i := range 2 * len(modes) {
-			e, until := r.sender.newEvent(), ctx
+			e, until := r.sender.newEvent(""), ctx
 			if !e.doomed { // which takes longer to die
 				e.only, until = slot, soon
 			}

@@ -73,6 +73,20 @@ func hangPlan(e *engine) plan {
 	return p
 }
 
+// heldPlan kills what writes the log while it is held back, and leaves the servers
+// enough connections meanwhile.
+func heldPlan(e *engine) plan {
+	p := shortPlan(e)
+	p.deliveries, p.serverKills, p.databaseKills, p.cuts, p.heldKills = 200, 0, 5, 0, 3
+	p.atOnce, p.databaseKillEvery = 4, 2*time.Second
+	p.serverKillEvery, p.cutEvery, p.pauseEvery, p.holdUpEvery, p.holdLogEvery = time.Hour, time.Hour, time.Hour, time.Hour, time.Hour
+	if !e.hasServer() {
+		p = p.oneProcess(e)
+		p.serverKills, p.serverKillEvery = 12, time.Second
+	}
+	return p
+}
+
 // oneProcess is p for a database that is a file, opened by one process.
 func (p plan) oneProcess(e *engine) plan {
 	p.servers, p.databaseKills, p.cuts = 1, 0, 0

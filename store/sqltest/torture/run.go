@@ -129,6 +129,7 @@ func (r *run) giveAway() error {
 func (r *run) traffic(ctx context.Context) {
 	chaosCtx, calm := context.WithCancel(ctx)
 	var chaos, senders sync.WaitGroup
+	r.burst = func() { r.sender.burst(ctx, &senders) }
 	chaos.Go(func() { r.chaos.run(chaosCtx, r.seed) })
 	for i := range r.atOnce {
 		senders.Go(func() { r.sender.work(ctx, r.seed+uint64(i), r.enough) })
@@ -167,6 +168,9 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	lines := b.lines()
 	r.report(b, lines)
+	if ctx.Err() != nil { // a signal, or the time is up
+		return fmt.Errorf("%s: ended early: %w", r.database.name, context.Cause(ctx))
+	}
 	if !balanced(lines) || !r.fulfilled() {
 		return fmt.Errorf("%s: %w", r.database.name, errImbalance)
 	}

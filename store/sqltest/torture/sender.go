@@ -68,10 +68,13 @@ func newSender(f *fleet, patience, doom time.Duration) (*sender, error) {
 	return s, nil
 }
 
-func (s *sender) newEvent() *event {
+// newEvent returns an event of that mode, or of one after the other.
+func (s *sender) newEvent(m mode) *event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := modes[len(s.events)%len(modes)]
+	if m == "" {
+		m = modes[len(s.events)%len(modes)]
+	}
 	e := &event{mode: m, id: fmt.Sprintf("%s-%06d", m, len(s.events))}
 	e.doomed = s.doom > 0 && doomed(e.id)
 	s.events = append(s.events, e)
@@ -89,7 +92,7 @@ func (s *sender) earlier(r *rand.Rand) *event {
 func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for ctx.Err() == nil && !enough() {
-		e := s.newEvent()
+		e := s.newEvent("")
 		copies := 3
 		switch {
 		case e.doomed:
@@ -102,6 +105,25 @@ func (s *sender) work(ctx context.Context, seed uint64, enough func() bool) {
 		if e := s.earlier(r); r.IntN(10) == 0 && !e.doomed {
 			s.deliver(ctx, e, 1, r.Uint64())
 		}
+	}
+}
+
+const (
+	burstEvents     = 12
+	duplicatesAfter = 400 * time.Millisecond
+)
+
+// burst starts to deliver new events, whose duplicates follow when the commits of the
+// first copies are under way. Those of a lease would wait for its claim, with all
+// connections.
+func (s *sender) burst(ctx context.Context, started *sync.WaitGroup) {
+	for range burstEvents {
+		e := s.newEvent(transactional)
+		started.Go(func() { s.deliver(ctx, e, 1, 0) })
+		started.Go(func() {
+			time.Sleep(duplicatesAfter)
+			s.deliver(ctx, e, 2, 1)
+		})
 	}
 }
 

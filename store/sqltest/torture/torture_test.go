@@ -83,6 +83,20 @@ func TestHang(t *testing.T) {
 	})
 }
 
+// What is acknowledged while the log is held back survives that its writer is killed.
+func TestHeldLog(t *testing.T) {
+	if !*long {
+		t.Parallel()
+	}
+	eachEngine(t, []string{"sqlite3", "postgres", "mariadb"}, func(t *testing.T, name string) {
+		p := heldPlan(engines()[name])
+		if *long {
+			p.heldKills, p.limit = 100, 30*time.Minute
+		}
+		checkBalanced(t, name, p)
+	})
+}
+
 func checkBalanced(t *testing.T, name string, p plan) {
 	t.Helper()
 	var out bytes.Buffer
@@ -145,14 +159,6 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 		p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdLogEvery = 2*time.Second, time.Hour, time.Hour, time.Hour
 		return p
 	}
-	// What is answered while the log is held back is lost when the database is killed.
-	held := func(e *engine) plan {
-		p := smallPlan(e)
-		p.databaseKills, p.heldKills, p.databaseKillEvery, p.atOnce = 5, 3, 3*time.Second, 60
-		p.serverKills, p.cuts, p.deliveries = 0, 0, 2000
-		p.serverKillEvery, p.cutEvery, p.pauseEvery, p.holdUpEvery, p.holdLogEvery = time.Hour, time.Hour, time.Hour, time.Hour, time.Hour
-		return p
-	}
 	tests := []struct {
 		engine, broken, finds string
 		plan                  plan
@@ -160,8 +166,8 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 		{"sqlite", markBefore, "acknowledged events without an effect", calm(sqliteEngine(), 4000)},
 		{"postgres", markAfter, "events with more than one effect", calm(postgreSQL(), 1000)},
 		{"sqlite", unfenced, "events with more than one effect", hangPlan(sqliteEngine())},
-		{"mariadb", early, "acknowledged events without an effect", held(mariaDB())},
-		{"postgres", impatient, "acknowledged events without an effect", held(postgreSQL())},
+		{"mariadb", early, "acknowledged events without an effect", heldPlan(mariaDB())},
+		{"postgres", impatient, "acknowledged events without an effect", heldPlan(postgreSQL())},
 	}
 	for _, tt := range tests {
 		t.Run(tt.engine+" "+tt.broken, func(t *testing.T) {
