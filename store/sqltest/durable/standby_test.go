@@ -102,7 +102,7 @@ func checkAway(t *testing.T, when string, ds []delivery, acknowledged map[string
 	for i, d := range ds {
 		patience := 20 * time.Second
 		if !d.bounded {
-			patience = time.Second
+			patience = 3 * time.Second // longer than the bounded ones take
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
