@@ -193,7 +193,7 @@ func TestOutage_BrokenServerIsFound(t *testing.T) {
 			t.Parallel()
 			i := slices.IndexFunc(outages, func(o outage) bool { return o.title == tt.outage })
 			var out bytes.Buffer
-			err := outages[i].run(untilSignal(t), tt.engine, *seed, tt.broken, 40*time.Second, &out)
+			err := outages[i].run(untilSignal(t), tt.engine, *seed, tt.broken, 30*time.Second, &out)
 			checkFound(t, err, out.String(), tt.finds)
 		})
 	}
