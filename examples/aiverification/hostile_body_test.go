@@ -42,7 +42,6 @@ func TestHostile_BodyAgainstItsHeaders(t *testing.T) {
 		{"one byte over the limit", post(over, "X-Signature-256: "+h.sign(over)), []int{413}},
 		{"just of the limit", post(padded(maxBody), "X-Signature-256: "+h.sign(padded(maxBody))), []int{400}},
 		{"compressed, and signed before", post(zipped, mac, "Content-Encoding: gzip"), []int{401}},
-		{"compressed, and signed after", post(zipped, "X-Signature-256: "+h.sign(zipped), "Content-Encoding: gzip"), []int{400}},
 		{"empty", post("", "X-Signature-256: "+h.sign("")), []int{400}},
 		{"not there, and not signed", post(""), []int{401}},
 		{"of a method that has none", strings.Replace(post(body, mac), "POST", "GET", 1), []int{405}},
@@ -60,6 +59,10 @@ func TestHostile_BodyAgainstItsHeaders(t *testing.T) {
 	// The same bytes are the same delivery, in chunks or not.
 	if got := h.raw(t, start+mac+"\r\nTransfer-Encoding: chunked\r\n\r\n"+chunk(body)+"0\r\n\r\n"); got != 200 {
 		t.Errorf("the authentic delivery in chunks was answered %d, want 200", got)
+	}
+	// And so is the same event when the sender signs what it has compressed.
+	if got := h.raw(t, post(zipped, "X-Signature-256: "+h.sign(zipped), "Content-Encoding: gzip")); got != 409 {
+		t.Errorf("the compressed delivery of the event was answered %d, want 409", got)
 	}
 }
 

@@ -136,7 +136,9 @@ func (s *Store) leased(ctx context.Context, f func(context.Context, conn) error)
 	cancel()
 	if err == nil {
 		defer c.Close()
-		err = s.writeOn(ctx, c, f)
+		if err = s.writeOn(ctx, c, f); unfit(s.dialect, err) {
+			drop(c)
+		}
 	} else {
 		err = s.writeOnReserved(ctx, f)
 	}

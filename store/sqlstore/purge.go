@@ -28,6 +28,7 @@ const purgeBatch = 250
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	start := time.Now()
 	n, err := s.purgeAll(ctx)
+	s.shed(ctx, err)
 	s.Observe(ctx, idempotency.Event{
 		Kind:     idempotency.KindPurged,
 		Duration: time.Since(start),

@@ -85,8 +85,9 @@ func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error)
 		if err != nil {
 			return err
 		}
-		defer t.end()
-		return f(t)
+		defer func() { t.endAfter(err) }()
+		err = f(t)
+		return err
 	})
 }
 
@@ -102,7 +103,11 @@ func (s *Store) onConn(ctx context.Context, otherwise conn, f func(conn) error) 
 		return err
 	}
 	defer c.Close()
-	return f(c)
+	err = f(c)
+	if unfit(s.dialect, err) {
+		drop(c)
+	}
+	return err
 }
 
 // errWaited means that a lock was not acquired in time.

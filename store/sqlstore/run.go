@@ -95,7 +95,7 @@ func (r *run) settle(ctx context.Context) idempotency.Outcome {
 
 // once is one transaction from BEGIN to COMMIT. Its outcome is KindFailed if the work
 // failed or its COMMIT was refused, which is not recorded yet.
-func (r *run) once(ctx context.Context) idempotency.Outcome {
+func (r *run) once(ctx context.Context) (o idempotency.Outcome) {
 	r.working = false
 	leave, err := r.store.enter(ctx)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *run) once(ctx context.Context) idempotency.Outcome {
 	if err != nil {
 		return unavailable("begin", err)
 	}
-	defer t.end() // also when the work panics
+	defer func() { t.endAfter(o.Err) }() // also when the work panics
 
 	rec, won, err := r.store.claim(ctx, t.tx, r.claimRequest())
 	if lockTimeout(r.store.dialect, err) {

@@ -34,6 +34,7 @@ type transaction struct {
 	leave     func() // unlocks; further calls do nothing
 	sent      bool   // the goroutine that commits releases it
 	committed bool
+	unfit     bool // the connection is not to be used again
 }
 
 // begin begins a transaction, which calls leave when it has ended; o may be nil.
@@ -141,8 +142,19 @@ func (t *transaction) end() {
 	t.release()
 }
 
+// endAfter is end after err, which may say that the connection is unfit.
+func (t *transaction) endAfter(err error) {
+	if !t.sent {
+		t.unfit = unfit(t.dialect, err)
+	}
+	t.end()
+}
+
 func (t *transaction) release() {
 	if t.conn != nil {
+		if t.unfit {
+			drop(t.conn)
+		}
 		t.conn.Close()
 	}
 	t.cancel()
