@@ -31,12 +31,12 @@ func (s *scratch) readHeaders(p *plan, h http.Header) error {
 	switch {
 	case !found && len(p.headers) > 0:
 		return missing(h, p.headers[0])
-	case len(s.candidates) == 0 && len(p.headers) > 0:
+	case len(s.candidates)+len(s.signatures) == 0 && len(p.headers) > 0:
 		return fmt.Errorf("%w: no signature of the scheme's prefix, length and encoding in %s", ErrMalformed, p.headers[0])
 	case p.listTime && s.timestamp == "":
 		return fmt.Errorf("%w: no timestamp in %s", ErrMalformed, p.headers[0])
 	}
-	if p.timeHeader != "" {
+	if p.timeHeader != nil {
 		var err error
 		if s.timestamp, err = single(h, p.timeHeader); err != nil {
 			return err
@@ -124,6 +124,12 @@ func (s *scratch) add(p *plan, text string) {
 		}
 		text = rest
 	}
+	if p.scheme.Algorithm.public() {
+		if signature, ok := p.decodePublic(text); ok {
+			s.signatures = append(s.signatures, signature)
+		}
+		return
+	}
 	// It is decoded in place, so that no candidate costs an allocation.
 	n := len(s.candidates)
 	s.candidates = slices.Grow(s.candidates, 1)[:n+1]
@@ -171,16 +177,16 @@ func (p *plan) decode(dst *[room]byte, text string) bool {
 func (s *scratch) readSignedHeaders(headers []part, h http.Header) error {
 	for i := range headers {
 		p := &headers[i]
-		value, err := single(h, p.text)
+		value, err := single(h, p.names)
 		if err != nil {
 			return err
 		}
 		if p.token && !isHeaderToken(value) {
-			return fmt.Errorf("%w: %s has characters that IDs do not have", ErrMalformed, p.text)
+			return fmt.Errorf("%w: %s has characters that IDs do not have", ErrMalformed, p.names.in(h))
 		}
 		for _, sep := range p.seps {
 			if strings.Contains(value, sep) {
-				return fmt.Errorf("%w: %s contains the separator of the signed bytes", ErrMalformed, p.text)
+				return fmt.Errorf("%w: %s contains the separator of the signed bytes", ErrMalformed, p.names.in(h))
 			}
 		}
 		s.values = append(s.values, value)
@@ -195,9 +201,12 @@ func isHeaderToken(s string) bool {
 	return strings.Trim(s, alphabet) == ""
 }
 
-// single returns the value of a header that must be present once. name is canonical,
-// so that the map can be indexed directly.
-func single(h http.Header, name string) (string, error) { return only(h, name, h[name]) }
+// single returns the value of a header that must be present once. Its names are
+// canonical, so that the map can be indexed directly.
+func single(h http.Header, names alternatives) (string, error) {
+	name := names.in(h)
+	return only(h, name, h[name])
+}
 
 // only refuses a header that is given twice: proxies differ in which line counts, so
 // a signature on one says nothing about the other.

@@ -49,11 +49,11 @@ func bodyText(body []byte, path []string) string {
 
 // optional returns the value of a header that may be absent; nothing if it is
 // ambiguous.
-func optional(h http.Header, name string) string {
-	if name == "" {
+func optional(h http.Header, names alternatives) string {
+	if names == nil {
 		return ""
 	}
-	if values := h[name]; len(values) == 1 && len(values[0]) <= maxID {
+	if values := h[names.in(h)]; len(values) == 1 && len(values[0]) <= maxID {
 		return values[0]
 	}
 	return ""

@@ -3,9 +3,11 @@ package hmacverify_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,5 +155,55 @@ func TestDelivery_Context(t *testing.T) {
 	}
 	if _, ok := hmacverify.FromContext(context.Background()); ok {
 		t.Error("found a delivery where there is none")
+	}
+}
+
+// Senders rename their headers, and send the old name or the new one.
+func TestScheme_AlternativeHeaders(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Scheme{
+		Name: "acme", Signature: []string{"Svix-Signature", "Webhook-Signature"}, Signed: "{id}.{timestamp}.{header:A,B}.{body}",
+		Timestamp: hmacverify.Timestamp{Header: "Svix-Timestamp, Webhook-Timestamp"},
+		ID:        hmacverify.Field{Header: "svix-id,webhook-id"},
+		Type:      hmacverify.Field{Header: "X-Topic, Topic"},
+		Identity:  hmacverify.SignedID,
+	}
+	v := newVerifier(t, s, testOptions(), testKey)
+	with := func(prefix, text string) http.Header {
+		return http.Header{
+			prefix + "-Signature": {hex.EncodeToString(mac(sha256.New, testKey, text))}, prefix + "-Timestamp": {strconv.FormatInt(testNow.Unix(), 10)},
+			prefix + "-Id": {"evt_1"}, "B": {"b"},
+		}
+	}
+	text := fmt.Sprintf("evt_1.%d.b.{}", testNow.Unix())
+	for _, prefix := range []string{"Svix", "Webhook"} {
+		h := with(prefix, text)
+		h.Set("Topic", "made")
+		d, err := v.Verify(h, []byte("{}"))
+		if wantErr(t, err, nil); d.ID != "evt_1" || !d.IDSigned || d.EventType() != "made" {
+			t.Errorf("%s: got %q (signed: %t) and %q", prefix, d.ID, d.IDSigned, d.EventType())
+		}
+	}
+	// What is added to a delivery does not count beside what was signed.
+	for _, added := range []string{"Svix-Id", "Svix-Timestamp", "A"} {
+		h := with("Webhook", text)
+		h.Set(added, strconv.FormatInt(testNow.Unix()-1, 10))
+		_, err := v.Verify(h, []byte("{}"))
+		wantErr(t, err, hmacverify.ErrMismatch)
+	}
+	h := with("Webhook", text)
+	h.Set("Svix-Id", "") // a gateway's
+	d, err := v.Verify(h, []byte("{}"))
+	if wantErr(t, err, nil); d.ID != "evt_1" {
+		t.Errorf("got the ID %q", d.ID)
+	}
+	h = with("Webhook", text)
+	h["B"] = []string{"b", "b"}
+	_, err = v.Verify(h, []byte("{}"))
+	wantErr(t, err, hmacverify.ErrMalformed)
+	for _, names := range []string{"A,", "A,A", "A B", "A,B,C,D,E,F,G,H,I"} {
+		s.ID.Header = names
+		_, err := hmacverify.New(s, nil, testKey)
+		wantErr(t, err, hmacverify.ErrConfig)
 	}
 }

@@ -1,7 +1,7 @@
 package hmacverify
 
 import (
-	"crypto/ed25519"
+	"crypto"
 	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
@@ -64,6 +64,8 @@ type keyring struct {
 	tenant  string
 	address address
 	keys    func() [][]byte
+	public  []publicKey            // of algorithms with public keys
+	signers func() []crypto.Signer // of a Signer with private keys
 }
 
 // newKeyring decodes the keys. Errors say which key is wrong, not what it is.
@@ -85,15 +87,10 @@ func newKeyring(p *plan, a address, keys []string) (*keyring, error) {
 // newVerifyKeys is newKeyring for keys to verify with.
 func newVerifyKeys(p *plan, a address, keys []string) (*keyring, error) {
 	r, err := newKeyring(p, a, keys)
-	if err != nil || p.scheme.Algorithm != Ed25519 {
-		return r, err
+	if err == nil && p.scheme.Algorithm.public() {
+		err = r.publicKeys(p)
 	}
-	for i, key := range r.keys() {
-		if len(key) != ed25519.PublicKeySize {
-			return nil, p.wrong(keyName(i), "a public key of Ed25519 has %d bytes, this has %d", ed25519.PublicKeySize, len(key))
-		}
-	}
-	return r, nil
+	return r, err
 }
 
 func keyName(i int) string { return fmt.Sprintf("key %d", i) }
@@ -102,7 +99,14 @@ func keyName(i int) string { return fmt.Sprintf("key %d", i) }
 // does not try another encoding: a Stripe secret starts with "whsec_" and is raw, a
 // Standard Webhooks secret starts with "whsec_" and is base64, and a Zendesk secret
 // looks like base64 and is raw.
+//
+// PEM says itself what it is.
 func (p *plan) decodeKey(key string) (decoded []byte, wrong string) {
+	if p.scheme.Algorithm.public() {
+		if block, ok := decodePEM(key); ok {
+			return block, ""
+		}
+	}
 	bare := strings.TrimPrefix(key, p.scheme.KeyPrefix)
 	if strings.TrimSpace(bare) != bare {
 		return nil, "has white space at its start or end, as files have a newline: trim it; " +

@@ -1,7 +1,6 @@
 package hmacverify
 
 import (
-	"crypto/ed25519"
 	"crypto/hmac"
 	"net/http"
 )
@@ -10,8 +9,8 @@ import (
 // key costs one MAC, however many candidates there are. The comparison takes the
 // same time wherever the bytes differ.
 func (s *scratch) match(p *plan, r *keyring, signed []byte) (int, bool) {
-	if p.scheme.Algorithm == Ed25519 {
-		return s.matchEd25519(r, signed)
+	if p.scheme.Algorithm.public() {
+		return s.matchPublic(p, r, signed)
 	}
 	for i := range s.macs {
 		mac := s.mac(i, signed)
@@ -38,20 +37,6 @@ func (s *scratch) mac(i int, signed []byte) []byte {
 	}
 	s.sum = h.Sum(s.sum[:0])
 	return s.sum
-}
-
-// matchEd25519 has to join the signed bytes: Ed25519 hashes them twice, and the
-// standard library takes them in one piece.
-func (s *scratch) matchEd25519(r *keyring, signed []byte) (int, bool) {
-	message := s.message(signed)
-	for i, key := range r.keys() {
-		for j := range s.candidates {
-			if ed25519.Verify(key, message, s.candidates[j][:ed25519.SignatureSize]) {
-				return i, true
-			}
-		}
-	}
-	return 0, false
 }
 
 // SignedBytes returns what a signature of r must cover, for finding out why a delivery is

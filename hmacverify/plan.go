@@ -2,7 +2,7 @@ package hmacverify
 
 import (
 	"cmp"
-	"crypto/ed25519"
+	"crypto"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -21,6 +21,7 @@ const (
 	maxHeader        = 8 << 10 // bytes of one header value
 	maxCandidates    = 16      // signatures in one header
 	maxHeaders       = 100     // signature headers of one scheme
+	maxAlternatives  = 8       // headers for one value
 	maxKeys          = 16
 	maxID            = 255
 	maxNameLength    = 64
@@ -40,7 +41,8 @@ type plan struct {
 	scheme    Scheme
 	template  template
 	newHash   func() hash.Hash
-	size      int // bytes of a signature
+	size      int         // bytes of a MAC
+	digest    crypto.Hash // what a public key signs; 0 if it signs the bytes
 	headers   []string
 	listTime  bool // the timestamp is in the signature's list
 	tolerance time.Duration
@@ -48,8 +50,7 @@ type plan struct {
 	address   address
 
 	// Where ID, type and timestamp are: in a header, or at a path of the body.
-	// Header names are canonical.
-	idHeader, typeHeader, timeHeader string
+	idHeader, typeHeader, timeHeader alternatives
 	idPath, typePath, timePath       []string
 
 	signsURL  bool // the signature covers the URL or a part of it
@@ -96,9 +97,12 @@ func (p *plan) algorithm(*Options) error {
 	case SHA512:
 		p.newHash, p.size = sha512.New, sha512.Size
 	case Ed25519:
-		p.size = ed25519.SignatureSize
+	case ECDSAP256, RSASHA256:
+		p.digest = crypto.SHA256
+	case RSASHA512:
+		p.digest = crypto.SHA512
 	default:
-		return p.wrong("Algorithm", "%d is not one of SHA256, SHA1, SHA512 and Ed25519", p.scheme.Algorithm)
+		return p.wrong("Algorithm", "%d is not one of SHA256, SHA1, SHA512, Ed25519, ECDSAP256, RSASHA256 and RSASHA512", p.scheme.Algorithm)
 	}
 	if e := p.scheme.Encoding; e < Hex || e > Base64URL {
 		return p.wrong("Encoding", "%d is not one of Hex, Base64 and Base64URL", e)
@@ -152,7 +156,7 @@ func (p *plan) list(*Options) error {
 // parse parses the template.
 func (p *plan) parse(*Options) (err error) {
 	p.template, err = p.parseTemplate(p.scheme.Signed)
-	p.signsURL = p.template.has(urlPart, "") || p.template.has(pathPart, "") || p.template.has(queryPart, "")
+	p.signsURL = p.template.has(urlPart) || p.template.has(pathPart) || p.template.has(queryPart)
 	return err
 }
 
@@ -171,14 +175,14 @@ func (p *plan) fields(*Options) error {
 	for _, f := range []struct {
 		name   string
 		field  Field
-		header *string
+		header *alternatives
 		path   *[]string
 	}{{"ID", p.scheme.ID, &p.idHeader, &p.idPath}, {"Type", p.scheme.Type, &p.typeHeader, &p.typePath}} {
 		if f.field.Header != "" && f.field.JSON != "" {
 			return p.wrong(f.name, "Header and JSON: set one of them only")
 		}
 		if f.field.Header != "" {
-			if err := p.header(f.name+".Header", f.field.Header, f.header); err != nil {
+			if err := p.alternatives(f.name+".Header", f.field.Header, f.header); err != nil {
 				return err
 			}
 		}
@@ -187,14 +191,13 @@ func (p *plan) fields(*Options) error {
 			return err
 		}
 	}
-	p.idSigned = p.idPath != nil && p.signsBody() ||
-		p.idHeader != "" && p.template.has(headerPart, p.idHeader)
+	p.idSigned = p.idPath != nil && p.signsBody() || p.idHeader != nil && p.template.signs(p.idHeader)
 	return nil
 }
 
 // identity refuses an identity that a replay could change.
 func (p *plan) identity(*Options) error {
-	hasID := p.idHeader != "" || p.idPath != nil
+	hasID := p.idHeader != nil || p.idPath != nil
 	custom := p.scheme.Extract != nil
 	switch p.scheme.Identity {
 	case NoIdentity:
@@ -236,6 +239,38 @@ func (p *plan) header(field, name string, canonical *string) error {
 	}
 	*canonical = textproto.CanonicalMIMEHeaderKey(name)
 	return nil
+}
+
+// alternatives are the canonical names of headers of which a sender sends one; the
+// first counts that a delivery has.
+type alternatives []string
+
+// alternatives resolves names that are separated by commas.
+func (p *plan) alternatives(field, names string, to *alternatives) error {
+	for name := range strings.SplitSeq(names, ",") {
+		var header string
+		if err := p.header(field, strings.TrimSpace(name), &header); err != nil {
+			return err
+		}
+		if slices.Contains(*to, header) {
+			return p.wrong(field, "names %s twice", header)
+		}
+		if *to = append(*to, header); len(*to) > maxAlternatives {
+			return p.wrong(field, "names more than %d headers", maxAlternatives)
+		}
+	}
+	return nil
+}
+
+// in returns the name that counts in h: the first if there is none. An empty header
+// is none.
+func (a alternatives) in(h http.Header) string {
+	for _, name := range a {
+		if values := h[name]; len(values) > 1 || len(values) == 1 && values[0] != "" {
+			return name
+		}
+	}
+	return a[0]
 }
 
 // wrong returns an ErrConfig that names the scheme and the field.

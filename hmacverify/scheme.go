@@ -36,7 +36,7 @@ type Scheme struct {
 	Encoding Encoding
 
 	// Signed is the template of the signed bytes. It may name {body},
-	// {timestamp}, {id} (the header ID.Header), {header:X}, {method}, {url}, {path}
+	// {timestamp}, {id} (the header ID.Header), {header:X} (see Field.Header), {method}, {url}, {path}
 	// and {query} (from Options, never from Host or X-Forwarded headers), and
 	// {params}: the form fields of the body, sorted, names and values concatenated.
 	// Other text is literal. It must name {body} or {params}, because a signature
@@ -94,13 +94,18 @@ type Scheme struct {
 // Algorithm makes signatures.
 type Algorithm int
 
-// The algorithms. The first three are HMAC with that hash. For Ed25519 a
-// [Verifier] has public keys and a [Signer] private ones.
+// The algorithms. The first three are HMAC with that hash. For the others a
+// [Verifier] has public keys and a [Signer] private ones, in PKIX and in PKCS #8 form
+// (RFC 5280, RFC 5958): in PEM, or as base64 with [Base64Key]. Those of Ed25519 may
+// be the bare 32 bytes.
 const (
 	SHA256 Algorithm = iota
 	SHA1
 	SHA512
-	Ed25519
+	Ed25519   // RFC 8032
+	ECDSAP256 // SHA-256, a signature in ASN.1 (RFC 3279, section 2.2.3)
+	RSASHA256 // PKCS #1 v1.5 (RFC 8017, section 8.2), keys of 2048 to 8192 bits
+	RSASHA512 // the same with SHA-512
 )
 
 // Encoding is how a signature is written in a header.
@@ -151,8 +156,8 @@ type List struct {
 // Timestamp says where the signed time is and how it is written. At most one of
 // Header, ListKey and JSON is set.
 type Timestamp struct {
-	// Header is the name of a header; Scheme.Signed must name {timestamp}.
-	// Default none.
+	// Header is the name of a header, see Field.Header; Scheme.Signed must name
+	// {timestamp}. Default none.
 	Header string
 
 	// ListKey is a key in the signature header's List, "0" for the first entry
@@ -198,7 +203,9 @@ const (
 
 // Field says where a value of a delivery is. At most one of the two is set.
 type Field struct {
-	// Header is the name of a header. Default none.
+	// Header is the name of a header, or names separated by commas, as
+	// "X-Shopify-Topic, Shopify-Topic": the first counts that a delivery has.
+	// Default none.
 	Header string
 
 	// JSON is a path in the body: the names of members, outermost first, joined

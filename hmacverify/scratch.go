@@ -10,6 +10,7 @@ import (
 // pool each delivery would allocate its MAC states, its candidates and its sum.
 type scratch struct {
 	candidates [][room]byte // the signatures in the request, decoded
+	signatures [][]byte     // the same, for algorithms with public keys
 	timestamp  string       // from the headers, as received
 	values     []string     // of the headers that the template names
 	target     string       // path and query of the signed URL
@@ -37,6 +38,7 @@ func takeScratch(pool *sync.Pool) *scratch {
 // MACs stay: they are the keys', and keyWith makes others for other keys.
 func (s *scratch) release(pool *sync.Pool) {
 	clear(s.values)
+	s.signatures = nil
 	s.candidates, s.values, s.text = s.candidates[:0], s.values[:0], s.text[:0]
 	s.timestamp, s.target, s.origin, s.split, s.bodyTime, s.id = "", "", 0, 0, "", ""
 	if s.keyed != nil && s.keyed.tenant != "" {

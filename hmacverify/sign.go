@@ -3,7 +3,6 @@ package hmacverify
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"maps"
 	"net/http"
@@ -24,8 +23,9 @@ type Signer struct {
 }
 
 // NewSigner returns a Signer for scheme s. If the scheme can carry several
-// signatures, all keys sign, newest first; else only the newest does. The keys of
-// an Ed25519 scheme are private keys or seeds. o may be nil.
+// signatures, all keys sign, newest first; else only the newest does. A scheme
+// with public keys needs the private ones here: in PKCS #8 form, see [Algorithm], or
+// for Ed25519 as they are or as seeds. o may be nil.
 //
 // It checks scheme, options and keys as [New] does; the error is [ErrConfig].
 func NewSigner(s Scheme, o *Options, keys ...string) (*Signer, error) {
@@ -45,7 +45,7 @@ func NewSigner(s Scheme, o *Options, keys ...string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.scheme.Algorithm == Ed25519 {
+	if p.scheme.Algorithm.public() {
 		if err := r.privateKeys(p); err != nil {
 			return nil, err
 		}
@@ -115,12 +115,16 @@ func (s *Signer) sign(in *incoming, body []byte) error {
 		keys = keys[:1]
 	}
 	signatures := make([]string, len(keys))
-	for i, key := range keys {
-		if p.scheme.Algorithm == Ed25519 {
-			signatures[i] = p.scheme.Prefix + p.encode(ed25519.Sign(key, w.message(signed)))
+	for i := range keys {
+		var sum []byte
+		if p.scheme.Algorithm.public() {
+			if sum, err = w.signPublic(p, s.keys, i, signed); err != nil {
+				return err
+			}
 		} else {
-			signatures[i] = p.scheme.Prefix + p.encode(w.mac(i, signed))
+			sum = w.mac(i, signed)
 		}
+		signatures[i] = p.scheme.Prefix + p.encode(sum)
 	}
 	p.place(h, w.timestamp, signatures)
 	return nil
@@ -131,13 +135,13 @@ func (s *Signer) stamp(w *scratch, h http.Header) error {
 	p := s.plan
 	switch {
 	// A caller sets the header to sign for another time than now, as a retry does.
-	case p.timeHeader != "" && len(h[p.timeHeader]) > 0:
+	case p.timeHeader != nil && len(h[p.timeHeader.in(h)]) > 0:
 		var err error
 		w.timestamp, err = single(h, p.timeHeader)
 		return err
-	case p.timeHeader != "":
+	case p.timeHeader != nil:
 		w.timestamp = p.scheme.Timestamp.text(s.now())
-		h[p.timeHeader] = []string{w.timestamp}
+		h[p.timeHeader[0]] = []string{w.timestamp}
 	case p.listTime:
 		w.timestamp = p.scheme.Timestamp.text(s.now())
 	}
@@ -212,20 +216,4 @@ func (p *plan) stampEntry(timestamp string) []string {
 		return []string{timestamp}
 	}
 	return []string{p.scheme.Timestamp.ListKey + p.scheme.List.KV + timestamp}
-}
-
-// privateKeys replaces the decoded keys by Ed25519 private keys.
-func (r *keyring) privateKeys(p *plan) error {
-	keys := r.keys()
-	for i, key := range keys {
-		switch len(key) {
-		case ed25519.SeedSize:
-			keys[i] = ed25519.NewKeyFromSeed(key)
-		case ed25519.PrivateKeySize:
-		default:
-			return p.wrong(keyName(i), "a private key of Ed25519 has %d or %d bytes, this has %d",
-				ed25519.SeedSize, ed25519.PrivateKeySize, len(key))
-		}
-	}
-	return nil
 }

@@ -1,6 +1,9 @@
 package hmacverify
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // template is a parsed Scheme.Signed: what comes before the body, or its form
 // fields, and what comes after.
@@ -27,10 +30,11 @@ const (
 // template.before and template.after.
 type part struct {
 	kind  partKind
-	text  string   // the literal, or the header's canonical name
-	value int      // index of a header in template.headers
-	seps  []string // what the header's value must not contain
-	token bool     // whether the header's value must be a token
+	text  string       // the literal
+	names alternatives // of the header
+	value int          // index of a header in template.headers
+	seps  []string     // what the header's value must not contain
+	token bool         // whether the header's value must be a token
 }
 
 // parseTemplate parses Scheme.Signed. With an ExtractFunc nothing is rendered: the
@@ -96,7 +100,7 @@ func (p *plan) parsePart(name string) (part, error) {
 		return part{}, p.wrong("Signed", "names {%s}; allowed are {body}, {params}, {timestamp}, {id}, {header:X}, {url}, {path}, {query} and {method}", name)
 	}
 	h := part{kind: headerPart}
-	return h, p.header("Signed", header, &h.text)
+	return h, p.alternatives("Signed", header, &h.names)
 }
 
 // separate records, for each header in the template, what stands beside it. If the
@@ -121,7 +125,7 @@ func (p *plan) separate(t *template) error {
 				h.seps, h.token, left, right = nil, false, true, true
 			}
 			if !left || !right {
-				return p.wrong("Signed", "{header:%s} needs a literal between it and its neighbour that does not overlap itself", h.text)
+				return p.wrong("Signed", "{header:%s} needs a literal between it and its neighbour that does not overlap itself", h.names[0])
 			}
 			h.value = len(t.headers)
 			t.headers = append(t.headers, *h)
@@ -161,14 +165,13 @@ func overlapsItself(s string) bool {
 	return false
 }
 
-// has reports whether the template names a part; an empty text matches any.
-func (t *template) has(kind partKind, text string) bool {
-	for _, side := range [][]part{t.before, t.after} {
-		for _, p := range side {
-			if p.kind == kind && (text == "" || p.text == text) {
-				return true
-			}
-		}
-	}
-	return false
+// has reports whether the template names a part of that kind.
+func (t *template) has(kind partKind) bool {
+	is := func(p part) bool { return p.kind == kind }
+	return slices.ContainsFunc(t.before, is) || slices.ContainsFunc(t.after, is)
+}
+
+// signs reports whether the template names that header.
+func (t *template) signs(names alternatives) bool {
+	return slices.ContainsFunc(t.headers, func(p part) bool { return slices.Equal(p.names, names) })
 }

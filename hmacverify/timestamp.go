@@ -87,7 +87,7 @@ func (p *plan) timestamp(o *Options) error {
 			places++
 		}
 	}
-	inTemplate := p.template.has(timestampPart, "")
+	inTemplate := p.template.has(timestampPart)
 	switch {
 	case places > 1:
 		return p.wrong("Timestamp", "Header, ListKey and JSON: set one of them only")
@@ -107,7 +107,7 @@ func (p *plan) timestamp(o *Options) error {
 		return p.withoutTimestamp(o)
 	}
 	if t.Header != "" {
-		if err := p.header("Timestamp.Header", t.Header, &p.timeHeader); err != nil {
+		if err := p.alternatives("Timestamp.Header", t.Header, &p.timeHeader); err != nil {
 			return err
 		}
 	}

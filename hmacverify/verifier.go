@@ -76,7 +76,7 @@ func (v *Verifier) Verified(d *Delivery) bool {
 
 // Verify verifies a delivery that was received just now. It does no I/O, and
 // allocates nothing but the strings that it returns, unless the scheme uses
-// {params}, an ExtractFunc, Ed25519 or a timestamp in the body.
+// {params}, an ExtractFunc, public keys or a timestamp in the body.
 //
 // The errors are [ErrMissing], [ErrMalformed], [ErrTimestamp] and [ErrMismatch].
 // A body without the expected ID is not an error: the delivery is authentic, and
@@ -124,7 +124,7 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 
 	// timestamp.go: an old request is refused here, before it costs a look-up.
 	var sent time.Time
-	if p.timeHeader != "" || p.listTime {
+	if p.timeHeader != nil || p.listTime {
 		if sent, err = v.checkTime(s.timestamp, in.received); err != nil {
 			return d, err
 		}

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -201,6 +207,12 @@ func written(t hmacverify.Timestamp, now time.Time) any {
 
 // newSecret returns a random secret in the encoding of the scheme.
 func newSecret(s hmacverify.Scheme) string {
+	switch s.Algorithm {
+	case hmacverify.ECDSAP256:
+		return newPrivateKey(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	case hmacverify.RSASHA256, hmacverify.RSASHA512:
+		return newPrivateKey(rsa.GenerateKey(rand.Reader, 2048))
+	}
 	b := make([]byte, 32)
 	rand.Read(b) // never fails, see crypto/rand
 	switch s.KeyEncoding {
@@ -213,6 +225,13 @@ func newSecret(s hmacverify.Scheme) string {
 		return s.KeyPrefix + string(b)
 	}
 	return s.KeyPrefix + rand.Text()
+}
+
+// newPrivateKey writes a new key in PEM. With the arguments of newSecret neither
+// step fails.
+func newPrivateKey(key crypto.Signer, _ error) string {
+	der, _ := x509.MarshalPKCS8PrivateKey(key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // describe summarizes what receivers of the scheme can rely on.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"strings"
@@ -63,7 +66,14 @@ func checkScheme(t *testing.T, s hmacverify.Scheme) {
 // secrets returns the sender's secret for a scheme and the receiver's.
 func secrets(s hmacverify.Scheme) (sender, receiver string) {
 	sender = newSecret(s)
-	if s.Algorithm != hmacverify.Ed25519 {
+	switch s.Algorithm {
+	case hmacverify.ECDSAP256, hmacverify.RSASHA256, hmacverify.RSASHA512:
+		block, _ := pem.Decode([]byte(sender))
+		key, _ := x509.ParsePKCS8PrivateKey(block.Bytes)
+		public, _ := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
+		return sender, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
+	case hmacverify.Ed25519:
+	default:
 		return sender, sender
 	}
 	seed := bytes.Repeat([]byte{7}, ed25519.SeedSize)
