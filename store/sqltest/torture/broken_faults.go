@@ -47,13 +47,15 @@ func (b *broken) early(ctx context.Context, item idempotency.Item, work idempote
 // impatient answers soon after the work is done, though its COMMIT has no answer yet.
 func (b *broken) impatient(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
 	worked, ended := make(chan struct{}, 1), make(chan idempotency.Outcome, 1)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.server.Timeout)
 	go func() {
+		defer cancel()
 		defer func() {
 			if recover() != nil { // the work's, which the server would recover
 				ended <- idempotency.Outcome{Kind: idempotency.KindFailed, Err: errOnPurpose}
 			}
 		}()
-		ended <- b.server.events.Run(context.WithoutCancel(ctx), item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
+		ended <- b.server.events.Run(ctx, item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
 			result, err := work(ctx, tx)
 			if err == nil {
 				select {

@@ -16,7 +16,8 @@ type chaos struct {
 	*database
 	proxy *proxy // nil without a server
 	fleet *fleet
-	burst func() // delivers new events, and soon their duplicates
+	burst func()     // delivers new events, and soon their duplicates
+	acked func() int // counts the answers that acknowledge an event
 
 	serverKills   atomic.Int64
 	serverPauses  atomic.Int64
@@ -65,10 +66,15 @@ func (c *chaos) repeat(ctx context.Context, pause time.Duration, r *rand.Rand, f
 	var took time.Duration
 	for {
 		// On a busy machine a disturbance takes long, and must leave time for work.
+		acked := c.acked()
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(took + time.Duration(r.Int64N(int64(2*pause)))):
+		}
+		// And what is disturbed must get something done before the next one.
+		for wait := 20 * time.Second; c.acked() < acked+3 && wait > 0 && ctx.Err() == nil; wait -= 50 * time.Millisecond {
+			time.Sleep(50 * time.Millisecond)
 		}
 		begun := time.Now()
 		// A disturbance that has begun finishes, so that nothing stays down.

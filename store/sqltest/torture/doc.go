@@ -1,7 +1,7 @@
 // Package torture kills servers and databases under load, cuts their connections,
 // and then balances the books. It has no API:
 //
-//	go -C store/sqltest test -v -parallel 8 ./torture        # all databases, minutes
+//	go -C store/sqltest test -v -parallel 4 ./torture        # all databases, minutes
 //	go -C store/sqltest test -v ./torture -long -timeout 4h  # until there is little left to doubt
 //
 // For each database it starts a throwaway server, a proxy in front of it that
@@ -29,7 +29,7 @@
 // the transaction that completes the lease. At the end there must be one effect and
 // one processed record for each event, and nothing left over.
 //
-// Then there are outages: the disk is full, the database read-only, the database, its
+// Then there are outages, one after the other: the disk is full, the database read-only, the database, its
 // network, or another system that the work depends on is away for several redeliveries.
 // Attempts are bounded. No event is acknowledged that is not stored, none dies of an
 // outage, those whose work fails each time do die, and the same process recovers when

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,14 +27,18 @@ type outage struct {
 	moves   bool // it is over at once for new connections: each server must find that out
 }
 
-var outages = []outage{
-	{title: "disk full", prepare: mountSmallDisk, begin: fillDisk, end: freeDisk},
-	{title: "read-only", begin: makeReadOnly, end: makeWritable},
-	{title: "database away", begin: takeDatabaseAway, end: bringDatabaseBack},
-	{title: "network silent", begin: silenceNetwork, end: restoreNetwork, slow: true, server: true},
-	{title: "dependency away", begin: takeDependencyAway, end: bringDependencyBack},
-	{title: "failover", begin: failOver, end: useEachServer, server: true, moves: true},
-}
+// The outages of one run, in a row. After each of them all events are done before the
+// next one begins.
+var (
+	diskFull = []outage{{title: "disk full", prepare: mountSmallDisk, begin: fillDisk, end: freeDisk}}
+	others   = []outage{
+		{title: "read-only", begin: makeReadOnly, end: makeWritable},
+		{title: "database away", begin: takeDatabaseAway, end: bringDatabaseBack},
+		{title: "network silent", begin: silenceNetwork, end: restoreNetwork, slow: true, server: true},
+		{title: "dependency away", begin: takeDependencyAway, end: bringDependencyBack},
+		{title: "failover", begin: failOver, end: useEachServer, server: true, moves: true}, // for good
+	}
+)
 
 // The servers' bound on attempts. Failures within the interval count once, so that an
 // event that is fine cannot die before longestOutage, however often it is redelivered.
@@ -47,15 +52,12 @@ const (
 // users who are not root, and never for root.
 var errCannot = errors.New("cannot be done here")
 
-// run causes the outage while a single server process handles deliveries. The same
-// process must recover within the limit.
-func (o outage) run(ctx context.Context, name string, seed uint64, broken string, limit time.Duration, out io.Writer) (err error) {
+// bear causes the outages while servers handle deliveries. The same processes must
+// recover within the limit.
+func bear(ctx context.Context, outages []outage, name string, seed uint64, broken string, limit time.Duration, out io.Writer) (err error) {
 	r := &run{name: name, seed: seed, broken: broken, out: out, start: time.Now()}
-	r.servers, r.lease, r.timeout, r.patience = 1, time.Second, 5*time.Second, 12*time.Second
-	if o.slow {
-		r.timeout = 2 * time.Second
-	}
-	if o.moves {
+	r.servers, r.lease, r.timeout, r.patience = 1, time.Second, 3*time.Second, 12*time.Second
+	if engines()[name].hasServer() {
 		r.servers = 3
 	}
 	defer func() { err = errors.Join(err, unmountSmallDisk(r)) }()
@@ -63,25 +65,27 @@ func (o outage) run(ctx context.Context, name string, seed uint64, broken string
 	if r.dir, err = newDirectory(); err != nil {
 		return err
 	}
-	if o.prepare != nil {
+	for _, o := range outages {
+		if o.prepare == nil {
+			continue
+		}
 		if err := o.prepare(r); err != nil {
 			return err
 		}
 	}
-	if err := r.setUp(ctx, o.config(engines()[name], broken)); err != nil {
+	if err := r.setUp(ctx, outageConfig(engines()[name], broken)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	recovered, err := o.deliver(ctx, r)
+	recovered, err := r.deliverDuring(ctx, outages)
 	if err != nil {
 		return err
 	}
-	return r.settleOutage(ctx, engines()[name].name+", "+o.title, recovered)
+	return r.settleOutages(ctx, recovered)
 }
 
-// config configures the servers.
-func (o outage) config(e *engine, broken string) serverConfig {
+func outageConfig(e *engine, broken string) serverConfig {
 	c := serverConfig{
 		Pad:    3000, // long rows fill a disk sooner
 		Depend: true, MaxAttempts: outageAttempts, AttemptInterval: outageInterval, Broken: broken,
@@ -118,9 +122,9 @@ func (o outage) lasting(r *run) func() bool {
 	}
 }
 
-// deliver delivers before, during and after the outage, and returns the time from
-// its end until every event was acknowledged.
-func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, err error) {
+// deliverDuring delivers before, during and after each of the outages, and returns how
+// long it took from its end until the events were done that had met it.
+func (r *run) deliverDuring(ctx context.Context, outages []outage) (recovered []string, err error) {
 	var (
 		over    atomic.Bool
 		senders sync.WaitGroup
@@ -130,24 +134,40 @@ func (o outage) deliver(ctx context.Context, r *run) (recovered time.Duration, e
 	}
 	defer senders.Wait()
 	defer over.Store(true)
-	if err := waitFor(ctx, func() bool { return r.sender.tally.count("200") >= 15 }); err != nil {
-		return 0, fmt.Errorf("before the outage: %w", err)
+	for _, o := range outages {
+		if o.server && !r.hasServer() {
+			continue
+		}
+		took, err := o.happen(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.title, err)
+		}
+		recovered = append(recovered, fmt.Sprintf("%s (%v)", o.title, took.Round(10*time.Millisecond)))
+	}
+	return recovered, nil
+}
+
+func (o outage) happen(ctx context.Context, r *run) (recovered time.Duration, err error) {
+	before := r.sender.tally.count("200")
+	if err := waitFor(ctx, func() bool { return r.sender.tally.count("200") >= before+outageCopies }); err != nil {
+		return 0, fmt.Errorf("before it: %w", err)
 	}
 	if err := o.begin(ctx, r); err != nil {
 		return 0, err
 	}
-	ended := time.Now()
+	begun := time.Now()
 	if err := waitFor(ctx, o.lasting(r)); err != nil {
 		return 0, fmt.Errorf("not answered 503, but %s: %w\n%s", counts(r.sender.tally.answers, ""), err, r.lastWords())
 	}
+	ended := time.Now()
 	if err := o.end(ctx, r); err != nil {
 		return 0, err
 	}
-	if !o.moves {
-		ended = time.Now()
+	if o.moves {
+		ended = begun
 	}
-	over.Store(true)
-	senders.Wait()
+	// Events that are not done in time are missing in the books.
+	waitFor(ctx, r.sender.allDone())
 	return time.Since(ended), nil
 }
 
@@ -165,8 +185,8 @@ func waitFor(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// settleOutage balances the books, and prints them in full only on an imbalance.
-func (r *run) settleOutage(ctx context.Context, title string, recovered time.Duration) error {
+// settleOutages balances the books, and prints them in full only on an imbalance.
+func (r *run) settleOutages(ctx context.Context, recovered []string) error {
 	time.Sleep(r.lease)
 	r.sender.client.CloseIdleConnections()
 	b, err := r.draw(context.WithoutCancel(ctx))
@@ -178,9 +198,11 @@ func (r *run) settleOutage(ctx context.Context, title string, recovered time.Dur
 		r.report(b, lines)
 		return errImbalance
 	}
-	fmt.Fprintf(r.out, "%s, %v, seed %d\n  did: %d events in %d deliveries; all answered for good %v after it ended, by the same processes\n       %d events failed %d times for good, and are dead\n  answers: %s\n  the books balance\n\n",
-		title, time.Since(r.start).Round(100*time.Millisecond), r.seed, len(b.events), r.sender.tally.total.Load(),
-		recovered.Round(10*time.Millisecond), b.buried(), r.maxAttempts, counts(b.answers, ""))
+	fmt.Fprintf(r.out, "%s, %v, seed %d\n  did: %d events in %d deliveries to %d servers\n", r.database.name,
+		time.Since(r.start).Round(100*time.Millisecond), r.seed, len(b.events), r.sender.tally.total.Load(), len(r.fleet.slots))
+	fmt.Fprintf(r.out, "       outages, and when the events were done that had met it: %s\n", strings.Join(recovered, ", "))
+	fmt.Fprintf(r.out, "       %d events failed %d times for good, and are dead\n  answers: %s\n  the books balance\n\n",
+		b.buried(), r.maxAttempts, counts(b.answers, ""))
 	return nil
 }
 

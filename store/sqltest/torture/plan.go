@@ -10,7 +10,7 @@ type plan struct {
 	databaseKills int
 	cuts          int // of COMMIT
 	heldKills     int // of the database, or its process, while its log is held back
-	hangs         int // of handlers
+	hangs         int // of handlers; 0: none hangs
 	returns       int // of handlers that hung, to do their work when it is too late
 
 	limit time.Duration // a run that takes longer fails
@@ -64,25 +64,21 @@ func longPlan(e *engine) plan {
 	return p
 }
 
-// hangPlan gives handlers that hang the time to return too late: nothing is killed.
-func hangPlan(e *engine) plan {
+// quietPlan lets handlers that hang return too late, and kills what writes the log while
+// it is held back, but nothing else: the servers have connections meanwhile for what
+// is answered wrongly.
+func quietPlan(e *engine) plan {
 	p := shortPlan(e)
-	p.deliveries, p.serverKills, p.databaseKills, p.cuts, p.heldKills = 150, 0, 0, 0, 0
-	p.hangs, p.returns, p.atOnce, p.timeout, p.patience = 6, 3, 12, 2*time.Second, 7*time.Second
-	p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdUpEvery = time.Hour, time.Hour, time.Hour, time.Hour
-	return p
-}
-
-// heldPlan kills what writes the log while it is held back, and leaves the servers
-// enough connections meanwhile.
-func heldPlan(e *engine) plan {
-	p := shortPlan(e)
-	p.deliveries, p.serverKills, p.databaseKills, p.cuts, p.heldKills = 200, 0, 5, 0, 3
-	p.atOnce, p.databaseKillEvery = 4, 2*time.Second
-	p.serverKillEvery, p.cutEvery, p.pauseEvery, p.holdUpEvery, p.holdLogEvery = time.Hour, time.Hour, time.Hour, time.Hour, time.Hour
+	p.deliveries, p.serverKills, p.databaseKills, p.cuts, p.heldKills = 200, 0, 3, 0, 2
+	p.hangs, p.returns, p.atOnce, p.timeout, p.patience = 6, 3, 6, 2*time.Second, 7*time.Second
+	p.serverKillEvery, p.databaseKillEvery = time.Hour, 3*time.Second
+	p.cutEvery, p.pauseEvery, p.holdUpEvery, p.holdLogEvery = time.Hour, time.Hour, time.Hour, time.Hour
 	if !e.hasServer() {
 		p = p.oneProcess(e)
-		p.serverKills, p.serverKillEvery = 12, time.Second
+	}
+	if !e.hasServer() && e.logPath != "" {
+		// The handlers are killed with the log's writer.
+		p.serverKills, p.serverKillEvery, p.heldKills, p.hangs, p.returns = 8, time.Second, 2, 0, 0
 	}
 	return p
 }

@@ -42,7 +42,7 @@ const grace = 90 * time.Second
 func torture(ctx context.Context, name string, p plan, seed uint64, broken string, out io.Writer) error {
 	r := &run{chaos: chaos{plan: p}, name: name, seed: seed, broken: broken, out: out, start: time.Now()}
 	defer r.close()
-	if err := r.setUp(ctx, serverConfig{Fail: true, Hang: true, Broken: broken}); err != nil {
+	if err := r.setUp(ctx, serverConfig{Fail: true, Hang: p.hangs > 0, Broken: broken}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.limit+grace)
@@ -130,6 +130,7 @@ func (r *run) traffic(ctx context.Context) {
 	chaosCtx, calm := context.WithCancel(ctx)
 	var chaos, senders sync.WaitGroup
 	r.burst = func() { r.sender.burst(ctx, &senders) }
+	r.acked = func() int { return r.sender.tally.count("200") }
 	chaos.Go(func() { r.chaos.run(chaosCtx, r.seed) })
 	for i := range r.atOnce {
 		senders.Go(func() { r.sender.work(ctx, r.seed+uint64(i), r.enough) })

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,17 @@ func (s *sender) newEvent(m mode) *event {
 	return e
 }
 
+// allDone returns a function that reports whether the events are done that there are
+// now, but for those that never are.
+func (s *sender) allDone() func() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := slices.Clone(s.events)
+	return func() bool {
+		return !slices.ContainsFunc(events, func(e *event) bool { return !e.doomed && !e.acknowledged() })
+	}
+}
+
 // earlier returns an event that was sent earlier.
 func (s *sender) earlier(r *rand.Rand) *event {
 	s.mu.Lock()
@@ -119,10 +131,11 @@ const (
 func (s *sender) burst(ctx context.Context, started *sync.WaitGroup) {
 	for range burstEvents {
 		e := s.newEvent(transactional)
-		started.Go(func() { s.deliver(ctx, e, 1, 0) })
+		seed := uint64(hashOf(e.id))
+		started.Go(func() { s.deliver(ctx, e, 1, seed) })
 		started.Go(func() {
 			time.Sleep(duplicatesAfter)
-			s.deliver(ctx, e, 2, 1)
+			s.deliver(ctx, e, 2, seed+1)
 		})
 	}
 }
