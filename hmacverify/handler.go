@@ -85,8 +85,8 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (*Delivery, e
 
 // Refuse responds to a request that [Verifier.Receive] or Check refused with err, as
 // Handler does: it sets Allow where the method was wrong, closes a connection on which
-// much of the body may still arrive, and calls Options.ErrorHandler or [WriteError].
-// It does not log.
+// much of the body may still arrive, and calls Options.ErrorHandler or [WriteError],
+// whose status and body it adapts to the scheme's Sender. It does not log.
 func (v *Verifier) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrMethod) {
 		w.Header().Set("Allow", v.plan.method)
@@ -98,7 +98,11 @@ func (v *Verifier) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		v.opts.ErrorHandler(w, r, err)
 		return
 	}
-	WriteError(w, err)
+	to := new(Sender)
+	if v != nil && v.plan != nil {
+		to = &v.plan.scheme.Sender
+	}
+	writeError(w, err, to)
 }
 
 // logRefusal logs before the response is written, so that a slow client does not

@@ -174,7 +174,7 @@ func TestVerifier_HandlerRefusals(t *testing.T) {
 	}}, testKey)
 	good := signed(t, s, nil, ruleBody, testKey)
 	const unauthorized = `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
-	const tooLarge = `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`
+	const tooLarge = `{"type":"about:blank","title":"Request Entity Too Large","status":413,"code":"body_too_large"}`
 	const unreadable = `{"type":"about:blank","title":"Bad Request","status":400,"code":"unreadable_body"}`
 	const method = `{"type":"about:blank","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`
 	for _, tt := range []struct {

@@ -2,7 +2,7 @@ package hmacverify
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 )
 
@@ -34,38 +34,48 @@ func Status(err error) int {
 // WriteError responds to a request that Check refused: with [Status], and with an
 // RFC 9457 problem document that does not depend on the reason. Without an error it
 // is 503: there is nothing to refuse, so the failure is ours.
-func WriteError(w http.ResponseWriter, err error) {
+func WriteError(w http.ResponseWriter, err error) { writeError(w, err, &Sender{}) }
+
+// writeError is WriteError in the way that the sender wants it.
+func writeError(w http.ResponseWriter, err error, to *Sender) {
 	status := Status(err)
 	if err == nil {
 		status = http.StatusServiceUnavailable
 	}
+	code := problemCode(status)
+	status = to.StatusOf(status)
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("X-Content-Type-Options", "nosniff")
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Signature") // RFC 9110 requires one
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", "5")
 	}
+	if to.NoBody {
+		w.WriteHeader(status)
+		return
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, problem(status)) // the client may have left
+	// The client may have left.
+	_, _ = fmt.Fprintf(w, `{"type":"about:blank","title":%q,"status":%d,"code":%q}`, http.StatusText(status), status, code)
 }
 
-// problem returns the document for a status. All are constants, so that a client
-// that probes us learns nothing from them.
-func problem(status int) string {
+// problemCode returns the "code" of the document for a status. It does not depend on
+// the request, so that a client that probes us learns nothing from it.
+func problemCode(status int) string {
 	switch status {
 	case http.StatusBadRequest:
-		return `{"type":"about:blank","title":"Bad Request","status":400,"code":"unreadable_body"}`
+		return "unreadable_body"
 	case http.StatusUnauthorized:
-		return `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`
+		return "invalid_signature"
 	case http.StatusMethodNotAllowed:
-		return `{"type":"about:blank","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`
+		return "method_not_allowed"
 	case http.StatusRequestTimeout:
-		return `{"type":"about:blank","title":"Request Timeout","status":408,"code":"body_timeout"}`
+		return "body_timeout"
 	case http.StatusRequestEntityTooLarge:
-		return `{"type":"about:blank","title":"Content Too Large","status":413,"code":"body_too_large"}`
+		return "body_too_large"
 	}
-	return `{"type":"about:blank","title":"Service Unavailable","status":503,"code":"verification_unavailable"}`
+	return "verification_unavailable"
 }

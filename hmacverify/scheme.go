@@ -177,12 +177,10 @@ type Timestamp struct {
 	// Tolerance is how far the time may be from the receiver's clock, in either
 	// direction, inclusive. Options.Tolerance overrides it.
 	//
-	// Default 5 minutes. But if retries carry the first attempt's time
-	// (RetryTimeFirst in Scheme.Sender), or if that is not known and Identity is
-	// SignedID, then it is Sender.RetryWindow and 5 minutes: after an outage the
-	// retries of an event must still be accepted. A replay within that time is
-	// stopped by the record of the event, which must be kept for longer, see
-	// [Verifier.Tolerance].
+	// Default 5 minutes, and Sender.RetryWindow more unless each retry is signed anew
+	// (RetryTimeNew in Scheme.Sender): after an outage the retries of an event must
+	// still be accepted. A replay within that time is stopped by the record of the
+	// event, which must be kept for longer, see [Verifier.Tolerance].
 	Tolerance time.Duration
 }
 

@@ -1,6 +1,11 @@
 package hmacverify
 
-import "time"
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
 
 // Sender describes how a sender behaves, beyond how it signs: how long it waits,
 // what it retries and how it takes a response. Defaults follow from it: the
@@ -45,8 +50,17 @@ type Sender struct {
 	// processed before. Default Acknowledge.
 	Duplicate Response
 
-	// Blocks reports that a failing delivery holds back later ones. Default
-	// false.
+	// Instead replaces the status of a refusal or a failure by one that this sender
+	// takes better: {401: 403} where a 401 ends all deliveries, {500: 503} where a
+	// 500 is never retried. Both are between 300 and 599. Default none.
+	Instead map[int]int
+
+	// NoBody reports that the sender takes a response with a body for a failure. No
+	// response has one then. Default false.
+	NoBody bool
+
+	// Blocks reports that a failing delivery holds back later ones: for RetryWindow,
+	// unless the store has a bound on attempts. Default false.
 	Blocks bool
 
 	// Disables describes what makes the sender stop sending altogether, such as
@@ -94,9 +108,9 @@ const (
 // RetryTime says which signed time a retry carries.
 type RetryTime int
 
-// The times of retries. If it is not known, [New] assumes the first attempt's for
-// schemes with a [SignedID]: a longer tolerance then costs nothing, because the
-// ID's record stops a replay, and a shorter one could lose the event.
+// The times of retries. If it is not known, [New] assumes the first attempt's: a
+// longer tolerance then costs little, because the event's record stops a replay, and
+// a shorter one could lose the event.
 const (
 	RetryTimeUnknown RetryTime = iota // not known
 	RetryTimeNew                      // each attempt is signed anew
@@ -161,5 +175,31 @@ func (p *plan) sender(*Options) error {
 	case s.RetryTime < RetryTimeUnknown || s.RetryTime > RetryTimeFirst:
 		return p.wrong("Sender.RetryTime", "%d is not one of RetryTimeUnknown, RetryTimeNew and RetryTimeFirst", s.RetryTime)
 	}
+	for _, status := range s.Success {
+		if status/100 != 2 {
+			return p.wrong("Sender.Success", "%d is not between 200 and 299", status)
+		}
+	}
+	for from, to := range s.Instead {
+		if min(from, to) < 300 || max(from, to) > 599 {
+			return p.wrong("Sender.Instead", "%d and %d: both must be between 300 and 599", from, to)
+		}
+	}
+	s.Success, s.Instead = slices.Clone(s.Success), maps.Clone(s.Instead) // which the caller could still change
 	return nil
+}
+
+// StatusOf returns the status to send to the sender for one that HTTP would suggest:
+// Instead's, or one of Success for another 2xx.
+func (s *Sender) StatusOf(status int) int {
+	to := s.Instead[status]
+	switch {
+	case status >= 300 && to >= 300: // a failure stays one
+		return to
+	case status/100 != 2 || len(s.Success) == 0 || slices.Contains(s.Success, status):
+		return status
+	case s.Success[0]/100 != 2 || slices.Contains(s.Success, http.StatusOK):
+		return http.StatusOK
+	}
+	return s.Success[0]
 }

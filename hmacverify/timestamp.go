@@ -154,10 +154,10 @@ func (p *plan) setTolerance(o *Options) error {
 			set, s.RetryWindow, covering)
 	}
 	// If it is not known which time retries carry, losing events is worse than a
-	// long replay window, but only where an ID stops the replay.
-	byDefault := defaultTolerance
-	if s.RetryTime == RetryTimeFirst || s.RetryTime == RetryTimeUnknown && p.scheme.Identity == SignedID {
-		byDefault = covering
+	// long replay window.
+	byDefault := covering
+	if s.RetryTime == RetryTimeNew {
+		byDefault = defaultTolerance
 	}
 	p.tolerance = cmp.Or(set, byDefault)
 	return nil

@@ -2,6 +2,7 @@ package hmacverify_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,8 +50,8 @@ func TestVerifier_Tolerance(t *testing.T) {
 		{"is 5 minutes if nothing is known", stamped(hmacverify.Sender{}), nil, 5 * time.Minute},
 		{"covers retries that carry the first time", stamped(first), nil, window + 5*time.Minute},
 		{"covers retries that carry the first time, without an identity too", unsigned(stamped(first)), nil, window + 5*time.Minute},
-		{"covers retries whose time is not known if the ID is signed", stamped(unknown), nil, window + 5*time.Minute},
-		{"is short if a replay has no identity that stops it", unsigned(stamped(unknown)), nil, 5 * time.Minute},
+		{"covers retries whose time is not known", stamped(unknown), nil, window + 5*time.Minute},
+		{"covers them if nothing is signed that identifies the event", unsigned(stamped(unknown)), nil, window + 5*time.Minute},
 		{"is short if each attempt is signed anew", stamped(renewed), nil, 5 * time.Minute},
 		{"is the scheme's if it is set", set(stamped(unknown), time.Minute), nil, time.Minute},
 		{"is the scheme's if it is as long as the retries", set(stamped(first), window), nil, window},
@@ -164,5 +165,57 @@ func TestVerifier_MaxBodyFollowsFromSender(t *testing.T) {
 			_, err := v.Check(r)
 			wantErr(t, err, tt.want)
 		})
+	}
+}
+
+// What a sender takes for something else is replaced, and a failure stays one.
+func TestSender_StatusOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		sender       hmacverify.Sender
+		status, want int
+	}{
+		{"nothing is known", hmacverify.Sender{}, 201, 201},
+		{"a refusal that would end all deliveries", hmacverify.Sender{Instead: map[int]int{401: 403}}, 401, 403},
+		{"another one", hmacverify.Sender{Instead: map[int]int{401: 403}}, 413, 413},
+		{"a 2xx of the list", hmacverify.Sender{Success: []int{200, 201}}, 201, 201},
+		{"a 2xx that is not in the list", hmacverify.Sender{Success: []int{204, 200}}, 201, 200},
+		{"the only success", hmacverify.Sender{Success: []int{204}}, 200, 204},
+		{"a failure", hmacverify.Sender{Success: []int{204}}, 500, 500},
+		{"a failure that would become a success", hmacverify.Sender{Instead: map[int]int{500: 200}}, 500, 500},
+		{"a success that would become a failure", hmacverify.Sender{Instead: map[int]int{200: 500}}, 200, 200},
+		{"a success that is none", hmacverify.Sender{Success: []int{500}}, 201, 200},
+	} {
+		if got := tt.sender.StatusOf(tt.status); got != tt.want {
+			t.Errorf("%s: got %d for %d, want %d", tt.name, got, tt.status, tt.want)
+		}
+	}
+	for _, wrong := range []hmacverify.Sender{{Instead: map[int]int{401: 200}}, {Instead: map[int]int{200: 401}}, {Success: []int{302}}} {
+		_, err := hmacverify.New(hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, Sender: wrong}, nil, testKey)
+		wantErr(t, err, hmacverify.ErrConfig)
+	}
+}
+
+func TestVerifier_RefusesAsTheSenderTakesIt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sender       hmacverify.Sender
+		status       int
+		body, header string
+	}{
+		{hmacverify.Sender{}, 401, `{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_signature"}`, ""},
+		{hmacverify.Sender{Instead: map[int]int{401: 429}}, 429,
+			`{"type":"about:blank","title":"Too Many Requests","status":429,"code":"invalid_signature"}`, "5"},
+		{hmacverify.Sender{NoBody: true}, 401, "", ""},
+	} {
+		s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, Sender: tt.sender}
+		w := httptest.NewRecorder()
+		v, r := newVerifier(t, s, nil, testKey), post(http.Header{}, "/", "{}")
+		_, err := v.Receive(w, r)
+		v.Refuse(w, r, err)
+		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Retry-After") != tt.header {
+			t.Errorf("got %d %q, Retry-After %q; want %d %q", w.Code, w.Body, w.Header().Get("Retry-After"), tt.status, tt.body)
+		}
 	}
 }

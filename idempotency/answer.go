@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -34,11 +33,12 @@ type answer struct {
 func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 	switch {
 	case p.response != nil && sendsResponse(o, p.response):
+		p.response.adapt(&e.sender)
 		return answer{status: p.response.statusCode(), writer: p.response.send}
 	case o.Kind == KindCompleted, o.Kind == KindIgnored:
 		return answer{status: e.success()}
 	case o.Kind == KindRefused && e.verifier != nil:
-		return answer{status: hmacverify.Status(o.Err), writer: func(w http.ResponseWriter, r *http.Request) {
+		return answer{status: e.sender.StatusOf(hmacverify.Status(o.Err)), writer: func(w http.ResponseWriter, r *http.Request) {
 			e.verifier.Refuse(w, r, o.Err)
 		}}
 	case e.o.ErrorHandler != nil:
@@ -53,7 +53,7 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 			hmacverify.WriteError(w, o.Err)
 		}}
 	}
-	return problem(o.Err, o.Kind, cmp.Or(o.RetryAfter, e.o.RetryAfter))
+	return problem(o.Err, o.Kind, cmp.Or(o.RetryAfter, e.o.RetryAfter), &e.sender)
 }
 
 // sendsResponse reports whether the response that a wrapped handler wrote is the
@@ -74,10 +74,7 @@ func sendsResponse(o Outcome, r *response) bool {
 
 // success returns the status that tells the sender that its event was processed.
 func (e *Endpoint[T]) success() int {
-	if len(e.sender.Success) == 0 || slices.Contains(e.sender.Success, http.StatusOK) {
-		return http.StatusOK
-	}
-	return e.sender.Success[0]
+	return e.sender.StatusOf(http.StatusOK)
 }
 
 // acknowledge answers 2xx for an event that needs no more work: empty, since some
@@ -85,7 +82,7 @@ func (e *Endpoint[T]) success() int {
 func (e *Endpoint[T]) acknowledge(o Outcome) answer {
 	a := answer{status: e.success(), kind: o.Kind}
 	if r := o.Result; r != nil && r.Status/100 == 2 && e.sender.Duplicate == hmacverify.Replay {
-		a.status, a.body = r.Status, r.Body
+		a.status, a.body = e.sender.StatusOf(r.Status), r.Body
 		if r.ContentType != "" {
 			a.headers = map[string]string{"Content-Type": r.ContentType}
 		}
@@ -94,17 +91,21 @@ func (e *Endpoint[T]) acknowledge(o Outcome) answer {
 }
 
 // problem answers with an RFC 9457 problem document that is made of constants only.
-func problem(err error, kind Kind, retryAfter time.Duration) answer {
+func problem(err error, kind Kind, retryAfter time.Duration, to *hmacverify.Sender) answer {
 	p := kind.properties()
 	a := answer{
-		status:  cmp.Or(kind.workStatus(err), p.status),
+		status:  to.StatusOf(cmp.Or(kind.workStatus(err), p.status)),
 		kind:    kind,
-		headers: map[string]string{"Content-Type": "application/problem+json"},
+		headers: map[string]string{},
 	}
-	if p.retry {
+	if p.retry || a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests {
 		seconds := math.Ceil(min(retryAfter, maxRetryAfter).Seconds())
 		a.headers["Retry-After"] = strconv.Itoa(int(seconds))
 	}
+	if to.NoBody {
+		return a
+	}
+	a.headers["Content-Type"] = "application/problem+json"
 	a.body, _ = json.Marshal(struct { // strings and a number: it cannot fail
 		Type   string `json:"type"`
 		Title  string `json:"title"`
@@ -168,7 +169,7 @@ func WriteError(w http.ResponseWriter, err error) {
 		hmacverify.WriteError(w, err)
 		return
 	}
-	problem(err, p.kind, DefaultRetryAfter).write(w, nil)
+	problem(err, p.kind, DefaultRetryAfter, &hmacverify.Sender{}).write(w, nil)
 }
 
 // isVerification reports whether err is the reason of a refusal by hmacverify.

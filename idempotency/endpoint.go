@@ -294,7 +294,9 @@ func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
 // verified delivery with [hmacverify.FromContext] and, under a sqlstore.Store, the
 // transaction with sqlstore.Tx.
 //
-// A 2xx completes the event; any other response rolls back. The response is held
+// A 2xx completes the event; any other response rolls back. The sender gets it as
+// [hmacverify.Sender] says: with another status if it takes that one for something
+// else, and without a body if it wants none. The response is held
 // back until the commit: the writer that next gets is a buffer. Deadlines can be set
 // on it with [http.ResponseController]; flushing, hijacking and full duplex are
 // [http.ErrNotSupported]. 1xx responses, and values of trailers set after the first

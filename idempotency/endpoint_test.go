@@ -50,18 +50,19 @@ func TestEndpoint_HandlerWritesNothing(t *testing.T) {
 	checkState(t, g.store, evt, lease.Done)
 }
 
-// Sender.Success decides the 2xx of what no handler wrote; a wrapped handler's own
-// 2xx is sent as it is.
+// Sender.Success decides the 2xx, of a wrapped handler too: its 201 would be a failure
+// for a sender that takes 200 alone.
 func TestEndpoint_SenderSuccess(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		success []int
-		want    int
+		success       []int
+		want, wrapped int
 	}{
-		{nil, 200},
-		{[]int{204}, 204},
-		{[]int{202, 204}, 202},
-		{[]int{204, 200}, 200},
+		{nil, 200, 201},
+		{[]int{204}, 204, 204},
+		{[]int{202, 204}, 202, 202},
+		{[]int{204, 200}, 200, 200},
+		{[]int{200, 201}, 200, 201},
 	} {
 		o := idempotency.Options{Sender: hmacverify.Sender{Success: tt.success}}
 		e := newEndpoint(t, newRig(t).runner, o)
@@ -70,7 +71,7 @@ func TestEndpoint_SenderSuccess(t *testing.T) {
 		checkEmpty(t, deliver(h, "evt", ""), tt.want, "duplicate")
 		ignore := e.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error { return idempotency.ErrIgnored })
 		checkEmpty(t, deliver(ignore, "ignored", ""), tt.want, "")
-		checkEmpty(t, deliver(e.Wrap(writing(201, "")), "wrapped", ""), 201, "")
+		checkEmpty(t, deliver(e.Wrap(writing(201, "")), "wrapped", ""), tt.wrapped, "")
 	}
 }
 

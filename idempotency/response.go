@@ -25,6 +25,7 @@ type response struct {
 	body       bytes.Buffer
 	overflowed bool
 	discards   bool // a body that is too large, rather than fail
+	as         int  // the status to send, 0: that of the handler
 }
 
 // Header implements [http.ResponseWriter]. The handler finds the headers that were
@@ -86,7 +87,7 @@ func (r *response) SetWriteDeadline(t time.Time) error {
 
 // statusCode returns the status of the response: 200 if nothing was written, as in
 // net/http.
-func (r *response) statusCode() int { return cmp.Or(r.status, http.StatusOK) }
+func (r *response) statusCode() int { return cmp.Or(r.as, r.status, http.StatusOK) }
 
 // result returns what is kept of the response for Replay. A body that cannot be
 // read without headers that are not kept is not kept either.
@@ -99,6 +100,17 @@ func (r *response) result() *Result {
 		Status:      r.statusCode(),
 		ContentType: h.Get("Content-Type"),
 		Body:        bytes.Clone(r.body.Bytes()),
+	}
+}
+
+// adapt makes the response one that the sender takes for what it means.
+func (r *response) adapt(to *hmacverify.Sender) {
+	r.as = to.StatusOf(r.statusCode())
+	if to.NoBody || r.as == http.StatusNoContent {
+		r.body.Reset()
+		if h := r.final(); h != nil {
+			h.Del("Content-Length")
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ func Airtable() hmacverify.Scheme {
 		KeyEncoding: hmacverify.Base64Key,
 		Sender: hmacverify.Sender{
 			Title: "Airtable", Docs: "https://airtable.com/developers/web/api/webhooks-overview",
-			Waits: 25 * time.Second, Success: []int{200, 204},
+			NoBody: true,
+			Waits:  25 * time.Second, Success: []int{200, 204},
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "13 times, from 10 s on, in a day",
 			Disables: "a day of failure",
 			Setup:    "A webhook lapses after 7 days unless it is renewed.",
@@ -98,10 +99,11 @@ func ClickUp() hmacverify.Scheme {
 		Type:      hmacverify.Field{JSON: "event"},
 		Sender: hmacverify.Sender{
 			Title: "ClickUp", Docs: "https://developer.clickup.com/docs/webhooksignature",
+			Instead: map[int]int{401: 403, 410: 403},
 			Waits:   7 * time.Second,
 			Retries: hmacverify.RetriesAll, RetrySchedule: "5 times",
 			Disables: "401 or 410, at once; 100 failed events",
-			Notes:    "A wrong key at the first deployment, or one changed late, suspends the webhook with its first delivery: answer another status than 401.",
+			Notes:    "A wrong key at the first deployment, or one changed late, suspends the webhook with its first delivery, so a refusal is 403 and not 401.",
 			Facts:    []hmacverify.Fact{registry(), docs("", "https://developer.clickup.com, webhook health")},
 		},
 	}

@@ -208,7 +208,8 @@ func Xero() hmacverify.Scheme {
 		Identity:  hmacverify.BodyDigest,
 		Sender: hmacverify.Sender{
 			Title: "Xero", Docs: "https://developer.xero.com/documentation/guides/webhooks/overview/",
-			Waits: 5 * time.Second, Success: []int{200},
+			NoBody: true,
+			Waits:  5 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "ever more rarely for 24 h",
 			Disables: "24 h of failure",
 			Setup:    "Signed POSTs without events, some with wrong signatures on purpose: these want 401.",

@@ -33,8 +33,9 @@ func Anthropic() hmacverify.Scheme {
 	return standard("anthropic", "webhook", "whsec_", "data.type", hmacverify.Sender{
 		Title:   "Anthropic",
 		Retries: hmacverify.RetriesAll, RetrySchedule: "at least once",
+		Instead:  map[int]int{301: 500, 302: 500, 303: 500, 307: 500, 308: 500},
 		Disables: "3xx at once; about 20 failures in a row",
-		Notes:    "Never redirect. Bodies are thin: fetch the object. The documented key for duplicates is the body's id, the same in each retry.",
+		Notes:    "A redirect of a handler is answered 500. Bodies are thin: fetch the object. The documented key for duplicates is the body's id, the same in each retry.",
 		Facts: []hmacverify.Fact{
 			code("signature", "anthropic-sdk v1.84, which uses the Standard Webhooks library"),
 			hearsay("", "Hookdeck's skill for agents"),

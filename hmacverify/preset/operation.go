@@ -177,6 +177,7 @@ func PagerDuty() hmacverify.Scheme {
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "PagerDuty", Docs: "https://developer.pagerduty.com/docs/verifying-webhook-signatures",
+			Instead: map[int]int{401: 429},
 			Waits:   5 * time.Second,
 			Retries: hmacverify.RetriesSome, RetryWindow: 48 * time.Hour, RetrySchedule: "after 5xx, 429 and timeouts for 48 h",
 			Blocks: true, Disables: "3 events in a row dropped for a 4xx: for 24 h, and what comes meanwhile is lost",

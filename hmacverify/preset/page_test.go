@@ -3,6 +3,7 @@ package preset_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -118,6 +119,10 @@ func highlights(functions map[string]function) string {
 		{"**Take other 2xx for a failure** than the codes in the table", func(s hmacverify.Scheme) bool {
 			return len(s.Sender.Success) > 0
 		}},
+		{"**Take a body for a failure**, so no response has one", func(s hmacverify.Scheme) bool { return s.Sender.NoBody }},
+		{"**Get another status** than others, because of what they take the usual one for", func(s hmacverify.Scheme) bool {
+			return len(s.Sender.Instead) > 0
+		}},
 		{"**Act on the response**, so a duplicate gets the first one again", func(s hmacverify.Scheme) bool {
 			return s.Sender.Duplicate == hmacverify.Replay
 		}},
@@ -149,6 +154,7 @@ func notes(f function) string {
 	for _, p := range []struct{ title, text string }{
 		{"Retries", d.RetrySchedule},
 		{"Stops sending after", d.Disables},
+		{"Responses", responsesNote(d)},
 		{"Set-up", strings.TrimSuffix(d.Setup, ".")},
 		{"Batch", d.Batch},
 		{"Largest body", size(d.MaxBody)},
@@ -165,6 +171,18 @@ func notes(f function) string {
 		parts = append(parts, escape(strings.TrimSuffix(d.Notes, "."))+".")
 	}
 	return fmt.Sprintf("* %s\n  *Known from:* %s.\n", strings.Join(parts, " "), sources(d.Facts))
+}
+
+// responsesNote says what a sender gets instead of what others get.
+func responsesNote(d hmacverify.Sender) string {
+	var parts []string
+	for _, from := range slices.Sorted(maps.Keys(d.Instead)) {
+		parts = append(parts, fmt.Sprintf("%d instead of %d", d.Instead[from], from))
+	}
+	if d.NoBody {
+		parts = append(parts, "no body")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // sources lists facts, those about one thing first.

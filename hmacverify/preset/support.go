@@ -189,6 +189,7 @@ func Typeform() hmacverify.Scheme {
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Typeform", Docs: "https://www.typeform.com/developers/webhooks/secure-your-webhooks/",
+			Instead: map[int]int{404: 422, 410: 422},
 			Waits:   30 * time.Second,
 			Retries: hmacverify.RetriesSome, RetryWindow: 10 * time.Hour,
 			RetrySchedule: "after 408, 423, 429 and 503 every 2 to 3 min for 10 h; after others at 5, 10, 20, 60 and 120 min; after 404 and 410 never",
@@ -240,6 +241,7 @@ func Zendesk() hmacverify.Scheme {
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Zendesk", Docs: "https://developer.zendesk.com/documentation/webhooks/verifying/",
+			Instead:       map[int]int{500: 503, 409: 503},
 			Waits:         12 * time.Second,
 			Retries:       hmacverify.RetriesSome,
 			RetrySchedule: "after 409 3 times; after timeouts 5; after 429 and 503 only with Retry-After below 60; after anything else never",

@@ -40,7 +40,8 @@ var behaviourColumns = []column{
 
 var (
 	algorithms = map[hmacverify.Algorithm]string{
-		hmacverify.SHA256: "SHA-256", hmacverify.SHA1: "SHA-1", hmacverify.SHA512: "SHA-512", hmacverify.Ed25519: "Ed25519",
+		hmacverify.SHA256: "SHA-256", hmacverify.SHA1: "SHA-1", hmacverify.SHA512: "SHA-512",
+		hmacverify.Ed25519: "Ed25519", hmacverify.ECDSAP256: "ECDSA P-256", hmacverify.RSASHA256: "RSA, SHA-256", hmacverify.RSASHA512: "RSA, SHA-512",
 	}
 	encodings = map[hmacverify.Encoding]string{
 		hmacverify.Hex: "hex", hmacverify.Base64: "base64", hmacverify.Base64URL: "base64url",
