@@ -53,7 +53,9 @@ func Asana() hmacverify.Scheme {
 			Setup: "X-Hook-Secret, to be echoed while POST /webhooks waits; AsanaHandshake answers.",
 			Batch: "several events",
 			Notes: "Events may be lost.",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://developers.asana.com/docs/webhooks-guide")},
+			Facts: []hmacverify.Fact{
+				registry(), code("setup", "asana 3.2.0, WebhooksApi"), docs("", "https://developers.asana.com/docs/webhooks-guide"),
+			},
 		},
 	}
 }
@@ -102,7 +104,10 @@ func ClickUp() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "5 times",
 			Disables: "401 or 410, at once; 100 failed events",
 			Notes:    "A wrong key at the first deployment, or one changed late, suspends the webhook with its first delivery: answer another status than 401.",
-			Facts:    []hmacverify.Fact{registry(), docs("", "https://developer.clickup.com, webhook health")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://developer.clickup.com/docs/webhooksignature"),
+				docs("", "https://developer.clickup.com, webhook health"),
+			},
 		},
 	}
 }
@@ -121,7 +126,7 @@ func Cronofy() hmacverify.Scheme {
 		Type:      hmacverify.Field{JSON: "notification.type"},
 		Sender: hmacverify.Sender{
 			Title: "Cronofy", Docs: "https://docs.cronofy.com/developers/push-notifications/authentication/",
-			Facts: []hmacverify.Fact{registry()},
+			Facts: []hmacverify.Fact{vector("cronofy 3.8.4, test/index.spec.js")},
 		},
 	}
 }
@@ -166,15 +171,17 @@ func Dropbox() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 10 * time.Minute, RetrySchedule: "exponentially for 10 min",
 			Setup: "GET with a challenge, which DropboxChallenge answers.",
 			Batch: "several accounts, without IDs of their changes",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://www.dropbox.com/developers, and an old copy")},
+			Facts: []hmacverify.Fact{
+				code("signature", "dropbox/mdwebhook, app.py"), docs("", "https://www.dropbox.com/developers, and an old copy"),
+			},
 		},
 	}
 }
 
 // Notion returns the scheme of Notion
 // (https://developers.notion.com/reference/webhooks). The key is the verification
-// token, which arrives once in an unsigned request and is stored by hand.
-// Identity: SignedID, the body's id.
+// token, which arrives once, in a request that nothing else can verify, and is
+// stored by hand. Identity: SignedID, the body's id.
 func Notion() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "notion",
@@ -186,10 +193,11 @@ func Notion() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Notion", Docs: "https://developers.notion.com/reference/webhooks",
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "8 times, the last after 24 h",
-			Setup: "An unsigned POST with verification_token, which is the key.",
+			Setup: "A POST with verification_token, which is the key; Notion's SDK says that it is signed with it.",
 			Notes: bodyDiffers + " (attempt_number). Events are merged, and delivered at most once.",
 			Facts: []hmacverify.Fact{
-				vector("https://developers.notion.com/reference/webhooks, as recorded in webhook-verify"), copied("", restated),
+				vector("https://developers.notion.com/reference/webhooks, as recorded in webhook-verify"),
+				code("setup", "@notionhq/client 5.26.0"), copied("", restated),
 			},
 		},
 	}

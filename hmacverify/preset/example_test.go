@@ -31,7 +31,10 @@ func ExampleAll() {
 	// Output:
 	// Affirm
 	// Discord interactions
+	// Gitea
 	// GitHub
+	// Gogs
+	// Infisical
 	// WooCommerce
 }
 

@@ -16,7 +16,7 @@ import (
 // presetBody has what some preset looks for: IDs and types of all shapes.
 const presetBody = `{"eventId":"evt_1","id":"evt_1","event_id":"evt_1","type":"t","_id":"evt_1",` +
 	`"data":{"id":"evt_1"},"event":{"id":"evt_1"},"action":{"id":"evt_1"},"notificationId":"evt_1",` +
-	`"webhookTimestamp":1795435200000}`
+	`"webhookTimestamp":1795435200000,"timestamp":1795435200000}`
 
 // presetHeader has the headers that some presets sign.
 func presetHeader() http.Header {
@@ -27,6 +27,7 @@ func presetHeader() http.Header {
 	} {
 		h.Set(name, "evt_1")
 	}
+	h.Set("x-crisp-request-timestamp", "1795435200")
 	return h
 }
 
