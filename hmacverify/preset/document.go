@@ -10,7 +10,7 @@ import (
 // documents are files, notes, tasks, mailboxes and calendars.
 func documents() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Airtable(), Asana(), Box(), ClickUp(), Cronofy(), DocuSign(), Dropbox(), Notion(), Nylas(), Trello(),
+		Airtable(), Asana(), Box(), ClickUp(), Cronofy(), DocuSign(), Dropbox(), Notion(), Nylas(), Signable(), Trello(),
 	}
 }
 
@@ -226,9 +226,26 @@ func Nylas() hmacverify.Scheme {
 	}
 }
 
+// Signable returns the scheme of Signable
+// (https://developers.signable.app/early-access/ea-signed-webhooks), which is in early
+// access. Identity: NoIdentity, because what tells its events apart is not confirmed.
+func Signable() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "signable",
+		Signature: []string{"Signature"},
+		Encoding:  hmacverify.Base64,
+		Sender: hmacverify.Sender{
+			Title: "Signable", Docs: "https://developers.signable.app/early-access/ea-signed-webhooks",
+			Notes: "The time is in the body and, unsigned, in X-Signable-Webhook: under which name in the body is not known, so it is not read.",
+			Facts: []hmacverify.Fact{docs("", "https://developers.signable.app/early-access/ea-signed-webhooks")},
+		},
+	}
+}
+
 // Trello returns the scheme of Trello
-// (https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/). Set
-// Options.URL to the callback URL. Identity: SignedID, the body's action.id.
+// (https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/). The key is
+// the application's OAuth 1.0 secret. Set Options.URL to the callback URL as the webhook
+// was created with it. Identity: SignedID, the body's action.id.
 func Trello() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "trello",
@@ -246,7 +263,7 @@ func Trello() hmacverify.Scheme {
 			Disables:    "410: the webhook is deleted",
 			Setup:       "HEAD wants 200.",
 			Facts: []hmacverify.Fact{
-				registry(), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
+				copied("signature", skill("trello")), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
 			},
 		},
 	}

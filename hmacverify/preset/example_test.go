@@ -31,6 +31,7 @@ func ExampleAll() {
 	// Output:
 	// Affirm
 	// Discord interactions
+	// Front's rules
 	// Gitea
 	// GitHub
 	// Gogs

@@ -73,7 +73,7 @@ func Klaviyo() hmacverify.Scheme {
 			RetryTime:     hmacverify.RetryTimeNew,
 			Batch:         "several events, each with data[].external_id",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "Klaviyo, working_with_system_webhooks"),
+				copied("signature", skill("klaviyo")), docs("", "Klaviyo, working_with_system_webhooks"),
 				byWording("Klaviyo, working_with_system_webhooks"),
 			},
 		},

@@ -134,6 +134,37 @@ func checkPreset(t *testing.T, s hmacverify.Scheme) {
 	}
 }
 
+// X signs with either key, each in a header of its own: an app that has only the newer
+// one must get through.
+func TestX_EitherHeader(t *testing.T) {
+	t.Parallel()
+	const older, newer = "consumer secret", "client secret"
+	body := `{"for_user_id":"1"}`
+	v := newVerifier(t, preset.X(), testOptions(), newer, older)
+	both := signed(t, preset.X(), nil, body, newer, older)
+	names := preset.X().Signature
+	for _, tt := range []struct {
+		name    string
+		removed []string
+		want    error
+	}{
+		{"both headers are accepted", nil, nil},
+		{"the newer header alone is accepted", names[1:], nil},
+		{"the older header alone is accepted", names[:1], nil},
+		{"no header is refused", names, hmacverify.ErrMissing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := both.Clone()
+			for _, name := range tt.removed {
+				h.Del(name)
+			}
+			_, err := v.Verify(h, []byte(body))
+			wantErr(t, err, tt.want)
+		})
+	}
+}
+
 // Verify allocates the strings that it returns and no more, or an attacker decides
 // how much garbage there is.
 func TestPreset_VerifyAllocatesNothing(t *testing.T) {

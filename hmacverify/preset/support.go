@@ -9,7 +9,8 @@ import (
 // supports are support desks, sales, forms and bookings.
 func supports() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		CalCom(), Calendly(), Crisp(), Dub(), Front(), HubSpot(), Intercom(), Tally(), Typeform(), Webflow(), Zendesk(),
+		CalCom(), Calendly(), Crisp(), Dub(), Front(), FrontRules(), HubSpot(), Intercom(), Tally(), Typeform(),
+		Webflow(), Zendesk(),
 	}
 }
 
@@ -104,8 +105,9 @@ func Dub() hmacverify.Scheme {
 }
 
 // Front returns the scheme of Front
-// (https://dev.frontapp.com/docs/application-webhooks). Identity: NoIdentity,
-// because what tells its events apart is not confirmed.
+// (https://dev.frontapp.com/docs/application-webhooks). The key is the app's signing
+// key. For webhooks of rules see [FrontRules]. Identity: NoIdentity, because what tells
+// its events apart is not confirmed.
 func Front() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "front",
@@ -119,7 +121,29 @@ func Front() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times; rule webhooks not at all",
 			Setup: "A signed POST \"sync\" with x-front-challenge, to be echoed within 10 s.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://dev.frontapp.com/docs/application-webhooks"), copied("retries", restated),
+				copied("signature", skill("frontapp")), docs("", "https://dev.frontapp.com/docs/application-webhooks"),
+				copied("retries", restated),
+			},
+		},
+	}
+}
+
+// FrontRules returns the scheme of the webhooks of Front's rules
+// (https://dev.frontapp.com/docs/rule-webhooks). The key is the company's API secret.
+// Identity: NoIdentity, because what tells its events apart is not confirmed.
+func FrontRules() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "front-rules",
+		Algorithm: hmacverify.SHA1,
+		Signature: []string{"X-Front-Signature"},
+		Encoding:  hmacverify.Base64,
+		Type:      hmacverify.Field{JSON: "type"},
+		Sender: hmacverify.Sender{
+			Title: "Front's rules", Docs: "https://dev.frontapp.com/docs/rule-webhooks",
+			Retries: hmacverify.RetriesNone,
+			Notes:   "What fails once is lost: store first, answer, then work.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://dev.frontapp.com/docs/rule-webhooks"), copied("retries", restated),
 			},
 		},
 	}

@@ -15,7 +15,7 @@ import (
 
 // telephony is calls and text messages.
 func telephony() []hmacverify.Scheme {
-	return []hmacverify.Scheme{Plivo(), Sinch(), Telnyx(), Twilio(), TwilioJSON()}
+	return []hmacverify.Scheme{Plivo(), Sinch(), Surge(), Telnyx(), Twilio(), TwilioJSON()}
 }
 
 // Twilio returns the scheme of Twilio's form callbacks
@@ -188,4 +188,27 @@ func sortedPairs(values url.Values, equals, and string) string {
 		}
 	}
 	return strings.Join(pairs, and)
+}
+
+// Surge returns the scheme of Surge
+// (https://docs.surge.app/api-reference/webhooks/signature-validation). The list holds one
+// v1 for each key while keys are changed. Identity: SignedID, the body's id; that a retry
+// repeats it is unconfirmed.
+func Surge() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "surge",
+		Signature: []string{"Surge-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Surge", Docs: "https://docs.surge.app/api-reference/webhooks/signature-validation",
+			Facts: []hmacverify.Fact{
+				docs("", "https://docs.surge.app/api-reference/webhooks/signature-validation"), unconfirmed("identity"),
+			},
+		},
+	}
 }
