@@ -146,7 +146,7 @@ func DocuSign() hmacverify.Scheme {
 			Retries:       hmacverify.RetriesAll,
 			RetrySchedule: "only with \"require acknowledgement\": exponentially from 15 s on, for 45 or 7 days",
 			Notes:         "The option \"aggregate\" merges events.",
-			Facts:         []hmacverify.Fact{registry(), hearsay("", "users' reports")},
+			Facts:         []hmacverify.Fact{copied("signature", skill("docusign")), hearsay("", "users' reports")},
 		},
 	}
 	for i := range 100 {

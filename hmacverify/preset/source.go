@@ -158,7 +158,7 @@ func Buildkite() hmacverify.Scheme {
 			Title: "Buildkite", Docs: "https://buildkite.com/docs/apis/webhooks/pipelines#webhook-signature",
 			RetryTime: hmacverify.RetryTimeNew,
 			Setup:     "An event \"ping\".",
-			Notes:     "The setting \"token\" sends the key itself in X-Buildkite-Token and signs nothing: choose \"signature\".",
+			Notes:     "The setting \"token\" sends the key itself and signs nothing: choose \"signature\".",
 			Facts: []hmacverify.Fact{
 				docs("signature", "buildkite/docs, pages/apis/webhooks/_verifying_hmac_signatures.md"),
 				dated("2026-08", docs("", "buildkite/docs")),
