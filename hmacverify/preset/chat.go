@@ -72,7 +72,7 @@ func Discord() hmacverify.Scheme {
 			Setup:     "A PING of type 1 wants {\"type\":1}; wrong signatures on purpose want 401.",
 			Notes:     "The response is the reaction. That nothing is retried is unconfirmed. Webhook events, which are signed alike: 3 s, only 204 with no body succeeds, exponential retries for 10 min, switched off if they fail often; their PING of type 0 wants 204 with a Content-Type.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://discord.com/developers/docs/interactions/overview"),
+				code("signature", "discord-interactions 4.4.0"),
 				dated("2026-08", docs("", "discord/discord-api-docs")), unconfirmed("retries"),
 			},
 		},
@@ -97,8 +97,7 @@ func LINE() hmacverify.Scheme {
 			Setup:    "A signed POST without events, which wants 200.",
 			Batch:    "several events, each with webhookEventId",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/"),
-				copied("", "LINE, receiving-messages"),
+				code("signature", "@line/bot-sdk 11.0.0, validate-signature"), copied("", "LINE, receiving-messages"),
 			},
 		},
 	}
@@ -126,7 +125,7 @@ func Meta() hmacverify.Scheme {
 			Setup:         "GET with hub.challenge, which MetaChallenge answers.",
 			Batch:         "up to 1000 changes, with no ID promised; a retry may group them differently",
 			Facts: []hmacverify.Fact{
-				registry(), copied("", "developers.facebook.com, docs/graph-api/webhooks"),
+				copied("signature", skill("whatsapp")), copied("", "developers.facebook.com, docs/graph-api/webhooks"),
 				hearsay("batch", "david-lev/pywa#229"),
 			},
 		},
@@ -134,14 +133,16 @@ func Meta() hmacverify.Scheme {
 }
 
 // X returns the scheme of X, once Twitter
-// (https://docs.x.com/x-api/webhooks/introduction). The key is the app's consumer
-// secret. For the CRC see [XChallenge], whose answers would pass for signed
-// bodies if those did not have to be JSON objects. Identity: BodyDigest: there is
-// no event ID, and activities hold IDs and times.
+// (https://docs.x.com/x-api/webhooks/introduction). The key is the app's OAuth 2.0
+// client secret, or the consumer secret of OAuth 1.0 where there is one: each signs
+// in a header of its own. Give both keys while you move. For the CRC see
+// [XChallenge], whose answers would pass for signed bodies if those did not have to
+// be JSON objects. Identity: BodyDigest: there is no event ID, and activities hold
+// IDs and times.
 func X() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:       "x",
-		Signature:  []string{"X-Twitter-Webhooks-Signature"},
+		Signature:  []string{"X-Twitter-Webhooks-Signature-OAuth2", "X-Twitter-Webhooks-Signature"},
 		Prefix:     "sha256=",
 		Encoding:   hmacverify.Base64,
 		Identity:   hmacverify.BodyDigest,
@@ -149,10 +150,11 @@ func X() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "X", Docs: "https://docs.x.com/x-api/webhooks/introduction",
 			Waits: 10 * time.Second, Success: []int{200},
-			Disables: "8 failed CRCs in 4 h, X's staff says",
-			Setup:    "A CRC daily, which XChallenge answers; it wants the answer within 3 s.",
+			Disables: "a wrong answer to a CRC, or 28 h without a right one",
+			Setup:    "CRCs at creation and then at least daily, which XChallenge answers with the client secret if the app has one; X's staff says that it waits 3 s.",
+			Notes:    "An app that has only an OAuth 2.0 client secret gets X-Twitter-Webhooks-Signature-OAuth2 alone. Missed events can be replayed by a call of its API.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://docs.x.com, introduction"), hearsay("setup", "X developer forum, thread 113152"),
+				docs("", "xdevplatform/docs, x-api/webhooks/introduction.mdx"), hearsay("setup", "X developer forum, thread 113152"),
 			},
 		},
 	}
@@ -176,9 +178,14 @@ func Twitch() hmacverify.Scheme {
 			Title: "Twitch EventSub", Docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
 			Waits:   time.Second,
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said how often; with the same ID",
-			Setup: "A signed POST with a challenge, to be echoed.",
-			Notes: "Users report waits of 1 to 2 s. A duplicate wants a 2xx.",
-			Facts: []hmacverify.Fact{registry(), copied("", "a copy of dev.twitch.tv"), hearsay("waits", "users' reports")},
+			Setup:    "A signed POST with a challenge, to be echoed.",
+			Notes:    "Users report waits of 1 to 2 s. A duplicate wants a 2xx.",
+			Disables: "answers that are too slow too often: the subscription is revoked",
+			Facts: []hmacverify.Fact{
+				registry(), hearsay("signature", "@twurple/eventsub-http 8.1.4, a library of users, which agrees"),
+				docs("responses", "https://dev.twitch.tv/docs/eventsub/handling-webhook-events"),
+				copied("", "a copy of dev.twitch.tv"), hearsay("waits", "users' reports"),
+			},
 		},
 	}
 }
@@ -202,7 +209,8 @@ func TikTok() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour, RetrySchedule: "exponentially for 72 h",
 			Notes: "Do not key on create_time and user: create_time is in seconds. Two events with equal content in a second are one here.",
 			Facts: []hmacverify.Fact{
-				registry(), unconfirmed("identity"), docs("", "https://developers.tiktok.com, webhooks overview"),
+				docs("signature", "https://developers.tiktok.com/doc/webhooks-verification"), unconfirmed("identity"),
+				docs("", "https://developers.tiktok.com, webhooks overview"),
 			},
 		},
 	}
@@ -227,7 +235,7 @@ func Zoom() hmacverify.Scheme {
 			RetrySchedule: "after 5xx only, with gaps of 5, 20 and 60 min; an older page says after anything but 200 and 204",
 			Setup:         "endpoint.url_validation, which ZoomChallenge answers.",
 			Notes:         "3xx and 4xx lose the event. Whether a retry is signed anew is not documented; one receiver widened its tolerance to 90 min (nango#7484). Several subscriptions send duplicates.",
-			Facts:         []hmacverify.Fact{registry(), copied("", restated)},
+			Facts:         []hmacverify.Fact{code("signature", "@zoom/rivet 0.4.0; zoom/webhook-sample"), copied("", restated)},
 		},
 	}
 }

@@ -17,7 +17,7 @@ var levels = []struct {
 }{
 	{"L0", "SHA-256 over the body, one header, hex or base64, a prefix", []string{
 		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "shopify", "bitbucket", "dropbox", "meta",
-		"x", "typeform", "notion", "line", "gocardless", "xero", "asana", "razorpay", "woocommerce", "sentry",
+		"typeform", "notion", "line", "gocardless", "xero", "asana", "razorpay", "woocommerce", "sentry",
 	}},
 	{"L1", "SHA-1 and SHA-512", []string{"vercel", "intercom", "paystack", "authorize-net", "mongodb-atlas"}},
 	{"L2", "a template with literals, headers and a timestamp: s, ms, RFC 3339, any layout", []string{
@@ -29,13 +29,13 @@ var levels = []struct {
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
 		"standard-webhooks", "svix", "gitlab", "openai", "supabase", "adyen", "onfleet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "veriff"}},
+	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "veriff", "x", "hookdeck"}},
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},
 	{"Ed25519", "a second kind of key in the same template", []string{"discord", "telnyx", "standard-webhooks-ed25519"}},
 	{"ExtractFunc", "code, because the signature is in the body or covers a digest of it", []string{
-		"twilio-json", "adyen-standard", "mailgun",
+		"twilio-json", "adyen-standard", "mailgun", "contentful", "hygraph", "plivo",
 	}},
 }
 
@@ -46,6 +46,7 @@ var inexpressible = map[string]string{
 	"Didit X-Signature-V2":                "signs re-serialised JSON: two bodies could share a signature; use Didit",
 	"Didit X-Signature-Simple":            "leaves the decision unsigned",
 	"Jumio":                               "does not sign at all",
+	"Dropbox Sign":                        "signs the time and the type of an event, not the rest of the body, which is multipart",
 	"Framer":                              "signs body and ID with nothing between, so that one signature holds for many pairs of them",
 	"Mercado Pago":                        "signs a manifest of query parameters, not the body",
 	"Braintree":                           "the signature is a form field with a public key, over another form field",

@@ -10,7 +10,7 @@ import (
 // documents are files, notes, tasks, mailboxes and calendars.
 func documents() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Airtable(), Asana(), Box(), ClickUp(), Cronofy(), DocuSign(), Dropbox(), Notion(), Nylas(), Trello(),
+		Airtable(), Asana(), Box(), ClickUp(), Cronofy(), DocuSign(), Dropbox(), Notion(), Nylas(), Signable(), Trello(),
 	}
 }
 
@@ -54,7 +54,9 @@ func Asana() hmacverify.Scheme {
 			Setup: "X-Hook-Secret, to be echoed while POST /webhooks waits; AsanaHandshake answers.",
 			Batch: "several events",
 			Notes: "Events may be lost.",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://developers.asana.com/docs/webhooks-guide")},
+			Facts: []hmacverify.Fact{
+				registry(), code("setup", "asana 3.2.0, WebhooksApi"), docs("", "https://developers.asana.com/docs/webhooks-guide"),
+			},
 		},
 	}
 }
@@ -104,7 +106,10 @@ func ClickUp() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "5 times",
 			Disables: "401 or 410, at once; 100 failed events",
 			Notes:    "A wrong key at the first deployment, or one changed late, suspends the webhook with its first delivery, so a refusal is 403 and not 401.",
-			Facts:    []hmacverify.Fact{registry(), docs("", "https://developer.clickup.com, webhook health")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://developer.clickup.com/docs/webhooksignature"),
+				docs("", "https://developer.clickup.com, webhook health"),
+			},
 		},
 	}
 }
@@ -123,7 +128,7 @@ func Cronofy() hmacverify.Scheme {
 		Type:      hmacverify.Field{JSON: "notification.type"},
 		Sender: hmacverify.Sender{
 			Title: "Cronofy", Docs: "https://docs.cronofy.com/developers/push-notifications/authentication/",
-			Facts: []hmacverify.Fact{registry()},
+			Facts: []hmacverify.Fact{vector("cronofy 3.8.4, test/index.spec.js")},
 		},
 	}
 }
@@ -143,7 +148,7 @@ func DocuSign() hmacverify.Scheme {
 			Retries:       hmacverify.RetriesAll,
 			RetrySchedule: "only with \"require acknowledgement\": exponentially from 15 s on, for 45 or 7 days",
 			Notes:         "The option \"aggregate\" merges events.",
-			Facts:         []hmacverify.Fact{registry(), hearsay("", "users' reports")},
+			Facts:         []hmacverify.Fact{copied("signature", skill("docusign")), hearsay("", "users' reports")},
 		},
 	}
 	for i := range 100 {
@@ -168,15 +173,17 @@ func Dropbox() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 10 * time.Minute, RetrySchedule: "exponentially for 10 min",
 			Setup: "GET with a challenge, which DropboxChallenge answers.",
 			Batch: "several accounts, without IDs of their changes",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://www.dropbox.com/developers, and an old copy")},
+			Facts: []hmacverify.Fact{
+				code("signature", "dropbox/mdwebhook, app.py"), docs("", "https://www.dropbox.com/developers, and an old copy"),
+			},
 		},
 	}
 }
 
 // Notion returns the scheme of Notion
 // (https://developers.notion.com/reference/webhooks). The key is the verification
-// token, which arrives once in an unsigned request and is stored by hand.
-// Identity: SignedID, the body's id.
+// token, which arrives once, in a request that nothing else can verify, and is
+// stored by hand. Identity: SignedID, the body's id.
 func Notion() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "notion",
@@ -188,10 +195,11 @@ func Notion() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Notion", Docs: "https://developers.notion.com/reference/webhooks",
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "8 times, the last after 24 h",
-			Setup: "An unsigned POST with verification_token, which is the key.",
+			Setup: "A POST with verification_token, which is the key; Notion's SDK says that it is signed with it.",
 			Notes: bodyDiffers + " (attempt_number). Events are merged, and delivered at most once.",
 			Facts: []hmacverify.Fact{
-				vector("https://developers.notion.com/reference/webhooks, as recorded in webhook-verify"), copied("", restated),
+				vector("https://developers.notion.com/reference/webhooks, as recorded in webhook-verify"),
+				code("setup", "@notionhq/client 5.26.0"), copied("", restated),
 			},
 		},
 	}
@@ -220,9 +228,26 @@ func Nylas() hmacverify.Scheme {
 	}
 }
 
+// Signable returns the scheme of Signable
+// (https://developers.signable.app/early-access/ea-signed-webhooks), which is in early
+// access. Identity: NoIdentity, because what tells its events apart is not confirmed.
+func Signable() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "signable",
+		Signature: []string{"Signature"},
+		Encoding:  hmacverify.Base64,
+		Sender: hmacverify.Sender{
+			Title: "Signable", Docs: "https://developers.signable.app/early-access/ea-signed-webhooks",
+			Notes: "The time is in the body and, unsigned, in X-Signable-Webhook: under which name in the body is not known, so it is not read.",
+			Facts: []hmacverify.Fact{docs("", "https://developers.signable.app/early-access/ea-signed-webhooks")},
+		},
+	}
+}
+
 // Trello returns the scheme of Trello
-// (https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/). Set
-// Options.URL to the callback URL. Identity: SignedID, the body's action.id.
+// (https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/). The key is
+// the application's OAuth 1.0 secret. Set Options.URL to the callback URL as the webhook
+// was created with it. Identity: SignedID, the body's action.id.
 func Trello() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "trello",
@@ -240,7 +265,7 @@ func Trello() hmacverify.Scheme {
 			Disables:    "410: the webhook is deleted",
 			Setup:       "HEAD wants 200.",
 			Facts: []hmacverify.Fact{
-				registry(), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
+				copied("signature", skill("trello")), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
 			},
 		},
 	}

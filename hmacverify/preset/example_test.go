@@ -31,7 +31,11 @@ func ExampleAll() {
 	// Output:
 	// Affirm
 	// Discord interactions
+	// Front's rules
+	// Gitea
 	// GitHub
+	// Gogs
+	// Infisical
 	// WooCommerce
 }
 

@@ -12,7 +12,8 @@ import (
 // mails are mail, notifications and campaigns.
 func mails() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Airship(), CustomerIO(), Klaviyo(), Knock(), Loops(), MailgunUnsignedBody(), Mandrill(), Resend(),
+		Airship(), CustomerIO(), Klaviyo(), Knock(), Loops(), MailerSend(), MailgunUnsignedBody(), Mailtrap(),
+		Mandrill(), Resend(),
 	}
 }
 
@@ -72,7 +73,7 @@ func Klaviyo() hmacverify.Scheme {
 			RetryTime:     hmacverify.RetryTimeNew,
 			Batch:         "several events, each with data[].external_id",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "Klaviyo, working_with_system_webhooks"),
+				copied("signature", skill("klaviyo")), docs("", "Klaviyo, working_with_system_webhooks"),
 				byWording("Klaviyo, working_with_system_webhooks"),
 			},
 		},
@@ -94,7 +95,7 @@ func Knock() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Knock", Docs: "https://docs.knock.app/developer-tools/outbound-webhooks/overview",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "8 times, after 3xx, 4xx and 5xx alike",
-			Facts: []hmacverify.Fact{registry(), dated("2026-08", docs("", "knocklabs/docs"))},
+			Facts: []hmacverify.Fact{dated("2026-08", docs("", "knocklabs/docs, outbound-webhooks/overview.mdx"))},
 		},
 	}
 }
@@ -160,7 +161,7 @@ func MailgunUnsignedBody() hmacverify.Scheme {
 			RetryTime:     hmacverify.RetryTimeFirst,
 			Notes:         "The body is not signed. Routes send inbound mail as forms with the signature at the top, which this preset does not read.",
 			Facts: []hmacverify.Fact{
-				registry(), hearsay("retry time", "PostHog/posthog#103057"),
+				code("signature", "mailgun/mailgun-go v4.23.0"), hearsay("retry time", "PostHog/posthog#103057"),
 				docs("", "Mailgun, webhook-retries; help 202236504"),
 			},
 		},
@@ -197,4 +198,39 @@ func Resend() hmacverify.Scheme {
 		docs("retries", "Resend, retries-and-replays")))
 	s.Sender.Notes += " Deliveries that succeeded can be sent again by hand too."
 	return s
+}
+
+// MailerSend returns the scheme of MailerSend
+// (https://developers.mailersend.com/api/v1/webhooks.html#security). Type: type of the
+// body. Identity: NoIdentity, because what tells its events apart is not confirmed.
+func MailerSend() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "mailersend",
+		Signature: []string{"X-MailerSend-Signature", "Signature"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Sender: hmacverify.Sender{
+			Title: "MailerSend", Docs: "https://developers.mailersend.com/api/v1/webhooks.html#security",
+			Setup: "An event webhook.test under a key that is public, users say.",
+			Notes: "Its SDK's example reads X-MailerSend-Signature, users read Signature: either is accepted.",
+			Facts: []hmacverify.Fact{
+				code("signature", "mailersend 3.4.0, MailerSendUtils and README"),
+				hearsay("signature", "users' reports, on the header Signature"), hearsay("setup", "users' reports"),
+			},
+		},
+	}
+}
+
+// Mailtrap returns the scheme of Mailtrap
+// (https://docs.mailtrap.io/email-api-smtp/advanced/webhooks). Identity: NoIdentity,
+// because a body can be a batch, and what tells its events apart is not confirmed.
+func Mailtrap() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "mailtrap",
+		Signature: []string{"Mailtrap-Signature"},
+		Sender: hmacverify.Sender{
+			Title: "Mailtrap", Docs: "https://docs.mailtrap.io/email-api-smtp/advanced/webhooks",
+			Batch: "several events, in JSON or as lines of JSON, as the webhook is set",
+			Facts: []hmacverify.Fact{code("signature", "mailtrap 4.10.0, webhooks/verify-signature"), unconfirmed("batch")},
+		},
+	}
 }

@@ -9,8 +9,8 @@ import (
 // operations are hosting, content, alerts and settings.
 func operations() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		CloudflareStream(), ConfigCat(), Doppler(), Heroku(), IncidentIO(), LaunchDarkly(),
-		MongoDBAtlas(), Mux(), PagerDuty(), Render(), Sanity(), Sentry(), Vercel(),
+		CloudflareStream(), ConfigCat(), Doppler(), Heroku(), IncidentIO(), Infisical(), Langfuse(),
+		LaunchDarkly(), MongoDBAtlas(), Mux(), PagerDuty(), Render(), Sentry(), Smartcar(), Tailscale(), Vercel(),
 	}
 }
 
@@ -30,7 +30,10 @@ func CloudflareStream() hmacverify.Scheme {
 			Title: "Cloudflare Stream", Docs: "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
 			RetryTime: hmacverify.RetryTimeNew,
 			Notes:     "One webhook for an account. Do not key on the video: its ID repeats with each change.",
-			Facts:     []hmacverify.Fact{registry(), docs("", "cloudflare/cloudflare-docs"), byWording("cloudflare/cloudflare-docs")},
+			Facts: []hmacverify.Fact{
+				docs("", "cloudflare/cloudflare-docs, stream/manage-video-library/using-webhooks.mdx"),
+				byWording("cloudflare/cloudflare-docs"),
+			},
 		},
 	}
 }
@@ -52,7 +55,9 @@ func ConfigCat() hmacverify.Scheme {
 			Title: "ConfigCat", Docs: "https://configcat.com/docs/advanced/notifications-webhooks/",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "5 times", RetryTime: hmacverify.RetryTimeNew,
 			Notes: "X-ConfigCat-Webhook-ID is another in each retry.",
-			Facts: []hmacverify.Fact{registry(), dated("2026-07", docs("", "configcat/docs"))},
+			Facts: []hmacverify.Fact{
+				code("signature", "configcat/configcat-proxy, webhook"), dated("2026-07", docs("", "configcat/docs")),
+			},
 		},
 	}
 }
@@ -123,18 +128,20 @@ func LaunchDarkly() hmacverify.Scheme {
 }
 
 // MongoDBAtlas returns the scheme of MongoDB Atlas alerts
-// (https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/).
-// Identity: NoIdentity, because an open alert is sent again and again.
+// (https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/). Type: the
+// header X-MMS-Event, which is not signed, such as "alert.open". Identity:
+// NoIdentity, because an open alert is sent again and again.
 func MongoDBAtlas() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "mongodb-atlas",
 		Algorithm: hmacverify.SHA1,
 		Signature: []string{"X-MMS-Signature"},
 		Encoding:  hmacverify.Base64,
+		Type:      hmacverify.Field{Header: "X-MMS-Event"},
 		Sender: hmacverify.Sender{
-			Title: "MongoDB Atlas", Docs: "https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/",
-			Notes: "The body is the alert, whose id is the same in every state. The header X-MMS-Event, unsigned, says open, update, acknowledge, close, cancel or inform.",
-			Facts: []hmacverify.Fact{registry(), docs("", "mongodb.com/docs/atlas, webhook-integration")},
+			Title: "MongoDB Atlas", Docs: "https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/",
+			Notes: "The body is the alert, whose id is the same in every state, or what the owner's template makes of it. A webhook without a secret is not signed. Cloud Manager and Ops Manager sign alike.",
+			Facts: []hmacverify.Fact{docs("", "https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/")},
 		},
 	}
 }
@@ -184,7 +191,9 @@ func PagerDuty() hmacverify.Scheme {
 			MaxBody: 256 << 10,
 			Order:   true,
 			Notes:   "A 4xx other than 429 drops the event: 409 for a duplicate, or 401 after a change of keys, soon switches the webhook off. 202 is advised. Custom actions wait 16 s. Payloads over 55 KB are cut, larger than the limit dropped. X-Webhook-Id is the same in retries.",
-			Facts:   []hmacverify.Fact{registry(), dated("2026-08", docs("", "PagerDuty/developer-docs"))},
+			Facts: []hmacverify.Fact{
+				vector("PagerDuty/go-pagerduty v1.8.0, webhookv3"), dated("2026-08", docs("", "PagerDuty/developer-docs")),
+			},
 		},
 	}
 }
@@ -204,35 +213,17 @@ func Render() hmacverify.Scheme {
 	})
 }
 
-// Sanity returns the scheme of Sanity
-// (https://www.sanity.io/docs/content-lake/webhook-best-practices). Any time is
-// accepted, as in Sanity's own toolkit; set Timestamp.Tolerance to be stricter.
-// Identity: NoIdentity, because a body is what the owner's projection makes of a
-// document, and the same for each edit that it does not show.
-func Sanity() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:      "sanity",
-		Signature: []string{"Sanity-Webhook-Signature"},
-		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
-		Encoding:  hmacverify.Base64URL,
-		Signed:    "{timestamp}.{body}",
-		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime},
-		Sender: hmacverify.Sender{
-			Title: "Sanity", Docs: "https://www.sanity.io/docs/content-lake/webhook-best-practices",
-			Retries: hmacverify.RetriesSome, RetryWindow: time.Minute, RetrySchedule: "2 times, 30 s apart, after 429 and 5xx",
-			Notes: "An outage of a minute loses events.",
-			Facts: []hmacverify.Fact{
-				vector("@sanity/webhook, test/signature.test.ts"), dated("2026-04", docs("", "Sanity changelog")),
-			},
-		},
-	}
-}
-
 // Sentry returns the scheme of Sentry
 // (https://docs.sentry.io/organization/integrations/integration-platform/webhooks/).
-// Sentry-Hook-Timestamp is not signed, so it is ignored; neither are the headers
-// of ID and type. Identity: BodyDigest, because a body holds action, object and
-// times.
+// The key is the integration's client secret. Sentry-Hook-Timestamp is not signed,
+// so it is ignored; neither are the headers of ID and type. Identity: BodyDigest,
+// because a body holds action, object and times.
+//
+// # Requests of UI components
+//
+// Requests that fill a form or create an issue carry Sentry-App-Signature instead,
+// want an answer, and some have no body: give them an endpoint of their own, with
+// that Signature, NoIdentity and Sender.Duplicate Replay.
 func Sentry() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "sentry",
@@ -244,9 +235,11 @@ func Sentry() hmacverify.Scheme {
 			Title: "Sentry", Docs: "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
 			Waits:   time.Second,
 			Retries: hmacverify.RetriesSome, RetrySchedule: "timeouts and 5xx of published apps",
-			Disables: "1000 timeouts in 24 h, for unpublished apps",
+			Disables: "1000 timeouts in 24 h, for unpublished apps; failures trip a breaker for each app",
+			Notes:    "Which of its tasks retry is not known: take what fails for lost.",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2023-10", docs("", "Sentry changelog")), code("retries", "Sentry's code or staff"),
+				code("signature", "getsentry/sentry, build_signature of src/sentry/sentry_apps"),
+				dated("2023-10", docs("", "Sentry changelog")), code("retries", "getsentry/sentry, src/sentry/utils/sentry_apps/webhooks.py"),
 			},
 		},
 	}
@@ -267,7 +260,99 @@ func Vercel() hmacverify.Scheme {
 			Title: "Vercel", Docs: "https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks",
 			Waits:   30 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "exponentially for 24 h",
-			Facts: []hmacverify.Fact{registry(), hearsay("", "Hookdeck's skill for agents")},
+			Facts: []hmacverify.Fact{copied("signature", skill("vercel")), hearsay("", "Hookdeck's skill for agents")},
+		},
+	}
+}
+
+// Infisical returns the scheme of Infisical
+// (https://infisical.com/docs/documentation/platform/webhooks). The time is in the
+// body, in milliseconds; the header repeats it, unsigned. Identity: BodyDigest, because
+// a body holds event, place and that time.
+func Infisical() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "infisical",
+		Signature: []string{"X-Infisical-Signature"},
+		List:      hmacverify.List{Sep: ";"},
+		Timestamp: hmacverify.Timestamp{JSON: "timestamp", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Infisical", Docs: "https://infisical.com/docs/documentation/platform/webhooks",
+			Waits:   15 * time.Second,
+			Retries: hmacverify.RetriesNone,
+			Notes:   "What fails once is lost. A webhook without a secret is not signed. Those for Slack and Teams have bodies of their own.",
+			Facts:   []hmacverify.Fact{code("", "Infisical/infisical, backend/src/services/webhook/webhook-fns.ts")},
+		},
+	}
+}
+
+// Langfuse returns the scheme of Langfuse
+// (https://langfuse.com/docs/prompt-management/features/webhooks-slack-integrations).
+// Identity: SignedID, the body's id; that a retry repeats it is unconfirmed.
+func Langfuse() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "langfuse",
+		Signature: []string{"X-Langfuse-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1", "s"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Langfuse", Docs: "https://langfuse.com/docs/prompt-management/features/webhooks-slack-integrations",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "exponentially; not said for how long",
+			Notes: "Its code writes v1, its page s: both are read.",
+			Facts: []hmacverify.Fact{
+				code("signature", "langfuse/langfuse, packages/shared/src/encryption/signature.ts"),
+				docs("", "langfuse/langfuse-docs, webhooks-slack-integrations.mdx"), unconfirmed("identity"),
+			},
+		},
+	}
+}
+
+// Smartcar returns the scheme of Smartcar
+// (https://smartcar.com/docs/integrations/webhooks/overview), version 4. The key is the
+// application management token. Identity: SignedID, the body's eventId. Bodies of
+// version 2 have none: set Identity to NoIdentity and leave ID out for those.
+func Smartcar() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:       "smartcar",
+		Signature:  []string{"SC-Signature"},
+		ID:         hmacverify.Field{JSON: "eventId"},
+		Type:       hmacverify.Field{JSON: "eventType"},
+		Identity:   hmacverify.SignedID,
+		JSONObject: true,
+		Sender: hmacverify.Sender{
+			Title: "Smartcar", Docs: "https://smartcar.com/docs/integrations/webhooks/overview",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times, exponentially",
+			Setup: "An event VERIFY with data.challenge, which wants {\"challenge\": the HMAC of the challenge under the same key, in hex} within 15 s: answer only what is signed, or who asks gets signatures.",
+			Notes: bodyDiffers + " (meta.deliveryId).",
+			Facts: []hmacverify.Fact{
+				code("signature", "smartcar 10.4.0, verifyPayload and hashChallenge"),
+				copied("", "a copy of smartcar.com/docs/integrations/webhooks: best-practices/reliability, callback-verification"),
+			},
+		},
+	}
+}
+
+// Tailscale returns the scheme of Tailscale (https://tailscale.com/kb/1213/webhooks).
+// The key is used as it is, with "tskey-webhook-". Identity: NoIdentity, because a body
+// is a batch of events without IDs.
+func Tailscale() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "tailscale",
+		Signature: []string{"Tailscale-Webhook-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		Sender: hmacverify.Sender{
+			Title: "Tailscale", Docs: "https://tailscale.com/kb/1213/webhooks",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "not said how often",
+			Blocks: true,
+			Batch:  "several events in an array, each with type and timestamp, without IDs",
+			Facts:  []hmacverify.Fact{code("", "tailscale/tailscale, docs/webhooks/example.go")},
 		},
 	}
 }

@@ -16,7 +16,7 @@ import (
 // presetBody has what some preset looks for: IDs and types of all shapes.
 const presetBody = `{"eventId":"evt_1","id":"evt_1","event_id":"evt_1","type":"t","_id":"evt_1",` +
 	`"data":{"id":"evt_1"},"event":{"id":"evt_1"},"action":{"id":"evt_1"},"notificationId":"evt_1",` +
-	`"webhookTimestamp":1795435200000}`
+	`"webhookTimestamp":1795435200000,"timestamp":1795435200000}`
 
 // presetHeader has the headers that some presets sign.
 func presetHeader() http.Header {
@@ -27,6 +27,7 @@ func presetHeader() http.Header {
 	} {
 		h.Set(name, "evt_1")
 	}
+	h.Set("x-crisp-request-timestamp", "1795435200")
 	return h
 }
 
@@ -130,6 +131,37 @@ func checkPreset(t *testing.T, s hmacverify.Scheme) {
 	}
 	if (s.Timestamp != hmacverify.Timestamp{}) && d.Time.IsZero() {
 		t.Error("the signed time was not reported")
+	}
+}
+
+// X signs with either key, each in a header of its own: an app that has only the newer
+// one must get through.
+func TestX_EitherHeader(t *testing.T) {
+	t.Parallel()
+	const older, newer = "consumer secret", "client secret"
+	body := `{"for_user_id":"1"}`
+	v := newVerifier(t, preset.X(), testOptions(), newer, older)
+	both := signed(t, preset.X(), nil, body, newer, older)
+	names := preset.X().Signature
+	for _, tt := range []struct {
+		name    string
+		removed []string
+		want    error
+	}{
+		{"both headers are accepted", nil, nil},
+		{"the newer header alone is accepted", names[1:], nil},
+		{"the older header alone is accepted", names[:1], nil},
+		{"no header is refused", names, hmacverify.ErrMissing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := both.Clone()
+			for _, name := range tt.removed {
+				h.Del(name)
+			}
+			_, err := v.Verify(h, []byte(body))
+			wantErr(t, err, tt.want)
+		})
 	}
 }
 

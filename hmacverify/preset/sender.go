@@ -14,6 +14,11 @@ const read = "2026-11"
 // restated is the source of what was read in an account of the sender's page.
 const restated = "webhook-co (2026-08-05) or Hookdeck, restating its page"
 
+// skill is an account of a sender's page that Hookdeck gives to agents.
+func skill(name string) string {
+	return "hookdeck/webhook-skills, " + name + "-webhooks, restating its page"
+}
+
 // vector is a published delivery that the tests of this package verify.
 func vector(where string) hmacverify.Fact {
 	return hmacverify.Fact{About: "signature", Source: hmacverify.SourceVector, Where: where, Read: read}

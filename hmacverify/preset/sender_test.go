@@ -55,7 +55,7 @@ func checkSender(t *testing.T, s hmacverify.Scheme) {
 		}
 	}
 	conflict := strings.HasPrefix(s.Name, "x-signature-256")
-	replay := slices.Contains([]string{"supabase", "discord", "twilio", "twilio-json"}, s.Name)
+	replay := slices.Contains([]string{"supabase", "discord", "twilio", "twilio-json", "plivo"}, s.Name)
 	want := hmacverify.Acknowledge
 	switch {
 	case conflict:

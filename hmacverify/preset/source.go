@@ -9,7 +9,7 @@ import (
 // sources are source control, issues and builds.
 func sources() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Bitbucket(), Buildkite(), CircleCI(), GitHub(), GitLab(), Jira(), Linear(),
+		Bitbucket(), Buildkite(), CircleCI(), Gitea(), GitHub(), GitLab(), Gogs(), Jira(), Linear(),
 	}
 }
 
@@ -132,9 +132,10 @@ func Linear() hmacverify.Scheme {
 			RetrySchedule: "after 1 min, 1 h and 6 h; if those are gaps, the last is 7 h 1 min after the first attempt",
 			RetryTime:     hmacverify.RetryTimeFirst,
 			Disables:      "failures, perhaps; to be switched on again by hand",
-			Notes:         "Its page advises a tolerance of a minute and is silent on the time that a retry carries: with that tolerance every retry is refused.",
+			Notes:         "Its page advises a tolerance of a minute, its SDK insists on it, and both are silent on the time that a retry carries: with that tolerance every retry is refused.",
 			Facts: []hmacverify.Fact{
-				registry(), hearsay("retry time", "vercel/eve#1570, n8n-io/n8n#36487"), copied("", "several accounts of the sender's page, 2026"),
+				code("signature", "@linear/sdk 98.0.0, webhooks"), hearsay("retry time", "vercel/eve#1570, n8n-io/n8n#36487"),
+				copied("", "several accounts of the sender's page, 2026"),
 			},
 		},
 	}
@@ -157,7 +158,11 @@ func Buildkite() hmacverify.Scheme {
 			Title: "Buildkite", Docs: "https://buildkite.com/docs/apis/webhooks/pipelines#webhook-signature",
 			RetryTime: hmacverify.RetryTimeNew,
 			Setup:     "An event \"ping\".",
-			Facts:     []hmacverify.Fact{registry(), dated("2026-08", docs("", "buildkite/docs"))},
+			Notes:     "The setting \"token\" sends the key itself and signs nothing: choose \"signature\".",
+			Facts: []hmacverify.Fact{
+				docs("signature", "buildkite/docs, pages/apis/webhooks/_verifying_hmac_signatures.md"),
+				dated("2026-08", docs("", "buildkite/docs")),
+			},
 		},
 	}
 }
@@ -177,7 +182,49 @@ func CircleCI() hmacverify.Scheme {
 			Title: "CircleCI", Docs: "https://circleci.com/docs/outbound-webhooks/",
 			Waits:   10 * time.Second,
 			Retries: hmacverify.RetriesAll, RetrySchedule: "later; not said when",
-			Facts: []hmacverify.Fact{registry(), dated("2026-08", docs("", "circleci/circleci-docs"))},
+			Setup: "A test ping by hand, with a shorter body.",
+			Notes: "A webhook without a secret is not signed.",
+			Facts: []hmacverify.Fact{
+				vector("circleci/circleci-docs, outbound-webhooks.adoc"), dated("2026-08", docs("", "circleci/circleci-docs")),
+			},
+		},
+	}
+}
+
+// Gitea returns the scheme of Gitea (https://docs.gitea.com/usage/webhooks). Set the
+// webhook to send JSON: the signature of a form is that of its field "payload". Its ID
+// and its type are in headers that are not signed. Identity: NoIdentity, because no
+// event has an ID, and that no two bodies are equal is not confirmed.
+func Gitea() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "gitea",
+		Signature: []string{"X-Gitea-Signature"},
+		ID:        hmacverify.Field{Header: "X-Gitea-Delivery"},
+		Type:      hmacverify.Field{Header: "X-Gitea-Event"},
+		Sender: hmacverify.Sender{
+			Title: "Gitea", Docs: "https://docs.gitea.com/usage/webhooks",
+			Retries: hmacverify.RetriesNone, RetrySchedule: "by hand",
+			Notes: "What fails once is lost: store first, answer, then work. A webhook without a secret has an empty signature. It also signs as GitHub and Gogs do, so their presets accept it too.",
+			Facts: []hmacverify.Fact{code("", "go-gitea/gitea, services/webhook/deliver.go; code.gitea.io/sdk/gitea v0.25.1")},
+		},
+	}
+}
+
+// Gogs returns the scheme of Gogs (https://gogs.io/docs/features/webhook). Set the
+// webhook to send JSON: the signature of a form is that of its field "payload". Its ID
+// and its type are in headers that are not signed. Identity: NoIdentity, as for
+// [Gitea].
+func Gogs() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "gogs",
+		Signature: []string{"X-Gogs-Signature"},
+		ID:        hmacverify.Field{Header: "X-Gogs-Delivery"},
+		Type:      hmacverify.Field{Header: "X-Gogs-Event"},
+		Sender: hmacverify.Sender{
+			Title: "Gogs", Docs: "https://gogs.io/docs/features/webhook",
+			Retries: hmacverify.RetriesNone, RetrySchedule: "by hand",
+			Notes: "What fails once is lost: store first, answer, then work. A webhook without a secret has an empty signature.",
+			Facts: []hmacverify.Fact{code("", "gogs/gogs, internal/database/webhook.go")},
 		},
 	}
 }

@@ -9,7 +9,8 @@ import (
 // supports are support desks, sales, forms and bookings.
 func supports() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		CalCom(), Calendly(), Dub(), Front(), HubSpot(), Intercom(), Tally(), Typeform(), Webflow(), Zendesk(),
+		CalCom(), Calendly(), Crisp(), Dub(), Front(), FrontRules(), HubSpot(), Intercom(), Tally(), Typeform(),
+		Webflow(), Zendesk(),
 	}
 }
 
@@ -26,8 +27,8 @@ func CalCom() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Cal.com", Docs: "https://cal.com/docs/developing/guides/automation/webhooks",
 			RetrySchedule: "none where it sends; the queue above was not read",
-			Notes:         "3xx is a failure. The owner's template may be JSON or a form, without time or ID: different bookings with equal bodies would be one event.",
-			Facts:         []hmacverify.Fact{registry(), code("", "calcom, sendPayload.ts")},
+			Notes:         "3xx is a failure. Without a secret the header says no-secret-provided. The owner's template may be JSON or a form, without time or ID: different bookings with equal bodies would be one event.",
+			Facts:         []hmacverify.Fact{code("", "calcom/cal.com, packages/features/webhooks/lib/sendPayload.ts")},
 		},
 	}
 }
@@ -53,8 +54,30 @@ func Calendly() hmacverify.Scheme {
 			Disables:      "24 h of failure, without notice",
 			Notes:         "Waits 10 s for the connection. Its sample accepts 180 s. Moving a booking is two events.",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2024-05", docs("", "Calendly's staff")),
+				copied("signature", skill("calendly")), dated("2024-05", docs("", "Calendly's staff")),
 				copied("waits", restated),
+			},
+		},
+	}
+}
+
+// Crisp returns the scheme of Crisp's web hooks
+// (https://docs.crisp.chat/guides/web-hooks/plugin-hooks). The key is the signing secret
+// of the hook. The time is signed and not checked, because its unit is not confirmed.
+// Identity: NoIdentity, because what tells its events apart is not confirmed: messages
+// have data.fingerprint.
+func Crisp() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "crisp",
+		Signature: []string{"X-Crisp-Signature"},
+		Signed:    "[{header:X-Crisp-Request-Timestamp};{body}]",
+		Type:      hmacverify.Field{JSON: "event"},
+		Sender: hmacverify.Sender{
+			Title: "Crisp", Docs: "https://docs.crisp.chat/guides/web-hooks/plugin-hooks",
+			Notes: "Requests to an MCP server are signed otherwise, with X-Crisp-Timestamp and X-Crisp-Website-Id.",
+			Facts: []hmacverify.Fact{
+				code("signature", "crisp-api 11.3.0, verifyHook"), hearsay("signature", "users of it, on the names of the headers"),
+				unconfirmed("identity"),
 			},
 		},
 	}
@@ -74,14 +97,17 @@ func Dub() hmacverify.Scheme {
 			Title: "Dub", Docs: "https://dub.co/docs/concepts/webhooks/verify-webhook-requests",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "those of QStash, with the same body",
 			Disables: "20 failures in a row",
-			Facts:    []hmacverify.Fact{registry(), dated("2026-08", code("", "dubinc/dub"))},
+			Facts: []hmacverify.Fact{
+				code("signature", "dubinc/dub, apps/web/lib/webhook/signature.ts"), dated("2026-08", code("", "dubinc/dub")),
+			},
 		},
 	}
 }
 
 // Front returns the scheme of Front
-// (https://dev.frontapp.com/docs/application-webhooks). Identity: NoIdentity,
-// because what tells its events apart is not confirmed.
+// (https://dev.frontapp.com/docs/application-webhooks). The key is the app's signing
+// key. For webhooks of rules see [FrontRules]. Identity: NoIdentity, because what tells
+// its events apart is not confirmed.
 func Front() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "front",
@@ -95,7 +121,29 @@ func Front() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times; rule webhooks not at all",
 			Setup: "A signed POST \"sync\" with x-front-challenge, to be echoed within 10 s.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://dev.frontapp.com/docs/application-webhooks"), copied("retries", restated),
+				copied("signature", skill("frontapp")), docs("", "https://dev.frontapp.com/docs/application-webhooks"),
+				copied("retries", restated),
+			},
+		},
+	}
+}
+
+// FrontRules returns the scheme of the webhooks of Front's rules
+// (https://dev.frontapp.com/docs/rule-webhooks). The key is the company's API secret.
+// Identity: NoIdentity, because what tells its events apart is not confirmed.
+func FrontRules() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "front-rules",
+		Algorithm: hmacverify.SHA1,
+		Signature: []string{"X-Front-Signature"},
+		Encoding:  hmacverify.Base64,
+		Type:      hmacverify.Field{JSON: "type"},
+		Sender: hmacverify.Sender{
+			Title: "Front's rules", Docs: "https://dev.frontapp.com/docs/rule-webhooks",
+			Retries: hmacverify.RetriesNone,
+			Notes:   "What fails once is lost: store first, answer, then work.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://dev.frontapp.com/docs/rule-webhooks"), copied("retries", restated),
 			},
 		},
 	}
@@ -103,10 +151,13 @@ func Front() hmacverify.Scheme {
 
 // HubSpot returns the scheme of HubSpot v3
 // (https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests).
-// Set Options.URL, with its query. v1 and v2 are a plain hash of secret and text,
-// not HMAC, and are not accepted. Identity: NoIdentity, because a body is a batch
-// whose events say which attempt it is, so that a retry has other bytes: key on
-// each eventId.
+// Set Options.URL, with its query. The page has the receiver decode the URL's
+// escapes of : / ? @ ! $ ' ( ) * , and ; and no others, so that is what is signed;
+// HubSpot's SDKs leave it to their callers. v1 and v2 are a plain hash of secret and
+// text, not HMAC, and are not accepted. Identity: NoIdentity, because a body is a
+// batch whose events say which attempt it is, so that a retry has other bytes: key
+// on each event's eventId with its subscriptionId, as eventId is not guaranteed to
+// be unique.
 func HubSpot() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "hubspot",
@@ -120,19 +171,20 @@ func HubSpot() hmacverify.Scheme {
 			Waits:   5 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: day,
 			RetrySchedule: "10 times in 24 h, 4xx too; by an older page never after 400, 401 and 403 to 405, users say",
-			Batch:         "up to 100 events, each with eventId",
-			Notes:         "A change of settings takes 5 min to act.",
+			Batch:         "up to 100 events, each with eventId, which is not guaranteed to be unique",
+			Notes:         "A change of settings takes 5 min to act. An address without escapes avoids the question which of them are decoded: users disagree.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests"),
-				copied("", restated),
+				vector("HubSpot/hubspot-api-python, tests/spec/utils/test_signature.py"),
+				copied("signature", "a copy of HubSpot's page with its table of escapes; the SDKs for Node.js 13.5.0 and Python decode nothing"),
+				hearsay("batch", "an account of HubSpot's guide"), copied("", restated),
 			},
 		},
 	}
 }
 
 // Intercom returns the scheme of Intercom
-// (https://developers.intercom.com/docs/webhooks). Identity: SignedID, the body's
-// id.
+// (https://developers.intercom.com/docs/webhooks). The key is the app's client
+// secret. Identity: SignedID, the body's id.
 func Intercom() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "intercom",
@@ -150,7 +202,8 @@ func Intercom() hmacverify.Scheme {
 			Setup:         "A ping whose id is null.",
 			Notes:         bodyDiffers + " (delivery_attempts), users say. Answers that take over 0.5 s count against an endpoint.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "Intercom, webhook-notifications"), hearsay("waits", "users' reports"), hearsay("identity", "users' reports"),
+				copied("signature", skill("intercom")), docs("", "Intercom, webhook-notifications"),
+				hearsay("waits", "users' reports"), hearsay("identity", "users' reports"),
 			},
 		},
 	}
@@ -194,7 +247,7 @@ func Typeform() hmacverify.Scheme {
 			Retries: hmacverify.RetriesSome, RetryWindow: 10 * time.Hour,
 			RetrySchedule: "after 408, 423, 429 and 503 every 2 to 3 min for 10 h; after others at 5, 10, 20, 60 and 120 min; after 404 and 410 never",
 			Disables:      "404 and 410, at once",
-			Facts:         []hmacverify.Fact{registry(), docs("", "https://www.typeform.com/developers")},
+			Facts:         []hmacverify.Fact{copied("signature", skill("typeform")), docs("", "https://www.typeform.com/developers")},
 		},
 	}
 }
@@ -217,7 +270,7 @@ func Webflow() hmacverify.Scheme {
 			Disables:  "the last retry of an event, with a mail",
 			Notes:     "Redirects are failures. A webhook made in the dashboard is not signed.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://developers.webflow.com, errors"),
+				code("signature", "webflow-api 3.3.4, WebhooksClient"), docs("", "https://developers.webflow.com, errors"),
 				hearsay("waits", "users' reports"), byWording("https://developers.webflow.com"),
 			},
 		},

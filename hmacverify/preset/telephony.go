@@ -3,6 +3,10 @@ package preset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +15,7 @@ import (
 
 // telephony is calls and text messages.
 func telephony() []hmacverify.Scheme {
-	return []hmacverify.Scheme{Sinch(), Telnyx(), Twilio(), TwilioJSON()}
+	return []hmacverify.Scheme{Plivo(), Sinch(), Surge(), Telnyx(), Twilio(), TwilioJSON()}
 }
 
 // Twilio returns the scheme of Twilio's form callbacks
@@ -97,6 +101,7 @@ func Telnyx() hmacverify.Scheme {
 			RetryTime: hmacverify.RetryTimeNew,
 			Notes:     bodyDiffers + " (meta.attempt), and may go to the failover URL: use one scope for both.",
 			Facts: []hmacverify.Fact{
+				code("signature", "telnyx 7.24.0, lib/webhooks"),
 				docs("", "https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks"),
 				byWording("https://developers.telnyx.com, receiving-webhooks"),
 			},
@@ -120,7 +125,90 @@ func Sinch() hmacverify.Scheme {
 			Title: "Sinch", Docs: "https://developers.sinch.com/docs/conversation/callbacks",
 			Retries:       hmacverify.RetriesSome,
 			RetrySchedule: "Conversation: after temporary errors only; SMS: after 5xx and 429 only, with gaps doubling from 5 s to 22 h 45 min",
-			Facts:         []hmacverify.Fact{registry(), docs("", "https://developers.sinch.com"), code("retries", "Sinch's code or staff, on SMS")},
+			Notes:         "Numbers, Verification and Voice sign otherwise.",
+			Facts: []hmacverify.Fact{
+				code("signature", "@sinch/sdk-client 1.5.0"), docs("", "https://developers.sinch.com"),
+				code("retries", "Sinch's code or staff, on SMS"),
+			},
+		},
+	}
+}
+
+// Plivo returns the scheme of Plivo's form callbacks, V3
+// (https://www.plivo.com/docs/voice/concepts/signature-validation). The key is the
+// auth token. Set Options.URL, with its query. Identity: NoIdentity: the fields are
+// signed without the edges between them, and the nonce tells deliveries apart and not
+// events.
+func Plivo() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "plivo",
+		Signature: []string{"X-Plivo-Signature-V3"},
+		List:      hmacverify.List{Sep: ","},
+		Encoding:  hmacverify.Base64,
+		Signed:    "{url}{params}",
+		Extract:   extractPlivo,
+		Sender: hmacverify.Sender{
+			Title: "Plivo", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
+			Duplicate: hmacverify.Replay,
+			BodyType:  "application/x-www-form-urlencoded",
+			Notes:     "The response is the reply: XML; that is general knowledge. X-Plivo-Signature-Ma-V3, under the main account's token, is not read.",
+			Facts:     []hmacverify.Fact{code("signature", "plivo 4.79.0, validateV3Signature"), unconfirmed("responses")},
+		},
+	}
+}
+
+// extractPlivo puts together what Plivo signs: the URL with its parameters sorted and
+// decoded, the fields of the body sorted, and the nonce, with a dot between them.
+func extractPlivo(r hmacverify.Received) (hmacverify.Extracted, error) {
+	fields, err := url.ParseQuery(string(r.Body))
+	if err != nil {
+		return hmacverify.Extracted{}, errors.New("body is not a form")
+	}
+	address, query, _ := strings.Cut(r.URL, "?")
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return hmacverify.Extracted{}, errors.New("the query of Options.URL is not a form")
+	}
+	asked, sent := sortedPairs(parameters, "=", "&"), sortedPairs(fields, "", "")
+	if len(parameters)+len(fields) > 0 {
+		address += "?" + asked
+	}
+	if len(parameters) > 0 && len(fields) > 0 {
+		address += "."
+	}
+	return hmacverify.Extracted{Signed: []byte(address + sent + "." + r.Header.Get("X-Plivo-Signature-V3-Nonce"))}, nil
+}
+
+// sortedPairs joins names and values, sorted by both.
+func sortedPairs(values url.Values, equals, and string) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range slices.Sorted(slices.Values(values[name])) {
+			pairs = append(pairs, name+equals+value)
+		}
+	}
+	return strings.Join(pairs, and)
+}
+
+// Surge returns the scheme of Surge
+// (https://docs.surge.app/api-reference/webhooks/signature-validation). The list holds one
+// v1 for each key while keys are changed. Identity: SignedID, the body's id; that a retry
+// repeats it is unconfirmed.
+func Surge() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "surge",
+		Signature: []string{"Surge-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Surge", Docs: "https://docs.surge.app/api-reference/webhooks/signature-validation",
+			Facts: []hmacverify.Fact{
+				docs("", "https://docs.surge.app/api-reference/webhooks/signature-validation"), unconfirmed("identity"),
+			},
 		},
 	}
 }

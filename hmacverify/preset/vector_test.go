@@ -41,6 +41,14 @@ var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
 	"pagerduty":        fixed(preset.PagerDuty),
 	"notion":           fixed(preset.Notion),
 	"authorize-net":    fixed(preset.AuthorizeNet),
+	"circleci":         fixed(preset.CircleCI),
+	"contentful":       fixed(preset.Contentful),
+	"cronofy":          fixed(preset.Cronofy),
+	"hubspot":          fixed(preset.HubSpot),
+	"hygraph":          fixed(preset.Hygraph),
+	"plivo":            fixed(preset.Plivo),
+	"pusher":           fixed(preset.Pusher),
+	"sinch":            fixed(preset.Sinch),
 	"twilio": func(v vector) hmacverify.Scheme {
 		if v.Headers["Content-Type"] == "application/json" {
 			return preset.TwilioJSON()
@@ -149,8 +157,8 @@ func TestVectors_Sign(t *testing.T) {
 	t.Parallel()
 	for _, v := range readVectors(t) {
 		scheme := vectorSchemes[v.Scheme](v)
-		if v.want() != nil || len(scheme.Signature) == 0 {
-			continue
+		if v.want() != nil || len(scheme.Signature) == 0 || scheme.Name == "hygraph" {
+			continue // a Signer knows no environment of Hygraph's
 		}
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
