@@ -8,7 +8,7 @@ import (
 
 // chats are chat, meetings and social networks.
 func chats() []hmacverify.Scheme {
-	return []hmacverify.Scheme{Discord(), LINE(), Meta(), Slack(), TikTok(), Twitch(), X(), Zoom()}
+	return []hmacverify.Scheme{Discord(), DiscordEvents(), LINE(), Meta(), Slack(), TikTok(), Twitch(), X(), Zoom()}
 }
 
 // Slack returns the scheme of Slack
@@ -47,12 +47,7 @@ func Slack() hmacverify.Scheme {
 // (https://discord.com/developers/docs/interactions/overview). The key is the
 // application's public key in hex. Type: a number; 1 is a PING, to be answered
 // with {"type":1}. Identity: SignedID, the body's id.
-//
-// # Webhook events
-//
-// Discord signs its webhook events in the same way. They have other types (0 is a
-// PING, to be answered with 204) and no ID: give them an endpoint of their own,
-// with NoIdentity, no ID, Type event.type, and Sender.Duplicate Acknowledge.
+// For webhook events, which are signed alike, see [DiscordEvents].
 func Discord() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:        "discord",
@@ -70,13 +65,35 @@ func Discord() hmacverify.Scheme {
 			Retries:   hmacverify.RetriesNone,
 			Duplicate: hmacverify.Replay,
 			Setup:     "A PING of type 1 wants {\"type\":1}; wrong signatures on purpose want 401.",
-			Notes:     "The response is the reaction. That nothing is retried is unconfirmed. Webhook events, which are signed alike: 3 s, only 204 with no body succeeds, exponential retries for 10 min, switched off if they fail often; their PING of type 0 wants 204 with a Content-Type.",
+			Notes:     "The response is the reaction. That nothing is retried is unconfirmed.",
 			Facts: []hmacverify.Fact{
 				code("signature", "discord-interactions 4.4.0"),
 				dated("2026-08", docs("", "discord/discord-api-docs")), unconfirmed("retries"),
 			},
 		},
 	}
+}
+
+// DiscordEvents returns the scheme of Discord's webhook events
+// (https://docs.discord.com/developers/events/webhook-events). The key is the
+// application's public key in hex. Identity:
+// NoIdentity, because an event has no ID.
+func DiscordEvents() hmacverify.Scheme {
+	s := Discord()
+	s.Name = "discord-events"
+	s.ID, s.Identity = hmacverify.Field{}, hmacverify.NoIdentity
+	s.Type = hmacverify.Field{JSON: "event.type"}
+	s.Sender = hmacverify.Sender{
+		Title: "Discord webhook events", Docs: "https://docs.discord.com/developers/events/webhook-events",
+		Waits: 3 * time.Second, Success: []int{204}, NoBody: true,
+		Retries: hmacverify.RetriesAll, RetryWindow: 10 * time.Minute, RetrySchedule: "exponentially for 10 min",
+		Disables: "failing often",
+		Setup:    "A PING of type 0 wants 204 with a Content-Type, which DiscordPing answers; wrong signatures on purpose want 401.",
+		Facts: []hmacverify.Fact{
+			code("signature", "discord-interactions 4.4.0"), dated("2026-08", docs("", "discord/discord-api-docs")),
+		},
+	}
+	return s
 }
 
 // LINE returns the scheme of LINE

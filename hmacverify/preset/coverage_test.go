@@ -33,7 +33,9 @@ var levels = []struct {
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},
-	{"Ed25519", "a second kind of key in the same template", []string{"discord", "telnyx", "standard-webhooks-ed25519"}},
+	{"Public keys", "Ed25519, ECDSA P-256 and RSA in the same template", []string{
+		"discord", "telnyx", "standard-webhooks-ed25519", "sendgrid", "wise", "chip",
+	}},
 	{"ExtractFunc", "code, because the signature is in the body or covers a digest of it", []string{
 		"twilio-json", "adyen-standard", "mailgun", "contentful", "hygraph", "plivo",
 	}},
@@ -51,7 +53,6 @@ var inexpressible = map[string]string{
 	"Mercado Pago":                        "signs a manifest of query parameters, not the body",
 	"Braintree":                           "the signature is a form field with a public key, over another form field",
 	"Plaid, AWS SNS, PayPal, eBay, Kinde": "JWT or certificate with keys fetched over the network",
-	"SendGrid, Wise":                      "ECDSA and RSA: their keys are documents, not strings; not built",
 	"GitLab legacy, Telegram, Postmark, Okta": "a password in a header, nothing is signed",
 }
 
@@ -88,7 +89,7 @@ func levelOf(s hmacverify.Scheme) string {
 		needs bool
 	}{
 		{"ExtractFunc", s.Extract != nil},
-		{"Ed25519", s.Algorithm == hmacverify.Ed25519},
+		{"Public keys", s.Algorithm >= hmacverify.Ed25519},
 		{"L8", has("{params}")},
 		{"L7", s.List.Sep != "" && s.List.KV == ""},
 		{"L6", has("{url}") || has("{method}")},

@@ -10,7 +10,7 @@ import (
 func finances() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
 		Affirm(), Airwallex(), Brex(), CoinbaseCommerce(), Coinify(), Dwolla(), Increase(),
-		QuickBooks(), TabaPay(), Xero(),
+		QuickBooks(), TabaPay(), Wise(), Xero(),
 	}
 }
 
@@ -216,6 +216,29 @@ func Xero() hmacverify.Scheme {
 			Batch:    "several events",
 			Notes:    "The response must have no body and no cookies.",
 			Facts:    []hmacverify.Fact{registry(), docs("", "Xero, configuring-your-server")},
+		},
+	}
+}
+
+// Wise returns the scheme of Wise
+// (https://docs.wise.com/guides/developer/webhooks/event-handling). The key is
+// Wise's public key for webhooks, in PEM. Identity: NoIdentity, because the ID
+// X-Delivery-Id is the delivery's and is not signed: key on the body's resource
+// and time.
+func Wise() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "wise",
+		Algorithm: hmacverify.RSASHA256,
+		Signature: []string{"X-Signature-SHA256"},
+		Encoding:  hmacverify.Base64,
+		Type:      hmacverify.Field{JSON: "event_type"},
+		Sender: hmacverify.Sender{
+			Title: "Wise", Docs: "https://docs.wise.com/guides/developer/webhooks/event-handling",
+			Waits:   5 * time.Second,
+			Retries: hmacverify.RetriesAll, RetryWindow: 14 * day,
+			RetrySchedule: "at most 25 times in two weeks, at growing intervals",
+			Setup:         "A test delivery with X-Test-Notification: true.",
+			Facts:         []hmacverify.Fact{docs("", "docs.wise.com, event-handling")},
 		},
 	}
 }

@@ -1,11 +1,19 @@
 package preset_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +81,38 @@ func wantErr(tb testing.TB, err, want error) {
 	if want == nil && err != nil || want != nil && !errors.Is(err, want) {
 		tb.Errorf("got error %v, want %v", err, want)
 	}
+}
+
+// keyPair returns the receiver's and the sender's key in a form that the scheme takes.
+func keyPair(s hmacverify.Scheme) (public, private string) {
+	switch s.Algorithm {
+	case hmacverify.Ed25519:
+		return ed25519Keys(s)
+	case hmacverify.ECDSAP256:
+		return inPEM(ecdsaKey())
+	case hmacverify.RSASHA256, hmacverify.RSASHA512:
+		return inPEM(rsaKey())
+	}
+	return testKey, testKey
+}
+
+var (
+	ecdsaKey = sync.OnceValue(func() crypto.Signer {
+		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		return key
+	})
+	rsaKey = sync.OnceValue(func() crypto.Signer {
+		key, _ := rsa.GenerateKey(rand.Reader, 2048)
+		return key
+	})
+)
+
+// inPEM writes a key of this package, which does not fail.
+func inPEM(key crypto.Signer) (public, private string) {
+	pub, _ := x509.MarshalPKIXPublicKey(key.Public())
+	priv, _ := x509.MarshalPKCS8PrivateKey(key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pub})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: priv}))
 }
 
 // ed25519Keys returns a pair of keys, written as the scheme says.

@@ -13,7 +13,7 @@ import (
 func mails() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
 		Airship(), CustomerIO(), Klaviyo(), Knock(), Loops(), MailerSend(), MailgunUnsignedBody(), Mailtrap(),
-		Mandrill(), Resend(),
+		Mandrill(), Resend(), SendGrid(),
 	}
 }
 
@@ -231,6 +231,33 @@ func Mailtrap() hmacverify.Scheme {
 			Title: "Mailtrap", Docs: "https://docs.mailtrap.io/email-api-smtp/advanced/webhooks",
 			Batch: "several events, in JSON or as lines of JSON, as the webhook is set",
 			Facts: []hmacverify.Fact{code("signature", "mailtrap 4.10.0, webhooks/verify-signature"), unconfirmed("batch")},
+		},
+	}
+}
+
+// SendGrid returns the scheme of SendGrid's signed event webhook
+// (https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features).
+// The key is the verification key of the dashboard, as it is. Identity:
+// BodyDigest, because a body is a batch. A retry may group the events
+// differently: key on each one's sg_event_id to be sure.
+func SendGrid() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:        "sendgrid",
+		Algorithm:   hmacverify.ECDSAP256,
+		Signature:   []string{"X-Twilio-Email-Event-Webhook-Signature"},
+		Encoding:    hmacverify.Base64,
+		Signed:      "{timestamp}{body}",
+		Timestamp:   hmacverify.Timestamp{Header: "X-Twilio-Email-Event-Webhook-Timestamp"},
+		KeyEncoding: hmacverify.Base64Key,
+		Identity:    hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title:   "SendGrid",
+			Docs:    "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
+			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "for a rolling 24 h",
+			Batch: "several events, each with sg_event_id",
+			Facts: []hmacverify.Fact{
+				vector("sendgrid/sendgrid-nodejs, eventwebhook.spec.js"), copied("", "SendGrid's page"), copied("responses", restated),
+			},
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 // payments take payments for shops and services.
 func payments() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Adyen(), AdyenStandard(), AuthorizeNet(), CheckoutCom(), GoCardless(), Paddle(),
+		Adyen(), AdyenStandard(), AuthorizeNet(), CheckoutCom(), CHIP(), GoCardless(), Paddle(),
 		Paystack(), Razorpay(), Square(), Stripe(), Worldpay(),
 	}
 }
@@ -233,6 +233,23 @@ func Worldpay() hmacverify.Scheme {
 				docs("signature", "https://developer.worldpay.com/products/events/setup"),
 				dated("2025-01", docs("", "Worldpay, access/events")),
 			},
+		},
+	}
+}
+
+// CHIP returns the scheme of CHIP's webhooks
+// (https://docs.chip-in.asia/chip-collect/overview/authentication). The key is
+// the webhook's public_key, in PEM. Identity: NoIdentity, because what tells its
+// events apart is not confirmed.
+func CHIP() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "chip",
+		Algorithm: hmacverify.RSASHA256,
+		Signature: []string{"X-Signature"},
+		Encoding:  hmacverify.Base64,
+		Sender: hmacverify.Sender{
+			Title: "CHIP", Docs: "https://docs.chip-in.asia/chip-collect/overview/authentication",
+			Facts: []hmacverify.Fact{docs("signature", "docs.chip-in.asia, authentication")},
 		},
 	}
 }

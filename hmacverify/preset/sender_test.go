@@ -201,10 +201,7 @@ func TestMailgunUnsignedBody_Retry(t *testing.T) {
 func TestPreset_New(t *testing.T) {
 	t.Parallel()
 	for _, s := range preset.All() {
-		key := testKey
-		if s.Algorithm == hmacverify.Ed25519 {
-			key, _ = ed25519Keys(s)
-		}
+		key, _ := keyPair(s)
 		if _, err := hmacverify.New(s, testOptions(), key); err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}

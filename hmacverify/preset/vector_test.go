@@ -26,6 +26,7 @@ type vector struct {
 // preset, the preset is what is tested.
 var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
 	"github":           fixed(preset.GitHub),
+	"sendgrid":         fixed(preset.SendGrid),
 	"slack":            fixed(preset.Slack),
 	"standardwebhooks": fixed(preset.StandardWebhooks),
 	"stripe":           fixed(preset.Stripe),
@@ -157,8 +158,8 @@ func TestVectors_Sign(t *testing.T) {
 	t.Parallel()
 	for _, v := range readVectors(t) {
 		scheme := vectorSchemes[v.Scheme](v)
-		if v.want() != nil || len(scheme.Signature) == 0 || scheme.Name == "hygraph" {
-			continue // a Signer knows no environment of Hygraph's
+		if v.want() != nil || len(scheme.Signature) == 0 || scheme.Name == "hygraph" || scheme.Algorithm >= hmacverify.Ed25519 {
+			continue // a Signer knows no environment of Hygraph's, and the vector no private key
 		}
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
