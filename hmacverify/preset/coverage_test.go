@@ -16,7 +16,7 @@ var levels = []struct {
 	providers   []string
 }{
 	{"L0", "SHA-256 over the body, one header, hex or base64, a prefix", []string{
-		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "shopify", "bitbucket", "dropbox", "meta",
+		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "bitbucket", "dropbox", "meta",
 		"x", "typeform", "notion", "line", "gocardless", "xero", "asana", "razorpay", "woocommerce", "sentry",
 	}},
 	{"L1", "SHA-1 and SHA-512", []string{"vercel", "intercom", "paystack", "authorize-net", "mongodb-atlas"}},
@@ -29,7 +29,7 @@ var levels = []struct {
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
 		"standard-webhooks", "svix", "gitlab", "openai", "supabase", "adyen", "onfleet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "veriff"}},
+	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "shopify", "veriff"}},
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},

@@ -29,9 +29,10 @@ func Affirm() hmacverify.Scheme {
 			Title: "Affirm", Docs: "https://docs.affirm.com/developers/docs/webhooks",
 			Retries: hmacverify.RetriesNone, RetryTime: hmacverify.RetryTimeNew,
 			BodyType: "application/x-www-form-urlencoded",
-			Notes:    "What fails once is lost, though its page on signatures speaks of retries: store first, answer, then work. The body is a form in its own sample.",
+			Notes:    "What fails once is lost, though its page on signatures speaks of retries: store first, answer, then work. The body is a form in its own sample. Affirm has to switch signing on. The key is the endpoint's secret by one page, the private API key by another.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://docs.affirm.com, checking-webhook-signatures and best practices"),
+				docs("signature", "https://docs.affirm.com/developers/docs/checking-webhook-signatures"),
+				docs("", "https://docs.affirm.com, checking-webhook-signatures and best practices"),
 				docs("limits", "its sample on codepen"),
 			},
 		},
@@ -54,7 +55,10 @@ func Airwallex() hmacverify.Scheme {
 			Title: "Airwallex", Docs: "https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events",
 			Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day, RetrySchedule: "exponentially for 3 days; by hand",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://www.airwallex.com/docs, webhooks overview")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events__code-examples"),
+				docs("", "https://www.airwallex.com/docs, webhooks overview"),
+			},
 		},
 	}
 }
@@ -86,7 +90,9 @@ func CoinbaseCommerce() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
 			RetrySchedule: "exponentially, at most 1 h apart, for 3 days",
 			Notes:         bodyDiffers + " (id)",
-			Facts:         []hmacverify.Fact{registry(), docs("", "https://docs.cdp.coinbase.com/commerce/docs/webhooks")},
+			Facts: []hmacverify.Fact{
+				code("signature", "coinbase-commerce-node 1.0.4 on npm"), docs("", "https://docs.cdp.coinbase.com/commerce/docs/webhooks"),
+			},
 		},
 	}
 }
@@ -104,7 +110,7 @@ func Coinify() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Coinify", Docs: "https://www.coinify.com/docs/api/#webhooks",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://www.coinify.com/docs/api/#webhooks"),
+				vector("https://coinify.readme.io/docs/webhook-signature"),
 				docs("", "https://coinify.readme.io/docs/webhooks"),
 			},
 		},
@@ -128,7 +134,10 @@ func Dwolla() hmacverify.Scheme {
 			RetrySchedule: "after 15 min, 1, 3, 6, 12, 24, 48 and 72 h",
 			Disables:      "400 failures in a row and 24 h without a success",
 			Notes:         "Sends ten requests at once.",
-			Facts:         []hmacverify.Fact{registry(), docs("", "Dwolla, webhook-subscriptions")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://developers.dwolla.com/docs/balance/webhooks/frequently-asked-questions"),
+				docs("", "Dwolla, webhook-subscriptions"),
+			},
 		},
 	}
 }
@@ -167,7 +176,9 @@ func QuickBooks() hmacverify.Scheme {
 			Setup:         "A test from the portal.",
 			Batch:         "entities of one company, in order",
 			Notes:         "An event that always fails stops all later ones for good.",
-			Facts:         []hmacverify.Fact{registry(), dated("2025-10", docs("", "Intuit, best practices and blog"))},
+			Facts: []hmacverify.Fact{
+				code("signature", "IntuitDeveloper/SampleApp-Webhooks-nodejs"), dated("2025-10", docs("", "Intuit, best practices and blog")),
+			},
 		},
 	}
 }
@@ -214,7 +225,7 @@ func Xero() hmacverify.Scheme {
 			Setup:    "Signed POSTs without events, some with wrong signatures on purpose: these want 401.",
 			Batch:    "several events",
 			Notes:    "The response must have no body and no cookies.",
-			Facts:    []hmacverify.Fact{registry(), docs("", "Xero, configuring-your-server")},
+			Facts:    []hmacverify.Fact{docs("", "https://developer.xero.com/documentation/webhooks/configuring-your-server")},
 		},
 	}
 }

@@ -28,13 +28,15 @@ func Persona() hmacverify.Scheme {
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Persona", Docs: "https://docs.withpersona.com/webhooks",
+			Waits: 5 * time.Second, Success: []int{200, 201, 202, 204},
 			Retries: hmacverify.RetriesAll, RetryWindow: 258 * time.Second,
-			RetrySchedule: "5 attempts, at 0, 3, 18, 83 and 258 s",
+			RetrySchedule: "5 attempts, at 0, 3, 18, 83 and 258 s; by a newer account up to 7 more after the first, exponentially; by hand for 30 days",
 			RetryTime:     hmacverify.RetryTimeNew,
 			Notes:         "An outage of 5 minutes loses events. Persona-Webhook-Attempts-Made counts the attempts.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://docs.withpersona.com/webhooks"),
-				docs("", "https://docs.withpersona.com, best practices (an older page)"),
+				docs("signature", "https://docs.withpersona.com/docs/webhooks-best-practices"),
+				copied("waits", hookdeckSkills), copied("responses", hookdeckSkills),
+				docs("", "https://docs.withpersona.com/docs/best-practices (an older page)"),
 			},
 		},
 	}
@@ -152,8 +154,8 @@ func IDenfy() hmacverify.Scheme {
 }
 
 // Checkr returns the scheme of Checkr
-// (https://docs.checkr.com/#section/Webhooks). The key is the API key. Identity:
-// SignedID, the body's id; unconfirmed.
+// (https://docs.checkr.com/apis/webhooks). The key is the API key. Identity:
+// SignedID, the body's id.
 func Checkr() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "checkr",
@@ -162,10 +164,15 @@ func Checkr() hmacverify.Scheme {
 		Type:      hmacverify.Field{JSON: "type"},
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
-			Title: "Checkr", Docs: "https://docs.checkr.com/#section/Webhooks",
+			Title: "Checkr", Docs: "https://docs.checkr.com/apis/webhooks",
 			RetrySchedule: "users contradict each other: every minute for 10, then hourly for 24 h; or for 72 h after 5xx, and never after 4xx",
-			Notes:         "Events come out of order and repeatedly, users say.",
-			Facts:         []hmacverify.Fact{registry(), unconfirmed("identity"), hearsay("", "users' reports")},
+			Disables:      "60 days in which all deliveries failed: the URL is removed",
+			Notes:         "Events come out of order and repeatedly, users say. It can send to Amazon SNS instead, which this preset does not read.",
+			Facts: []hmacverify.Fact{
+				dated("2026-07", copied("signature", "webhook-co, restating docs.checkr.com, Validating webhooks")),
+				docs("identity", "https://docs.checkr.com/apis/webhooks"), docs("responses", "https://docs.checkr.com/apis/webhooks"),
+				hearsay("", "users' reports"),
+			},
 		},
 	}
 }

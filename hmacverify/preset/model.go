@@ -20,7 +20,7 @@ func OpenAI() hmacverify.Scheme {
 		Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour, RetrySchedule: "exponentially for 72 h",
 		Notes: "Wants an answer within a few seconds. 3xx is a failure. Bodies are thin: fetch the object. Its SDK accepts 300 s.",
 		Facts: []hmacverify.Fact{
-			docs("signature", "https://platform.openai.com/docs/guides/webhooks"),
+			code("signature", "openai 6.49.0 on npm"),
 			copied("", "Hookdeck's guide, which restates the sender's page"),
 		},
 	})
@@ -36,7 +36,7 @@ func Anthropic() hmacverify.Scheme {
 		Disables: "3xx at once; about 20 failures in a row",
 		Notes:    "Never redirect. Bodies are thin: fetch the object. The documented key for duplicates is the body's id, the same in each retry.",
 		Facts: []hmacverify.Fact{
-			code("signature", "anthropic-sdk v1.84, which uses the Standard Webhooks library"),
+			code("signature", "@anthropic-ai/sdk 1.14.0 on npm, which uses the Standard Webhooks library"),
 			hearsay("", "Hookdeck's skill for agents"),
 		},
 	})
@@ -51,7 +51,7 @@ func Gemini() hmacverify.Scheme {
 		Title: "Gemini API", Docs: "https://ai.google.dev/gemini-api/docs/webhooks",
 		Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "exponentially for 24 h",
 		Notes: "Wants an answer within a few seconds. Bodies are thin: fetch the object.",
-		Facts: []hmacverify.Fact{registry(), copied("", "Hookdeck's guide, which restates the sender's page")},
+		Facts: []hmacverify.Fact{copied("", "Hookdeck's guide, which restates the sender's page")},
 	})
 }
 
@@ -67,7 +67,8 @@ func Replicate() hmacverify.Scheme {
 		RetryTime:     hmacverify.RetryTimeNew,
 		Notes:         "Wants an answer within a few seconds. An intermediate event that fails once is lost.",
 		Facts: []hmacverify.Fact{
-			registry(), docs("", "https://replicate.com/docs/topics/webhooks, receive-webhook and verify-webhook"),
+			code("signature", "replicate 1.4.0 on npm"),
+			docs("", "https://replicate.com/docs/topics/webhooks, receive-webhook and verify-webhook"),
 		},
 	})
 }
@@ -87,7 +88,8 @@ func Supabase() hmacverify.Scheme {
 		Duplicate:     hmacverify.Replay,
 		Notes:         "The response is the reply to the login. 5 s are for all attempts together. 204 only where no body is due. After 400 or 403 the user gets a 500.",
 		Facts: []hmacverify.Fact{
-			registry(), docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
+			docs("signature", "https://supabase.com/docs/guides/auth/auth-hooks/send-sms-hook"),
+			docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
 		},
 	})
 }

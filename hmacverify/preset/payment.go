@@ -87,9 +87,10 @@ func Paddle() hmacverify.Scheme {
 			Waits: 5 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
 			RetrySchedule: "60 times in 3 days, 20 of them in the first hour; in the sandbox 3 times in 15 min",
-			Notes:         "Its SDK accepts 5 s, which speaks for a new time on each retry, but is no proof. A replay by the API is a new notification.",
+			Notes:         "Its SDK accepts 5 s, which speaks for a new time on each retry, but is no proof; it reads the last h1 only. A replay by the API is a new notification.",
 			Facts: []hmacverify.Fact{
-				vector("PaddleHQ/paddle-go-sdk, webhook_verifier_test.go"), docs("", "https://developer.paddle.com"),
+				vector("PaddleHQ/paddle-go-sdk, webhook_verifier_test.go"),
+				code("retry time", "@paddle/paddle-node-sdk 3.10.0 on npm"), docs("", "https://developer.paddle.com"),
 			},
 		},
 	}
@@ -136,7 +137,7 @@ func GoCardless() hmacverify.Scheme {
 			Batch: "up to 250 events, each with events[].id; a failure repeats the whole batch",
 			Notes: "Redirects are failures. meta.webhook_id names the delivery.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developer.gocardless.com/api-reference/#webhooks-overview"),
+				code("signature", "gocardless-nodejs 10.1.2 on npm"), code("batch", "gocardless-nodejs 10.1.2 on npm"),
 				docs("", "a support article of GoCardless"), hearsay("retries", "users' reports"),
 			},
 		},
@@ -159,7 +160,10 @@ func Paystack() hmacverify.Scheme {
 			Waits: 30 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour,
 			RetrySchedule: "every 3 min 4 times, then hourly to 72 h; in test mode hourly for 10 h",
-			Facts:         []hmacverify.Fact{registry(), copied("", "https://paystack.com/docs")},
+			Notes:         "Newer sample code of Paystack's verifies another signature: a list of t and v1=<key ID>:<hex> over {timestamp}.{body}, with keys for webhooks. In which header could not be read; if yours has a list, this preset refuses it.",
+			Facts: []hmacverify.Fact{
+				code("signature", "PaystackOSS/doc-code-snippets, webhooks/verifying-transaction"), copied("", "https://paystack.com/docs"),
+			},
 		},
 	}
 }
@@ -205,7 +209,11 @@ func CheckoutCom() hmacverify.Scheme {
 			Title: "Checkout.com", Docs: "https://www.checkout.com/docs/developer-resources/webhooks",
 			Retries: hmacverify.RetriesAll, RetryWindow: 60*time.Minute + (1+4+12+12)*time.Hour,
 			RetrySchedule: "with gaps of 5, 10, 15 and 30 min, 1, 4, 12 and 12 h; by hand",
-			Facts:         []hmacverify.Fact{registry(), unconfirmed("identity"), docs("", "checkout.com, docs/workflows")},
+			Notes:         "Comes out of order.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks/set-up-your-webhook-receiver"),
+				unconfirmed("identity"), docs("", "https://www.checkout.com/docs/workflows"),
+			},
 		},
 	}
 }
@@ -228,9 +236,9 @@ func Worldpay() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 7 * day,
 			RetrySchedule: "15 min to 2 h apart for a week",
 			Blocks:        true,
-			Notes:         "While one event fails, later ones come late or are lost.",
+			Notes:         "While one event fails, later ones come late or are lost. Its page wants 400 for a wrong signature.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developer.worldpay.com/products/events/setup"),
+				docs("signature", "https://developer.worldpay.com/products/events/signature"),
 				dated("2025-01", docs("", "Worldpay, access/events")),
 			},
 		},

@@ -43,7 +43,7 @@ func LemonSqueezy() hmacverify.Scheme {
 			Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 155 * time.Second, RetrySchedule: "with gaps of 5, 25 and 125 s",
 			Notes: "An outage of 3 minutes loses events. Bodies are JSON:API. The type is also in the header X-Event-Name, unsigned.",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://docs.lemonsqueezy.com")},
+			Facts: []hmacverify.Fact{code("signature", "lmsqueezy/nextjs-billing"), docs("", "https://docs.lemonsqueezy.com")},
 		},
 	}
 }
@@ -63,7 +63,9 @@ func Lob() hmacverify.Scheme {
 			Title: "Lob", Docs: "https://docs.lob.com/#tag/Webhooks",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said; it runs on Svix",
 			Notes: "That its time is in milliseconds is unconfirmed. Lob keeps the response and shows it.",
-			Facts: []hmacverify.Fact{registry(), unconfirmed("signature"), docs("", "Lob help; svix.com/customers/lob")},
+			Facts: []hmacverify.Fact{
+				registry(), hearsay("signature", "users' code, which signs with milliseconds"), docs("", "Lob help; svix.com/customers/lob"),
+			},
 		},
 	}
 }
@@ -83,7 +85,9 @@ func Onfleet() hmacverify.Scheme {
 			Title: "Onfleet", Docs: "https://docs.onfleet.com/reference/webhooks",
 			Setup: "GET with ?check=v wants v.",
 			Notes: "One webhook for each trigger.",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://docs.onfleet.com, create webhook")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://docs.onfleet.com/reference/secrets"), docs("", "https://docs.onfleet.com, create webhook"),
+			},
 		},
 	}
 }
@@ -98,8 +102,10 @@ func Polar() hmacverify.Scheme {
 		Retries: hmacverify.RetriesAll, RetrySchedule: "10 times, exponentially, at most 20 min apart",
 		RetryTime: hmacverify.RetryTimeNew,
 		Blocks:    true, Disables: "10 failures in a row",
-		Notes: "Redirects are failures.",
-		Facts: []hmacverify.Fact{registry(), dated("2026-08", code("", "polarsource/polar"))},
+		Notes: "Redirects are failures. Only the format Raw is signed JSON.",
+		Facts: []hmacverify.Fact{
+			code("signature", "@polar-sh/sdk 0.49.0 on npm"), dated("2026-08", code("", "polarsource/polar")),
+		},
 	})
 	s.KeyEncoding = hmacverify.RawKey
 	return s
@@ -160,7 +166,7 @@ func Shippo() hmacverify.Scheme {
 func Shopify() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "shopify",
-		Signature: []string{"X-Shopify-Hmac-Sha256"},
+		Signature: []string{"X-Shopify-Hmac-Sha256", "Shopify-Hmac-Sha256"},
 		Encoding:  hmacverify.Base64,
 		ID:        hmacverify.Field{Header: "X-Shopify-Webhook-Id"},
 		Type:      hmacverify.Field{Header: "X-Shopify-Topic"},
@@ -170,9 +176,9 @@ func Shopify() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 4 * time.Hour,
 			RetrySchedule: "8 times in 4 h, to the URL of the first attempt",
 			Disables:      "8 failures in a row: a webhook that the Admin API created is deleted",
-			Notes:         "Waits 1 s for the connection. 3xx is a failure. Shopify names X-Shopify-Event-Id for duplicates, which all subscriptions of one action share; X-Shopify-Webhook-Id is that of a delivery. Events may come a day late.",
+			Notes:         "Waits 1 s for the connection. 3xx is a failure. Shopify names X-Shopify-Event-Id for duplicates, which all subscriptions of one action share, so use it with the topic; X-Shopify-Webhook-Id is that of a delivery. Events may come a day late. Its newer Events have the same headers without X-, so that ID and type are not found in them.",
 			Facts: []hmacverify.Fact{
-				registry(), dated("2024-09", docs("retries", "shopify.dev changelog")),
+				code("signature", "@shopify/shopify-api 13.1.0 on npm"), dated("2024-09", docs("retries", "shopify.dev changelog")),
 				docs("identity", "shopify.dev, ignore duplicates"), copied("waits", restated),
 				copied("responses", restated), docs("", "https://shopify.dev"),
 			},
@@ -196,7 +202,11 @@ func Squarespace() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 48 * time.Hour, RetrySchedule: "for 48 h",
 			Disables: "48 h of failure, perhaps: the subscription is deleted",
 			Notes:    "Order events by createdOn.",
-			Facts:    []hmacverify.Fact{registry(), docs("", "Squarespace, webhook subscriptions")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://developers.squarespace.com/webhooks/verifying-notifications"),
+				docs("identity", "https://developers.squarespace.com/webhooks/overview"),
+				docs("", "Squarespace, webhook subscriptions"),
+			},
 		},
 	}
 }
@@ -218,8 +228,8 @@ func WooCommerce() hmacverify.Scheme {
 			Waits:   60 * time.Second,
 			Retries: hmacverify.RetriesNone, Disables: "7 failures in a row",
 			Setup: "An unsigned POST with the form webhook_id=N wants 200, or the URL cannot be saved.",
-			Notes: "What fails once is lost: store first, answer, then work. 300 to 302 count as success and are not followed. The delivery's ID is a hash of webhook and second: two in one second share it. A deletion holds only the ID of what was deleted.",
-			Facts: []hmacverify.Fact{registry(), code("", "WooCommerce, class-wc-webhook.php")},
+			Notes: "What fails once is lost: store first, answer, then work. 300 to 302 count as success and are not followed. The delivery's ID is a hash of webhook and second: two in one second share it. A deletion holds only the ID of what was deleted. A plugin may set another hash.",
+			Facts: []hmacverify.Fact{code("", "woocommerce/woocommerce, class-wc-webhook.php")},
 		},
 	}
 }

@@ -41,6 +41,7 @@ var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
 	"pagerduty":        fixed(preset.PagerDuty),
 	"notion":           fixed(preset.Notion),
 	"authorize-net":    fixed(preset.AuthorizeNet),
+	"coinify":          fixed(preset.Coinify),
 	"twilio": func(v vector) hmacverify.Scheme {
 		if v.Headers["Content-Type"] == "application/json" {
 			return preset.TwilioJSON()
