@@ -35,7 +35,7 @@ var levels = []struct {
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},
 	{"Ed25519", "a second kind of key in the same template", []string{"discord", "telnyx", "standard-webhooks-ed25519"}},
 	{"ExtractFunc", "code, because the signature is in the body or covers a digest of it", []string{
-		"twilio-json", "adyen-standard", "mailgun",
+		"twilio-json", "adyen-standard", "mailgun", "mercado-pago", "coinbase-cdp",
 	}},
 }
 
@@ -47,7 +47,6 @@ var inexpressible = map[string]string{
 	"Didit X-Signature-Simple":            "leaves the decision unsigned",
 	"Jumio":                               "does not sign at all",
 	"Framer":                              "signs body and ID with nothing between, so that one signature holds for many pairs of them",
-	"Mercado Pago":                        "signs a manifest of query parameters, not the body",
 	"Braintree":                           "the signature is a form field with a public key, over another form field",
 	"Plaid, AWS SNS, PayPal, eBay, Kinde": "JWT or certificate with keys fetched over the network",
 	"SendGrid, Wise":                      "ECDSA and RSA: their keys are documents, not strings; not built",

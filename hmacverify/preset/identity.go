@@ -9,7 +9,44 @@ import (
 // identities verify people.
 func identities() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Checkr(), Didit(), IDenfy(), Onfido(), Persona(), StripeIdentity(), Sumsub(), Veriff(),
+		AiPrise(), Checkr(), Didit(), IDenfy(), Onfido(), Persona(), SmileAPI(), StripeIdentity(),
+		Sumsub(), Veriff(),
+	}
+}
+
+// AiPrise returns the scheme of AiPrise
+// (https://docs.aiprise.com/docs/callbacks-authentication). The key is the API key.
+// Identity: NoIdentity, because what tells its callbacks apart is not confirmed:
+// verification_session_id may repeat.
+func AiPrise() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "aiprise",
+		Signature: []string{"X-HMAC-SIGNATURE"},
+		Type:      hmacverify.Field{JSON: "aiprise_summary.verification_result"},
+		Sender: hmacverify.Sender{
+			Title: "AiPrise", Docs: "https://docs.aiprise.com/docs/callbacks-authentication",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills)},
+		},
+	}
+}
+
+// SmileAPI returns the scheme of Smile API, getsmileapi.com
+// (https://docs.getsmileapi.com/reference/webhooks). The key is the secret that
+// you gave the endpoint. Identity: SignedID, the body's id.
+func SmileAPI() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "smile-api",
+		Algorithm: hmacverify.SHA512,
+		Signature: []string{"Smile-Signature"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Smile API", Docs: "https://docs.getsmileapi.com/reference/webhooks",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 2 times, some 10 s apart",
+			Notes: "An outage of a minute loses events.",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills)},
+		},
 	}
 }
 

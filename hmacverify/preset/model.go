@@ -8,7 +8,9 @@ import (
 
 // models are language models, and the platforms that run them and apps.
 func models() []hmacverify.Scheme {
-	return []hmacverify.Scheme{OpenAI(), Anthropic(), Gemini(), Replicate(), Supabase()}
+	return []hmacverify.Scheme{
+		OpenAI(), Anthropic(), Browserbase(), Cursor(), ElevenLabs(), Gemini(), Replicate(), Retell(), Supabase(),
+	}
 }
 
 // OpenAI returns the scheme of OpenAI
@@ -92,4 +94,87 @@ func Supabase() hmacverify.Scheme {
 			docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
 		},
 	})
+}
+
+// Browserbase returns the scheme of Browserbase
+// (https://docs.browserbase.com/platform/webhooks/verifying-deliveries): Standard
+// Webhooks. The key is base64 after "whsec_". Identity: SignedID, the header
+// webhook-id.
+func Browserbase() hmacverify.Scheme {
+	return standard("browserbase", "webhook", "whsec_", "type", hmacverify.Sender{
+		Title: "Browserbase", Docs: "https://docs.browserbase.com/platform/webhooks/verifying-deliveries",
+		Waits:   15 * time.Second,
+		Retries: hmacverify.RetriesAll, RetryWindow: svixWindow,
+		RetrySchedule: "at once, then with Svix's gaps: 5 s, 5 and 30 min, 2, 5, 10 and 10 h",
+		Notes:         "Comes out of order: go by type and by the state in data. The body's id is the same in retries.",
+		Facts:         []hmacverify.Fact{docs("", "https://docs.browserbase.com/platform/webhooks/verifying-deliveries")},
+	})
+}
+
+// Cursor returns the scheme of Cursor's cloud agents
+// (https://docs.cursor.com/account/cloud-agent-webhooks). Identity: BodyDigest,
+// because a body holds agent, status and time; unconfirmed.
+func Cursor() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "cursor",
+		Signature: []string{"X-Webhook-Signature"},
+		Prefix:    "sha256=",
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Cursor", Docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills), unconfirmed("identity")},
+		},
+	}
+}
+
+// ElevenLabs returns the scheme of ElevenLabs
+// (https://elevenlabs.io/docs/overview/administration/webhooks). Identity:
+// BodyDigest, because a body holds type, event_timestamp and the conversation;
+// unconfirmed.
+func ElevenLabs() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "elevenlabs",
+		Signature: []string{"ElevenLabs-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}, Single: true},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Tolerance: 30 * time.Minute},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "ElevenLabs", Docs: "https://elevenlabs.io/docs/overview/administration/webhooks",
+			Success: []int{200},
+			Retries: hmacverify.RetriesNone, Disables: "10 failures in a row, if none succeeded for 7 days",
+			Notes: "What fails once is lost: store first, answer, then work. The tolerance is its SDK's.",
+			Facts: []hmacverify.Fact{
+				code("signature", "@elevenlabs/elevenlabs-js 2.73.0 on npm"), unconfirmed("identity"),
+				dated("2025-08", docs("", "https://elevenlabs.io/docs, webhooks")),
+			},
+		},
+	}
+}
+
+// Retell returns the scheme of Retell AI
+// (https://docs.retellai.com/features/secure-webhook). The key is the API key with
+// the webhook badge. Identity: BodyDigest, because a body holds the event's name
+// and its call with times; unconfirmed.
+func Retell() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "retell",
+		Signature: []string{"X-Retell-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"d"}, Single: true},
+		Signed:    "{body}{timestamp}",
+		Timestamp: hmacverify.Timestamp{ListKey: "v", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Retell AI", Docs: "https://docs.retellai.com/features/secure-webhook",
+			Waits:   10 * time.Second,
+			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times",
+			Notes: "For duplicates, Hookdeck's account of its page names the pair of event and call_id.",
+			Facts: []hmacverify.Fact{
+				code("signature", "retell-sdk 5.66.1 on npm"), unconfirmed("identity"), copied("", hookdeckSkills),
+			},
+		},
+	}
 }

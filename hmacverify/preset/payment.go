@@ -9,8 +9,9 @@ import (
 // payments take payments for shops and services.
 func payments() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Adyen(), AdyenStandard(), AuthorizeNet(), CheckoutCom(), GoCardless(), Paddle(),
-		Paystack(), Razorpay(), Square(), Stripe(), Worldpay(),
+		Adyen(), AdyenStandard(), AuthorizeNet(), Cashfree(), CheckoutCom(), GoCardless(),
+		MercadoPagoUnsignedBody(), Mollie(), Paddle(), Paystack(), Razorpay(), Square(), Stripe(),
+		Worldpay(), ZohoPayments(),
 	}
 }
 
@@ -64,6 +65,32 @@ func Square() hmacverify.Scheme {
 			Facts: []hmacverify.Fact{
 				vector("Square's page on validating notifications, and its SDKs' examples"),
 				docs("", "https://developer.squareup.com/docs/webhooks, troubleshooting"),
+			},
+		},
+	}
+}
+
+// Mollie returns the scheme of Mollie's next-gen webhooks
+// (https://docs.mollie.com/reference/webhooks-new). The classic ones, forms with
+// an id, are not signed: give them a URL of their own. Identity: SignedID, the
+// body's id; unconfirmed.
+func Mollie() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "mollie",
+		Signature: []string{"X-Mollie-Signature"},
+		Prefix:    "sha256=",
+		List:      hmacverify.List{Sep: ","},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Mollie", Docs: "https://docs.mollie.com/reference/webhooks-new",
+			Waits: 15 * time.Second, Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: 26 * time.Hour, RetrySchedule: "10 times in about 26 h",
+			Disables: "repeated failures",
+			Notes:    "For a day after a change of keys the signature header comes twice, and such deliveries are refused unless a proxy joins the two with a comma: change the key on both sides at once.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://docs.mollie.com/reference/best-practices"), copied("", hookdeckSkills), unconfirmed("identity"),
 			},
 		},
 	}
@@ -195,6 +222,30 @@ func AuthorizeNet() hmacverify.Scheme {
 	}
 }
 
+// Cashfree returns the scheme of Cashfree Payments
+// (https://www.cashfree.com/docs/payments/online/webhooks/signature-verification).
+// The key is the client secret. Identity: BodyDigest, because a body holds its
+// payment, type and event_time; unconfirmed.
+func Cashfree() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "cashfree",
+		Signature: []string{"X-Webhook-Signature"},
+		Encoding:  hmacverify.Base64,
+		Signed:    "{timestamp}{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-Webhook-Timestamp", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Cashfree Payments", Docs: "https://www.cashfree.com/docs/payments/online/webhooks/signature-verification",
+			Notes: "The older Payouts V1 (Cashgram) sends forms with a signature in them, which this preset does not read. After a change of the client secret, what was sent before needs the old one.",
+			Facts: []hmacverify.Fact{
+				code("signature", "cashfree-pg 6.0.6 on npm"), unconfirmed("identity"),
+				docs("", "https://www.cashfree.com/docs, payloads and signatures"),
+			},
+		},
+	}
+}
+
 // CheckoutCom returns the scheme of Checkout.com
 // (https://www.checkout.com/docs/developer-resources/webhooks). Identity:
 // SignedID, the body's id; unconfirmed.
@@ -241,6 +292,24 @@ func Worldpay() hmacverify.Scheme {
 				docs("signature", "https://developer.worldpay.com/products/events/signature"),
 				dated("2025-01", docs("", "Worldpay, access/events")),
 			},
+		},
+	}
+}
+
+// ZohoPayments returns the scheme of Zoho Payments
+// (https://www.zoho.com/in/payments/developerdocs/webhooks/verification). Identity:
+// NoIdentity, because what tells its events apart is not confirmed.
+func ZohoPayments() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "zoho-payments",
+		Signature: []string{"X-Zoho-Webhook-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds},
+		Sender: hmacverify.Sender{
+			Title: "Zoho Payments", Docs: "https://www.zoho.com/in/payments/developerdocs/webhooks/verification",
+			Waits: 15 * time.Second,
+			Facts: []hmacverify.Fact{docs("", "https://www.zoho.com/in/payments/developerdocs/webhooks/verification")},
 		},
 	}
 }
