@@ -3,6 +3,7 @@ package preset_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -133,6 +134,37 @@ func TestMercadoPagoUnsignedBody(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A payment that fails and then succeeds under one pspReference is two events:
+// Adyen/adyen-commercetools#1324.
+func TestAdyenStandard_Identity(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, preset.AdyenStandard(), testOptions(), testKey)
+	key, _ := hex.DecodeString(testKey)
+	id := func(original, event, success string) string {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte("P:" + original + ":M:R:100:EUR:" + event + ":" + success))
+		d, err := v.Verify(http.Header{}, fmt.Appendf(nil, `{"notificationItems":[{"NotificationRequestItem":{"pspReference":"P",`+
+			`"originalReference":%q,"merchantAccountCode":"M","merchantReference":"R","amount":{"value":100,"currency":"EUR"},`+
+			`"eventCode":%q,"success":%q,"additionalData":{"hmacSignature":%q}}}]}`,
+			original, event, success, base64.StdEncoding.EncodeToString(h.Sum(nil))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identityOf(t, d)
+	}
+	failed := id("", "AUTHORISATION", "false")
+	if again := id("", "AUTHORISATION", "false"); again != failed {
+		t.Errorf("a duplicate: got %q, want %q", again, failed)
+	}
+	for _, other := range []string{
+		id("", "AUTHORISATION", "true"), id("", "CAPTURE", "false"), id("O", "AUTHORISATION", "false"),
+	} {
+		if other == failed {
+			t.Errorf("another event has the identity %q too", other)
+		}
+	}
 }
 
 // What the sender writes, and what a Signer of ours would not.
