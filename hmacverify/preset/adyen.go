@@ -53,7 +53,7 @@ func AdyenStandard() hmacverify.Scheme {
 		Identity:    hmacverify.SignedID,
 		Sender: adyenSender("Adyen standard notifications", vector(adyenDocs),
 			code("identity", "Adyen/adyen-magento2#607, Adyen/adyen-commercetools#1324")),
-		Extract:     extractAdyen,
+		Extract: extractAdyen,
 	}
 }
 

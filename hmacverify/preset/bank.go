@@ -44,7 +44,9 @@ func Brex() hmacverify.Scheme {
 	return standard("brex", "webhook", "whsec_", "event_type", hmacverify.Sender{
 		Title: "Brex", Docs: "https://developer.brex.com/docs/webhooks",
 		Notes: "While keys rotate there are two signatures.",
-		Facts: []hmacverify.Fact{registry(), docs("", "https://developer.brex.com")},
+		Facts: []hmacverify.Fact{
+			docs("", "https://developer.brex.com/docs/webhooks"), hearsay("signature", "trigger.dev's example, on the key"),
+		},
 	})
 }
 

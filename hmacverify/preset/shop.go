@@ -44,8 +44,8 @@ func Etsy() hmacverify.Scheme {
 		Title: "Etsy", Docs: "https://developers.etsy.com/documentation/essentials/webhooks",
 		Retries: hmacverify.RetriesAll, RetryWindow: svixWindow,
 		RetrySchedule: "with Svix's gaps: 5 s, 5 and 30 min, 2, 5, 10 and 10 h; by hand",
-		Notes:         "Bodies hold no ID.",
-		Facts:         []hmacverify.Fact{registry(), copied("", "api-evangelist/etsy")},
+		Notes:         "Bodies hold no ID, by one account of its page; by an older page, event_id.",
+		Facts:         []hmacverify.Fact{copied("", "api-evangelist/etsy, restating the sender's page")},
 	})
 }
 

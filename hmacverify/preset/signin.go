@@ -23,7 +23,8 @@ func Clerk() hmacverify.Scheme {
 // SignedID, the header svix-id.
 func Vanta() hmacverify.Scheme {
 	return standard("vanta", "svix", "whsec_", "type", throughSvix(
-		"Vanta", "https://developer.vanta.com/docs/webhooks", registry()))
+		"Vanta", "https://developer.vanta.com/docs/webhooks",
+		docs("signature", "https://developer.vanta.com/docs/webhooks")))
 }
 
 // Stytch returns the scheme of Stytch
