@@ -45,7 +45,8 @@ func Brex() hmacverify.Scheme {
 		Title: "Brex", Docs: "https://developer.brex.com/docs/webhooks",
 		Notes: "While keys rotate there are two signatures.",
 		Facts: []hmacverify.Fact{
-			docs("", "https://developer.brex.com/docs/webhooks"), hearsay("signature", "trigger.dev's example, on the key"),
+			docs("", "https://developer.brex.com/docs/webhooks"),
+			docs("signature", "https://developer.brex.com/docs/webhooks, on the headers"), hearsay("signature", "trigger.dev's example, on the key"),
 		},
 	})
 }

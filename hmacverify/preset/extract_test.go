@@ -216,3 +216,16 @@ func TestPreset_AsWritten(t *testing.T) {
 		})
 	}
 }
+
+// Lob's page does not name the unit, and a wrong guess would lose every event.
+func TestLob_UnitOfTime(t *testing.T) {
+	t.Parallel()
+	const body = `{"id":"evt_1"}`
+	v := newVerifier(t, preset.Lob(), testOptions(), testKey)
+	for _, at := range []string{fmt.Sprint(testNow.Unix()), fmt.Sprint(testNow.UnixMilli())} {
+		h := http.Header{"Lob-Signature-Timestamp": {at}, "Lob-Signature": {mac(at + "." + body)}}
+		if _, err := v.Verify(h, []byte(body)); err != nil {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+}

@@ -100,21 +100,25 @@ func Flexport() hmacverify.Scheme {
 	}
 }
 
-// Lob returns the scheme of Lob (https://docs.lob.com/#tag/Webhooks). The unit
-// of its time is unconfirmed. Identity: SignedID, the body's id.
+// Lob returns the scheme of Lob (https://docs.lob.com/#tag/Webhooks). Its page does
+// not say in which unit its time is, so a delivery of any age is accepted, and
+// only its ID stops a replay. Set Timestamp when you have seen a delivery.
+// Identity: SignedID, the body's id.
 func Lob() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "lob",
 		Signature: []string{"Lob-Signature"},
 		Signed:    "{timestamp}.{body}",
-		Timestamp: hmacverify.Timestamp{Header: "Lob-Signature-Timestamp", Unit: hmacverify.Milliseconds},
+		Timestamp: hmacverify.Timestamp{
+			Header: "Lob-Signature-Timestamp", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime,
+		},
 		ID:        hmacverify.Field{JSON: "id"},
 		Type:      hmacverify.Field{JSON: "event_type.id"},
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Lob", Docs: "https://docs.lob.com/#tag/Webhooks",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said; it runs on Svix",
-			Notes: "That its time is in milliseconds is unconfirmed. Lob keeps the response and shows it.",
+			Notes: "That its time is in milliseconds rests on users' code; if it is in seconds, the Time of a delivery is wrong. Lob keeps the response and shows it.",
 			Facts: []hmacverify.Fact{
 				registry(), hearsay("signature", "users' code, which signs with milliseconds"), docs("", "Lob help; svix.com/customers/lob"),
 			},
