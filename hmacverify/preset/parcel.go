@@ -112,9 +112,9 @@ func Lob() hmacverify.Scheme {
 		Timestamp: hmacverify.Timestamp{
 			Header: "Lob-Signature-Timestamp", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime,
 		},
-		ID:        hmacverify.Field{JSON: "id"},
-		Type:      hmacverify.Field{JSON: "event_type.id"},
-		Identity:  hmacverify.SignedID,
+		ID:       hmacverify.Field{JSON: "id"},
+		Type:     hmacverify.Field{JSON: "event_type.id"},
+		Identity: hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Lob", Docs: "https://docs.lob.com/#tag/Webhooks",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said; it runs on Svix",

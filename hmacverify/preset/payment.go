@@ -76,13 +76,14 @@ func Square() hmacverify.Scheme {
 // body's id; unconfirmed.
 func Mollie() hmacverify.Scheme {
 	return hmacverify.Scheme{
-		Name:      "mollie",
-		Signature: []string{"X-Mollie-Signature"},
-		Prefix:    "sha256=",
-		List:      hmacverify.List{Sep: ","},
-		ID:        hmacverify.Field{JSON: "id"},
-		Type:      hmacverify.Field{JSON: "type"},
-		Identity:  hmacverify.SignedID,
+		Name:           "mollie",
+		Signature:      []string{"X-Mollie-Signature"},
+		Prefix:         "sha256=",
+		PrefixOptional: true, // its page's sample code compares without
+		List:           hmacverify.List{Sep: ","},
+		ID:             hmacverify.Field{JSON: "id"},
+		Type:           hmacverify.Field{JSON: "type"},
+		Identity:       hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Mollie", Docs: "https://docs.mollie.com/reference/webhooks-new",
 			Waits: 15 * time.Second, Success: []int{200},
@@ -90,7 +91,8 @@ func Mollie() hmacverify.Scheme {
 			Disables: "repeated failures",
 			Notes:    "For a day after a change of keys the signature header comes twice, and such deliveries are refused unless a proxy joins the two with a comma: change the key on both sides at once.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://docs.mollie.com/reference/best-practices"), copied("", hookdeckSkills), unconfirmed("identity"),
+				docs("signature", "https://docs.mollie.com/reference/best-practices"),
+				copied("signature", hookdeckSkills+", on the prefix"), copied("", hookdeckSkills), unconfirmed("identity"),
 			},
 		},
 	}
