@@ -64,7 +64,7 @@ func TestExtract_AdyenStandard(t *testing.T) {
 	signature := base64.StdEncoding.EncodeToString(mac(sha256.New, "k", "psp::shop:a:b:1130:EUR:CAPTURE:true"))
 	good := fmt.Sprintf(adyenBody, signature)
 	d, err := v.Verify(nil, []byte(good))
-	if wantErr(t, err, nil); d.ID != "psp:CAPTURE" || !d.IDSigned || d.EventType() != "CAPTURE" {
+	if wantErr(t, err, nil); d.ID != "psp::CAPTURE:true" || !d.IDSigned || d.EventType() != "CAPTURE" {
 		t.Errorf("got %v, type %q", d, d.EventType())
 	}
 	for _, tt := range []struct {

@@ -24,7 +24,7 @@ func Adyen() hmacverify.Scheme {
 		KeyEncoding: hmacverify.HexKey,
 		Type:        hmacverify.Field{JSON: "type"},
 		Identity:    hmacverify.BodyDigest,
-		Sender:      adyenSender("Adyen", docs("signature", adyenDocs)),
+		Sender:      adyenSender("Adyen", code("signature", "@adyen/api-library 32.1.0 on npm")),
 	}
 }
 
@@ -32,8 +32,10 @@ func Adyen() hmacverify.Scheme {
 // (https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures).
 // The signature is in the body; the key is hex. A body with more or less than
 // one item is refused. Answer 200 with "[accepted]". Identity: SignedID, the
-// item's pspReference and eventCode, which Adyen says are the same in
-// duplicates only.
+// item's pspReference, originalReference, eventCode and success, which Adyen's own
+// plugins tell duplicates by. Its page names pspReference and eventCode only; but a
+// payment can fail and then succeed under one pspReference, and the second is no
+// duplicate.
 //
 // # What is signed
 //
@@ -43,22 +45,21 @@ func Adyen() hmacverify.Scheme {
 // differently, so a body in which one of these is repeated or written in another
 // way is refused, and every decoder sees what was signed.
 func AdyenStandard() hmacverify.Scheme {
-	s := hmacverify.Scheme{
+	return hmacverify.Scheme{
 		Name:        "adyen-standard",
 		Encoding:    hmacverify.Base64,
 		KeyEncoding: hmacverify.HexKey,
 		Type:        hmacverify.Field{JSON: "notificationItems.0.NotificationRequestItem.eventCode"},
 		Identity:    hmacverify.SignedID,
-		Sender:      adyenSender("Adyen standard notifications", vector(adyenDocs)),
-		Extract:     extractAdyen,
+		Sender: adyenSender("Adyen standard notifications", vector(adyenDocs),
+			code("identity", "Adyen/adyen-magento2#607, Adyen/adyen-commercetools#1324")),
+		Extract: extractAdyen,
 	}
-	s.Sender.Notes += " A payment that fails and then succeeds under one pspReference has one identity here: if your shop allows that, key on success and originalReference too."
-	return s
 }
 
 const adyenDocs = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
 
-func adyenSender(title string, signature hmacverify.Fact) hmacverify.Sender {
+func adyenSender(title string, facts ...hmacverify.Fact) hmacverify.Sender {
 	return hmacverify.Sender{
 		Title: title, Docs: adyenDocs,
 		Waits: 10 * time.Second, Success: []int{200, 202},
@@ -66,7 +67,7 @@ func adyenSender(title string, signature hmacverify.Fact) hmacverify.Sender {
 		RetrySchedule: "with gaps of 9, 18 and 27 s; then from a queue after 2, 5, 10, 15 and 30 min, 1, 2, 4 and 8 h, and every 8 h to 30 days",
 		Blocks:        true,
 		Notes:         "Redirects are failures. One failing event holds back all of its endpoint.",
-		Facts:         []hmacverify.Fact{signature, dated("2026-05", docs("", "https://docs.adyen.com, troubleshooting"))},
+		Facts:         append(facts, dated("2026-05", docs("", "https://docs.adyen.com, troubleshooting"))),
 	}
 }
 
@@ -103,7 +104,7 @@ func extractAdyen(r hmacverify.Received) (hmacverify.Extracted, error) {
 			i.Amount.Value.String(), i.Amount.Currency, i.EventCode, i.Success,
 		}, ":")),
 		Signatures: []string{i.Additional.Signature},
-		ID:         i.PSPReference + ":" + i.EventCode,
+		ID:         strings.Join([]string{i.PSPReference, i.OriginalReference, i.EventCode, i.Success}, ":"),
 	}, nil
 }
 

@@ -16,7 +16,7 @@ var levels = []struct {
 	providers   []string
 }{
 	{"L0", "SHA-256 over the body, one header, hex or base64, a prefix", []string{
-		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "shopify", "bitbucket", "dropbox", "meta",
+		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "bitbucket", "dropbox", "meta",
 		"typeform", "notion", "line", "gocardless", "xero", "asana", "razorpay", "woocommerce", "sentry",
 	}},
 	{"L1", "SHA-1 and SHA-512", []string{"vercel", "intercom", "paystack", "authorize-net", "mongodb-atlas"}},
@@ -29,7 +29,7 @@ var levels = []struct {
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
 		"standard-webhooks", "svix", "gitlab", "openai", "supabase", "adyen", "onfleet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "veriff", "x", "hookdeck"}},
+	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "shopify", "veriff", "x", "hookdeck"}},
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},
@@ -37,7 +37,7 @@ var levels = []struct {
 		"discord", "telnyx", "standard-webhooks-ed25519", "sendgrid", "wise", "chip",
 	}},
 	{"ExtractFunc", "code, because the signature is in the body or covers a digest of it", []string{
-		"twilio-json", "adyen-standard", "mailgun", "contentful", "hygraph", "plivo",
+		"twilio-json", "adyen-standard", "mailgun", "contentful", "hygraph", "plivo", "mercado-pago", "coinbase-cdp",
 	}},
 }
 
@@ -50,7 +50,6 @@ var inexpressible = map[string]string{
 	"Jumio":                               "does not sign at all",
 	"Dropbox Sign":                        "signs the time and the type of an event, not the rest of the body, which is multipart",
 	"Framer":                              "signs body and ID with nothing between, so that one signature holds for many pairs of them",
-	"Mercado Pago":                        "signs a manifest of query parameters, not the body",
 	"Braintree":                           "the signature is a form field with a public key, over another form field",
 	"Plaid, AWS SNS, PayPal, eBay, Kinde": "JWT or certificate with keys fetched over the network",
 	"GitLab legacy, Telegram, Postmark, Okta": "a password in a header, nothing is signed",

@@ -31,6 +31,7 @@ func ExampleAll() {
 	// Output:
 	// Affirm
 	// Discord interactions
+	// ElevenLabs
 	// Front's rules
 	// Gitea
 	// GitHub

@@ -6,12 +6,9 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// finances are banks, books, loans and wallets.
+// finances are books, loans and accounts.
 func finances() []hmacverify.Scheme {
-	return []hmacverify.Scheme{
-		Affirm(), Airwallex(), Brex(), CoinbaseCommerce(), Coinify(), Dwolla(), Increase(),
-		QuickBooks(), TabaPay(), Wise(), Xero(),
-	}
+	return []hmacverify.Scheme{Affirm(), Airwallex(), QuickBooks(), TabaPay(), Wise(), Xero()}
 }
 
 // Affirm returns the scheme of Affirm
@@ -29,9 +26,10 @@ func Affirm() hmacverify.Scheme {
 			Title: "Affirm", Docs: "https://docs.affirm.com/developers/docs/webhooks",
 			Retries: hmacverify.RetriesNone, RetryTime: hmacverify.RetryTimeNew,
 			BodyType: "application/x-www-form-urlencoded",
-			Notes:    "What fails once is lost, though its page on signatures speaks of retries: store first, answer, then work. The body is a form in its own sample.",
+			Notes:    "What fails once is lost, though its page on signatures speaks of retries: store first, answer, then work. The body is a form in its own sample. Affirm has to switch signing on. The key is the endpoint's secret by one page, the private API key by another.",
 			Facts: []hmacverify.Fact{
-				registry(), docs("", "https://docs.affirm.com, checking-webhook-signatures and best practices"),
+				docs("signature", "https://docs.affirm.com/developers/docs/checking-webhook-signatures"),
+				docs("", "https://docs.affirm.com, checking-webhook-signatures and best practices"),
 				docs("limits", "its sample on codepen"),
 			},
 		},
@@ -54,97 +52,12 @@ func Airwallex() hmacverify.Scheme {
 			Title: "Airwallex", Docs: "https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events",
 			Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day, RetrySchedule: "exponentially for 3 days; by hand",
-			Facts: []hmacverify.Fact{registry(), docs("", "https://www.airwallex.com/docs, webhooks overview")},
-		},
-	}
-}
-
-// Brex returns the scheme of Brex (https://developer.brex.com/docs/webhooks):
-// Standard Webhooks. The key is bare base64. Identity: SignedID, the header
-// webhook-id.
-func Brex() hmacverify.Scheme {
-	return standard("brex", "webhook", "whsec_", "event_type", hmacverify.Sender{
-		Title: "Brex", Docs: "https://developer.brex.com/docs/webhooks",
-		Notes: "While keys rotate there are two signatures.",
-		Facts: []hmacverify.Fact{registry(), docs("", "https://developer.brex.com")},
-	})
-}
-
-// CoinbaseCommerce returns the scheme of Coinbase Commerce
-// (https://docs.cdp.coinbase.com/commerce/docs/webhooks). Identity: SignedID, the
-// body's event.id; the id at its root is that of the attempt.
-func CoinbaseCommerce() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:      "coinbase-commerce",
-		Signature: []string{"X-CC-Webhook-Signature"},
-		ID:        hmacverify.Field{JSON: "event.id"},
-		Type:      hmacverify.Field{JSON: "event.type"},
-		Identity:  hmacverify.SignedID,
-		Sender: hmacverify.Sender{
-			Title: "Coinbase Commerce", Docs: "https://docs.cdp.coinbase.com/commerce/docs/webhooks",
-			Success: []int{200},
-			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
-			RetrySchedule: "exponentially, at most 1 h apart, for 3 days",
-			Notes:         bodyDiffers + " (id)",
-			Facts:         []hmacverify.Fact{registry(), docs("", "https://docs.cdp.coinbase.com/commerce/docs/webhooks")},
-		},
-	}
-}
-
-// Coinify returns the scheme of Coinify
-// (https://www.coinify.com/docs/api/#webhooks). Identity: SignedID, the body's
-// id.
-func Coinify() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:      "coinify",
-		Signature: []string{"X-Coinify-Webhook-Signature"},
-		ID:        hmacverify.Field{JSON: "id"},
-		Type:      hmacverify.Field{JSON: "event"},
-		Identity:  hmacverify.SignedID,
-		Sender: hmacverify.Sender{
-			Title: "Coinify", Docs: "https://www.coinify.com/docs/api/#webhooks",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://www.coinify.com/docs/api/#webhooks"),
-				docs("", "https://coinify.readme.io/docs/webhooks"),
+				docs("signature", "https://www.airwallex.com/docs/developer-tools__listen-for-webhook-events__code-examples"),
+				docs("", "https://www.airwallex.com/docs, webhooks overview"),
 			},
 		},
 	}
-}
-
-// Dwolla returns the scheme of Dwolla
-// (https://developers.dwolla.com/docs/webhooks). Identity: SignedID, the body's
-// id.
-func Dwolla() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name:      "dwolla",
-		Signature: []string{"X-Request-Signature-SHA-256"},
-		ID:        hmacverify.Field{JSON: "id"},
-		Type:      hmacverify.Field{JSON: "topic"},
-		Identity:  hmacverify.SignedID,
-		Sender: hmacverify.Sender{
-			Title: "Dwolla", Docs: "https://developers.dwolla.com/docs/webhooks",
-			Waits:   10 * time.Second,
-			Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour,
-			RetrySchedule: "after 15 min, 1, 3, 6, 12, 24, 48 and 72 h",
-			Disables:      "400 failures in a row and 24 h without a success",
-			Notes:         "Sends ten requests at once.",
-			Facts:         []hmacverify.Fact{registry(), docs("", "Dwolla, webhook-subscriptions")},
-		},
-	}
-}
-
-// Increase returns the scheme of Increase
-// (https://increase.com/documentation/webhooks): Standard Webhooks. The key is
-// base64 after "whsec_". Type: category, because type is always "event".
-// Identity: SignedID, the header webhook-id.
-func Increase() hmacverify.Scheme {
-	return standard("increase", "webhook", "whsec_", "category", hmacverify.Sender{
-		Title: "Increase", Docs: "https://increase.com/documentation/webhooks",
-		Retries:       hmacverify.RetriesAll,
-		RetrySchedule: "7 times, exponentially; an older page says 10, users say 8 in 72 h",
-		Notes:         "Wants a status of 20x. Bodies are thin: fetch the object.",
-		Facts:         []hmacverify.Fact{registry(), docs("", "https://increase.com/documentation/webhooks")},
-	})
 }
 
 // QuickBooks returns the scheme of QuickBooks
@@ -167,7 +80,9 @@ func QuickBooks() hmacverify.Scheme {
 			Setup:         "A test from the portal.",
 			Batch:         "entities of one company, in order",
 			Notes:         "An event that always fails stops all later ones for good.",
-			Facts:         []hmacverify.Fact{registry(), dated("2025-10", docs("", "Intuit, best practices and blog"))},
+			Facts: []hmacverify.Fact{
+				code("signature", "IntuitDeveloper/SampleApp-Webhooks-nodejs"), dated("2025-10", docs("", "Intuit, best practices and blog")),
+			},
 		},
 	}
 }
@@ -215,7 +130,7 @@ func Xero() hmacverify.Scheme {
 			Setup:    "Signed POSTs without events, some with wrong signatures on purpose: these want 401.",
 			Batch:    "several events",
 			Notes:    "The response must have no body and no cookies.",
-			Facts:    []hmacverify.Fact{registry(), docs("", "Xero, configuring-your-server")},
+			Facts:    []hmacverify.Fact{docs("", "https://developer.xero.com/documentation/webhooks/configuring-your-server")},
 		},
 	}
 }

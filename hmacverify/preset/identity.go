@@ -9,7 +9,44 @@ import (
 // identities verify people.
 func identities() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Checkr(), Didit(), IDenfy(), Onfido(), Persona(), StripeIdentity(), Sumsub(), Veriff(),
+		AiPrise(), Checkr(), Didit(), IDenfy(), Onfido(), Persona(), SmileAPI(), StripeIdentity(),
+		Sumsub(), Veriff(),
+	}
+}
+
+// AiPrise returns the scheme of AiPrise
+// (https://docs.aiprise.com/docs/callbacks-authentication). The key is the API key.
+// Identity: NoIdentity, because what tells its callbacks apart is not confirmed:
+// verification_session_id may repeat.
+func AiPrise() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "aiprise",
+		Signature: []string{"X-HMAC-SIGNATURE"},
+		Type:      hmacverify.Field{JSON: "aiprise_summary.verification_result"},
+		Sender: hmacverify.Sender{
+			Title: "AiPrise", Docs: "https://docs.aiprise.com/docs/callbacks-authentication",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills)},
+		},
+	}
+}
+
+// SmileAPI returns the scheme of Smile API, getsmileapi.com
+// (https://docs.getsmileapi.com/reference/webhooks). The key is the secret that
+// you gave the endpoint. Identity: SignedID, the body's id.
+func SmileAPI() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "smile-api",
+		Algorithm: hmacverify.SHA512,
+		Signature: []string{"Smile-Signature"},
+		ID:        hmacverify.Field{JSON: "id"},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Smile API", Docs: "https://docs.getsmileapi.com/reference/webhooks",
+			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 2 times, some 10 s apart",
+			Notes: "An outage of a minute loses events.",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills)},
+		},
 	}
 }
 
@@ -28,13 +65,15 @@ func Persona() hmacverify.Scheme {
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
 			Title: "Persona", Docs: "https://docs.withpersona.com/webhooks",
+			Waits: 5 * time.Second, Success: []int{200, 201, 202, 204},
 			Retries: hmacverify.RetriesAll, RetryWindow: 258 * time.Second,
-			RetrySchedule: "5 attempts, at 0, 3, 18, 83 and 258 s",
+			RetrySchedule: "5 attempts, at 0, 3, 18, 83 and 258 s; by a newer account up to 7 more after the first, exponentially; by hand for 30 days",
 			RetryTime:     hmacverify.RetryTimeNew,
 			Notes:         "An outage of 5 minutes loses events. Persona-Webhook-Attempts-Made counts the attempts.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://docs.withpersona.com/webhooks"),
-				docs("", "https://docs.withpersona.com, best practices (an older page)"),
+				docs("signature", "https://docs.withpersona.com/docs/webhooks-best-practices"),
+				copied("waits", hookdeckSkills), copied("responses", hookdeckSkills),
+				docs("", "https://docs.withpersona.com/docs/best-practices (an older page)"),
 			},
 		},
 	}
@@ -152,8 +191,8 @@ func IDenfy() hmacverify.Scheme {
 }
 
 // Checkr returns the scheme of Checkr
-// (https://docs.checkr.com/#section/Webhooks). The key is the API key. Identity:
-// SignedID, the body's id; unconfirmed.
+// (https://docs.checkr.com/apis/webhooks). The key is the API key. Identity:
+// SignedID, the body's id.
 func Checkr() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "checkr",
@@ -162,10 +201,15 @@ func Checkr() hmacverify.Scheme {
 		Type:      hmacverify.Field{JSON: "type"},
 		Identity:  hmacverify.SignedID,
 		Sender: hmacverify.Sender{
-			Title: "Checkr", Docs: "https://docs.checkr.com/#section/Webhooks",
+			Title: "Checkr", Docs: "https://docs.checkr.com/apis/webhooks",
 			RetrySchedule: "users contradict each other: every minute for 10, then hourly for 24 h; or for 72 h after 5xx, and never after 4xx",
-			Notes:         "Events come out of order and repeatedly, users say.",
-			Facts:         []hmacverify.Fact{registry(), unconfirmed("identity"), hearsay("", "users' reports")},
+			Disables:      "60 days in which all deliveries failed: the URL is removed",
+			Notes:         "Events come out of order and repeatedly, users say. It can send to Amazon SNS instead, which this preset does not read.",
+			Facts: []hmacverify.Fact{
+				dated("2026-07", copied("signature", "webhook-co, restating docs.checkr.com, Validating webhooks")),
+				docs("identity", "https://docs.checkr.com/apis/webhooks"), docs("responses", "https://docs.checkr.com/apis/webhooks"),
+				hearsay("", "users' reports"),
+			},
 		},
 	}
 }

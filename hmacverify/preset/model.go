@@ -8,7 +8,9 @@ import (
 
 // models are language models, and the platforms that run them and apps.
 func models() []hmacverify.Scheme {
-	return []hmacverify.Scheme{OpenAI(), Anthropic(), Gemini(), Replicate(), Supabase()}
+	return []hmacverify.Scheme{
+		OpenAI(), Anthropic(), Browserbase(), Cursor(), ElevenLabs(), Gemini(), Replicate(), Retell(), Supabase(),
+	}
 }
 
 // OpenAI returns the scheme of OpenAI
@@ -20,7 +22,7 @@ func OpenAI() hmacverify.Scheme {
 		Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour, RetrySchedule: "exponentially for 72 h",
 		Notes: "Wants an answer within a few seconds. 3xx is a failure. Bodies are thin: fetch the object. Its SDK accepts 300 s.",
 		Facts: []hmacverify.Fact{
-			docs("signature", "https://platform.openai.com/docs/guides/webhooks"),
+			code("signature", "openai 6.49.0 on npm"),
 			copied("", "Hookdeck's guide, which restates the sender's page"),
 		},
 	})
@@ -37,7 +39,7 @@ func Anthropic() hmacverify.Scheme {
 		Disables: "3xx at once; about 20 failures in a row",
 		Notes:    "A redirect of a handler is answered 500. Bodies are thin: fetch the object. The documented key for duplicates is the body's id, the same in each retry.",
 		Facts: []hmacverify.Fact{
-			code("signature", "anthropic-sdk v1.84, which uses the Standard Webhooks library"),
+			code("signature", "@anthropic-ai/sdk 1.14.0 on npm, which uses the Standard Webhooks library"),
 			hearsay("", "Hookdeck's skill for agents"),
 		},
 	})
@@ -52,7 +54,7 @@ func Gemini() hmacverify.Scheme {
 		Title: "Gemini API", Docs: "https://ai.google.dev/gemini-api/docs/webhooks",
 		Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "exponentially for 24 h",
 		Notes: "Wants an answer within a few seconds. Bodies are thin: fetch the object.",
-		Facts: []hmacverify.Fact{registry(), copied("", "Hookdeck's guide, which restates the sender's page")},
+		Facts: []hmacverify.Fact{copied("", "Hookdeck's guide, which restates the sender's page")},
 	})
 }
 
@@ -68,7 +70,8 @@ func Replicate() hmacverify.Scheme {
 		RetryTime:     hmacverify.RetryTimeNew,
 		Notes:         "Wants an answer within a few seconds. An intermediate event that fails once is lost.",
 		Facts: []hmacverify.Fact{
-			registry(), docs("", "https://replicate.com/docs/topics/webhooks, receive-webhook and verify-webhook"),
+			code("signature", "replicate 1.4.0 on npm"),
+			docs("", "https://replicate.com/docs/topics/webhooks, receive-webhook and verify-webhook"),
 		},
 	})
 }
@@ -88,7 +91,91 @@ func Supabase() hmacverify.Scheme {
 		Duplicate:     hmacverify.Replay,
 		Notes:         "The response is the reply to the login. 5 s are for all attempts together. 204 only where no body is due. After 400 or 403 the user gets a 500.",
 		Facts: []hmacverify.Fact{
-			registry(), docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
+			docs("signature", "https://supabase.com/docs/guides/auth/auth-hooks/send-sms-hook"),
+			docs("", "https://supabase.com/docs/guides/auth/auth-hooks; supabase/supabase#38141"),
 		},
 	})
+}
+
+// Browserbase returns the scheme of Browserbase
+// (https://docs.browserbase.com/platform/webhooks/verifying-deliveries): Standard
+// Webhooks. The key is base64 after "whsec_". Identity: SignedID, the header
+// webhook-id.
+func Browserbase() hmacverify.Scheme {
+	return standard("browserbase", "webhook", "whsec_", "type", hmacverify.Sender{
+		Title: "Browserbase", Docs: "https://docs.browserbase.com/platform/webhooks/verifying-deliveries",
+		Waits:   15 * time.Second,
+		Retries: hmacverify.RetriesAll, RetryWindow: svixWindow,
+		RetrySchedule: "at once, then with Svix's gaps: 5 s, 5 and 30 min, 2, 5, 10 and 10 h",
+		Notes:         "Comes out of order: go by type and by the state in data. The body's id is the same in retries.",
+		Facts:         []hmacverify.Fact{docs("", "https://docs.browserbase.com/platform/webhooks/verifying-deliveries")},
+	})
+}
+
+// Cursor returns the scheme of Cursor's cloud agents
+// (https://docs.cursor.com/account/cloud-agent-webhooks). Identity: BodyDigest,
+// because a body holds agent, status and time; unconfirmed.
+func Cursor() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "cursor",
+		Signature: []string{"X-Webhook-Signature"},
+		Prefix:    "sha256=",
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Cursor", Docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
+			Facts: []hmacverify.Fact{copied("", hookdeckSkills), unconfirmed("identity")},
+		},
+	}
+}
+
+// ElevenLabs returns the scheme of ElevenLabs
+// (https://elevenlabs.io/docs/overview/administration/webhooks). Identity:
+// BodyDigest, because a body holds type, event_timestamp and the conversation;
+// unconfirmed.
+func ElevenLabs() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "elevenlabs",
+		Signature: []string{"ElevenLabs-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}, Single: true},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Tolerance: 30 * time.Minute},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "ElevenLabs", Docs: "https://elevenlabs.io/docs/overview/administration/webhooks",
+			Success: []int{200},
+			Retries: hmacverify.RetriesNone, Disables: "10 failures in a row, if none succeeded for 7 days",
+			Notes: "What fails once is lost: store first, answer, then work. The tolerance is its SDK's.",
+			Facts: []hmacverify.Fact{
+				code("signature", "@elevenlabs/elevenlabs-js 2.73.0 on npm"), unconfirmed("identity"),
+				dated("2025-08", docs("", "https://elevenlabs.io/docs, webhooks")),
+			},
+		},
+	}
+}
+
+// Retell returns the scheme of Retell AI
+// (https://docs.retellai.com/features/secure-webhook). The key is the API key with
+// the webhook badge. Identity: BodyDigest, because a body holds the event's name
+// and its call with times; unconfirmed.
+func Retell() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "retell",
+		Signature: []string{"X-Retell-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"d"}, Single: true},
+		Signed:    "{body}{timestamp}",
+		Timestamp: hmacverify.Timestamp{ListKey: "v", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "event"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Retell AI", Docs: "https://docs.retellai.com/features/secure-webhook",
+			Waits:   10 * time.Second,
+			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times",
+			Notes: "For duplicates, Hookdeck's account of its page names the pair of event and call_id.",
+			Facts: []hmacverify.Fact{
+				code("signature", "retell-sdk 5.66.1 on npm"), unconfirmed("identity"), copied("", hookdeckSkills),
+			},
+		},
+	}
 }

@@ -9,8 +9,9 @@ import (
 // payments take payments for shops and services.
 func payments() []hmacverify.Scheme {
 	return []hmacverify.Scheme{
-		Adyen(), AdyenStandard(), AuthorizeNet(), CheckoutCom(), CHIP(), GoCardless(), Paddle(),
-		Paystack(), Razorpay(), Square(), Stripe(), Worldpay(),
+		Adyen(), AdyenStandard(), AuthorizeNet(), Cashfree(), CheckoutCom(), CHIP(), GoCardless(),
+		MercadoPagoUnsignedBody(), Mollie(), Paddle(), Paystack(), Razorpay(), Square(), Stripe(),
+		Worldpay(), ZohoPayments(),
 	}
 }
 
@@ -69,6 +70,34 @@ func Square() hmacverify.Scheme {
 	}
 }
 
+// Mollie returns the scheme of Mollie's next-gen webhooks
+// (https://docs.mollie.com/reference/webhooks-new). The classic ones, forms with
+// an id, are not signed: give them a URL of their own. Identity: SignedID, the
+// body's id; unconfirmed.
+func Mollie() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:           "mollie",
+		Signature:      []string{"X-Mollie-Signature"},
+		Prefix:         "sha256=",
+		PrefixOptional: true, // its page's sample code compares without
+		List:           hmacverify.List{Sep: ","},
+		ID:             hmacverify.Field{JSON: "id"},
+		Type:           hmacverify.Field{JSON: "type"},
+		Identity:       hmacverify.SignedID,
+		Sender: hmacverify.Sender{
+			Title: "Mollie", Docs: "https://docs.mollie.com/reference/webhooks-new",
+			Waits: 15 * time.Second, Success: []int{200},
+			Retries: hmacverify.RetriesAll, RetryWindow: 26 * time.Hour, RetrySchedule: "10 times in about 26 h",
+			Disables: "repeated failures",
+			Notes:    "For a day after a change of keys the signature header comes twice, and such deliveries are refused unless a proxy joins the two with a comma: change the key on both sides at once.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://docs.mollie.com/reference/best-practices"),
+				copied("signature", hookdeckSkills+", on the prefix"), copied("", hookdeckSkills), unconfirmed("identity"),
+			},
+		},
+	}
+}
+
 // Paddle returns the scheme of Paddle Billing
 // (https://developer.paddle.com/webhooks/signature-verification). The list holds
 // ts and one h1 for each key. Identity: SignedID, the body's event_id.
@@ -87,9 +116,10 @@ func Paddle() hmacverify.Scheme {
 			Waits: 5 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
 			RetrySchedule: "60 times in 3 days, 20 of them in the first hour; in the sandbox 3 times in 15 min",
-			Notes:         "Its SDK accepts 5 s, which speaks for a new time on each retry, but is no proof. A replay by the API is a new notification.",
+			Notes:         "Its SDK accepts 5 s, which speaks for a new time on each retry, but is no proof; it reads the last h1 only. A replay by the API is a new notification.",
 			Facts: []hmacverify.Fact{
-				vector("PaddleHQ/paddle-go-sdk, webhook_verifier_test.go"), docs("", "https://developer.paddle.com"),
+				vector("PaddleHQ/paddle-go-sdk, webhook_verifier_test.go"),
+				code("retry time", "@paddle/paddle-node-sdk 3.10.0 on npm"), docs("", "https://developer.paddle.com"),
 			},
 		},
 	}
@@ -136,7 +166,7 @@ func GoCardless() hmacverify.Scheme {
 			Batch: "up to 250 events, each with events[].id; a failure repeats the whole batch",
 			Notes: "Redirects are failures. meta.webhook_id names the delivery.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developer.gocardless.com/api-reference/#webhooks-overview"),
+				code("signature", "gocardless-nodejs 10.1.2 on npm"), code("batch", "gocardless-nodejs 10.1.2 on npm"),
 				docs("", "a support article of GoCardless"), hearsay("retries", "users' reports"),
 			},
 		},
@@ -159,7 +189,10 @@ func Paystack() hmacverify.Scheme {
 			Waits: 30 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 72 * time.Hour,
 			RetrySchedule: "every 3 min 4 times, then hourly to 72 h; in test mode hourly for 10 h",
-			Facts:         []hmacverify.Fact{registry(), copied("", "https://paystack.com/docs")},
+			Notes:         "Newer sample code of Paystack's verifies another signature: a list of t and v1=<key ID>:<hex> over {timestamp}.{body}, with keys for webhooks. In which header could not be read; if yours has a list, this preset refuses it.",
+			Facts: []hmacverify.Fact{
+				code("signature", "PaystackOSS/doc-code-snippets, webhooks/verifying-transaction"), copied("", "https://paystack.com/docs"),
+			},
 		},
 	}
 }
@@ -191,6 +224,30 @@ func AuthorizeNet() hmacverify.Scheme {
 	}
 }
 
+// Cashfree returns the scheme of Cashfree Payments
+// (https://www.cashfree.com/docs/payments/online/webhooks/signature-verification).
+// The key is the client secret. Identity: BodyDigest, because a body holds its
+// payment, type and event_time; unconfirmed.
+func Cashfree() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "cashfree",
+		Signature: []string{"X-Webhook-Signature"},
+		Encoding:  hmacverify.Base64,
+		Signed:    "{timestamp}{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-Webhook-Timestamp", Unit: hmacverify.Milliseconds},
+		Type:      hmacverify.Field{JSON: "type"},
+		Identity:  hmacverify.BodyDigest,
+		Sender: hmacverify.Sender{
+			Title: "Cashfree Payments", Docs: "https://www.cashfree.com/docs/payments/online/webhooks/signature-verification",
+			Notes: "The older Payouts V1 (Cashgram) sends forms with a signature in them, which this preset does not read. After a change of the client secret, what was sent before needs the old one.",
+			Facts: []hmacverify.Fact{
+				code("signature", "cashfree-pg 6.0.6 on npm"), unconfirmed("identity"),
+				docs("", "https://www.cashfree.com/docs, payloads and signatures"),
+			},
+		},
+	}
+}
+
 // CheckoutCom returns the scheme of Checkout.com
 // (https://www.checkout.com/docs/developer-resources/webhooks). Identity:
 // SignedID, the body's id; unconfirmed.
@@ -205,7 +262,11 @@ func CheckoutCom() hmacverify.Scheme {
 			Title: "Checkout.com", Docs: "https://www.checkout.com/docs/developer-resources/webhooks",
 			Retries: hmacverify.RetriesAll, RetryWindow: 60*time.Minute + (1+4+12+12)*time.Hour,
 			RetrySchedule: "with gaps of 5, 10, 15 and 30 min, 1, 4, 12 and 12 h; by hand",
-			Facts:         []hmacverify.Fact{registry(), unconfirmed("identity"), docs("", "checkout.com, docs/workflows")},
+			Notes:         "Comes out of order.",
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks/set-up-your-webhook-receiver"),
+				unconfirmed("identity"), docs("", "https://www.checkout.com/docs/workflows"),
+			},
 		},
 	}
 }
@@ -228,9 +289,9 @@ func Worldpay() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 7 * day,
 			RetrySchedule: "15 min to 2 h apart for a week",
 			Blocks:        true,
-			Notes:         "While one event fails, later ones come late or are lost.",
+			Notes:         "While one event fails, later ones come late or are lost. Its page wants 400 for a wrong signature.",
 			Facts: []hmacverify.Fact{
-				docs("signature", "https://developer.worldpay.com/products/events/setup"),
+				docs("signature", "https://developer.worldpay.com/products/events/signature"),
 				dated("2025-01", docs("", "Worldpay, access/events")),
 			},
 		},
@@ -250,6 +311,24 @@ func CHIP() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "CHIP", Docs: "https://docs.chip-in.asia/chip-collect/overview/authentication",
 			Facts: []hmacverify.Fact{docs("signature", "docs.chip-in.asia, authentication")},
+		},
+	}
+}
+
+// ZohoPayments returns the scheme of Zoho Payments
+// (https://www.zoho.com/in/payments/developerdocs/webhooks/verification). Identity:
+// NoIdentity, because what tells its events apart is not confirmed.
+func ZohoPayments() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name:      "zoho-payments",
+		Signature: []string{"X-Zoho-Webhook-Signature"},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v"}},
+		Signed:    "{timestamp}.{body}",
+		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds},
+		Sender: hmacverify.Sender{
+			Title: "Zoho Payments", Docs: "https://www.zoho.com/in/payments/developerdocs/webhooks/verification",
+			Waits: 15 * time.Second,
+			Facts: []hmacverify.Fact{docs("", "https://www.zoho.com/in/payments/developerdocs/webhooks/verification")},
 		},
 	}
 }

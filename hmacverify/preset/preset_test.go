@@ -32,7 +32,7 @@ func presetHeader() http.Header {
 }
 
 // presetDelivery returns a verifier for the preset, and a delivery that it
-// accepts. It reports false for schemes whose signature is in the body.
+// accepts. It reports false for schemes whose ExtractFunc finds the signature.
 func presetDelivery(tb testing.TB, s hmacverify.Scheme) (*hmacverify.Verifier, http.Header, bool) {
 	tb.Helper()
 	if len(s.Signature) == 0 {
@@ -101,7 +101,7 @@ func TestPreset_SignAndVerify(t *testing.T) {
 func checkPreset(t *testing.T, s hmacverify.Scheme) {
 	v, h, ok := presetDelivery(t, s)
 	if !ok {
-		t.Log("signature in the body: see TestVectors and TestMailgunUnsignedBody_Retry")
+		t.Log("its ExtractFunc finds the signature: see TestVectors, TestMailgunUnsignedBody_Retry and extract_test.go")
 		return
 	}
 	d, err := v.Verify(h, []byte(presetBody))

@@ -121,7 +121,7 @@ func TestPreset_VectorFacts(t *testing.T) {
 	verified := map[string]bool{}
 	for _, v := range readVectors(t) {
 		if v.Valid && v.Kind == "published" && v.want() == nil {
-			verified[vectorSchemes[v.Scheme](v).Name] = true
+			verified[v.scheme(t).Name] = true
 		}
 	}
 	verified["stripe-identity"] = verified["stripe"]

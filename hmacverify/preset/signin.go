@@ -15,7 +15,7 @@ func signIns() []hmacverify.Scheme {
 func Clerk() hmacverify.Scheme {
 	return standard("clerk", "svix", "whsec_", "type", throughSvix(
 		"Clerk", "https://clerk.com/docs/webhooks/sync-data",
-		registry(), dated("2026-08", docs("retries", "clerk/clerk-docs"))))
+		code("signature", "@clerk/backend 3.25.0 on npm"), dated("2026-08", docs("retries", "clerk/clerk-docs"))))
 }
 
 // Vanta returns the scheme of Vanta (https://developer.vanta.com/docs/webhooks),
@@ -23,7 +23,8 @@ func Clerk() hmacverify.Scheme {
 // SignedID, the header svix-id.
 func Vanta() hmacverify.Scheme {
 	return standard("vanta", "svix", "whsec_", "type", throughSvix(
-		"Vanta", "https://developer.vanta.com/docs/webhooks", registry()))
+		"Vanta", "https://developer.vanta.com/docs/webhooks",
+		docs("signature", "https://developer.vanta.com/docs/webhooks")))
 }
 
 // Stytch returns the scheme of Stytch
@@ -42,7 +43,7 @@ func WorkOS() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "workos",
 		Signature: []string{"WorkOS-Signature"},
-		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}, Single: true},
 		Signed:    "{timestamp}.{body}",
 		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds},
 		ID:        hmacverify.Field{JSON: "id"},
@@ -53,7 +54,7 @@ func WorkOS() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 3 * day,
 			RetrySchedule: "exponentially for 3 days; for minutes outside production",
 			Notes:         "Its SDK accepts 180 s, which speaks for a new time on each retry, but is no proof.",
-			Facts:         []hmacverify.Fact{registry(), docs("", "https://workos.com/docs")},
+			Facts:         []hmacverify.Fact{code("signature", "@workos-inc/node 8.13.0 on npm"), docs("", "https://workos.com/docs")},
 		},
 	}
 }
@@ -69,7 +70,9 @@ func Deel() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Deel", Docs: "https://developer.deel.com/docs/webhooks",
 			Retries: hmacverify.RetriesAll, Disables: "10 failures in a row",
-			Facts: []hmacverify.Fact{registry(), docs("", "developer.deel.com, webhooks-manage")},
+			Facts: []hmacverify.Fact{
+				docs("signature", "https://developer.deel.com/docs/webhooks-get-started"), docs("", "developer.deel.com, webhooks-manage"),
+			},
 		},
 	}
 }
@@ -83,7 +86,7 @@ func Finch() hmacverify.Scheme {
 	s.ID = hmacverify.Field{Header: "Finch-Event-Id"}
 	s.Sender = hmacverify.Sender{
 		Title: "Finch", Docs: "https://developer.tryfinch.com/implementation-guide/Webhooks",
-		Facts: []hmacverify.Fact{registry()},
+		Facts: []hmacverify.Fact{code("", "@tryfinch/finch-api 10.7.0 on npm")},
 	}
 	return s
 }

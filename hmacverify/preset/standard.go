@@ -73,11 +73,12 @@ func StandardWebhooksEd25519() hmacverify.Scheme {
 // Svix returns the scheme of Svix
 // (https://docs.svix.com/receiving/verifying-payloads/how): Standard Webhooks
 // with headers that start with svix-. The key is base64 after "whsec_".
-// Identity: SignedID, the header svix-id.
+// Some senders have Svix send webhook- headers instead: for those use
+// [StandardWebhooks]. Identity: SignedID, the header svix-id.
 func Svix() hmacverify.Scheme {
 	return standard("svix", "svix", "whsec_", "type", throughSvix(
 		"Svix", "https://docs.svix.com/receiving/verifying-payloads/how",
-		docs("signature", "https://docs.svix.com/receiving/verifying-payloads/how")))
+		code("signature", "svix 1.99.1 on npm")))
 }
 
 // standard returns Standard Webhooks under a name. prefix is that of the
@@ -125,6 +126,10 @@ func specification(title string, facts ...hmacverify.Fact) hmacverify.Sender {
 		Facts:         append(facts, docs("", "the specification of Standard Webhooks")),
 	}
 }
+
+// hookdeckSkills is the source of what was read in an account that cites the
+// sender's page.
+const hookdeckSkills = "hookdeck/webhook-skills, restating the sender's page"
 
 // svixWindow is from the first attempt of Svix to the last.
 const svixWindow = 5*time.Second + 5*time.Minute + 30*time.Minute + (2+5+10+10)*time.Hour

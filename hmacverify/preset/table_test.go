@@ -86,7 +86,7 @@ func link(d hmacverify.Sender) string {
 func signatureCell(f function) string {
 	s := f.scheme
 	if len(s.Signature) == 0 {
-		return "the body"
+		return "see its comment"
 	}
 	names := []string{}
 	for _, name := range s.Signature {

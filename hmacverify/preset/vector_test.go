@@ -22,34 +22,11 @@ type vector struct {
 	Valid                                             bool
 }
 
-// vectorSchemes gives the scheme for each name in the file. Where there is a
-// preset, the preset is what is tested.
+// vectorSchemes gives the scheme for each name in the file that is not the name of
+// a preset.
 var vectorSchemes = map[string]func(vector) hmacverify.Scheme{
-	"github":           fixed(preset.GitHub),
-	"sendgrid":         fixed(preset.SendGrid),
-	"slack":            fixed(preset.Slack),
 	"standardwebhooks": fixed(preset.StandardWebhooks),
-	"stripe":           fixed(preset.Stripe),
-	"mux":              fixed(preset.Mux),
-	"paddle":           fixed(preset.Paddle),
-	"square":           fixed(preset.Square),
-	"box":              fixed(preset.Box),
-	"razorpay":         fixed(preset.Razorpay),
-	"onfido":           fixed(preset.Onfido),
-	"veriff":           fixed(preset.Veriff),
 	"adyen-item":       fixed(preset.AdyenStandard),
-	"sanity":           fixed(preset.Sanity),
-	"pagerduty":        fixed(preset.PagerDuty),
-	"notion":           fixed(preset.Notion),
-	"authorize-net":    fixed(preset.AuthorizeNet),
-	"circleci":         fixed(preset.CircleCI),
-	"contentful":       fixed(preset.Contentful),
-	"cronofy":          fixed(preset.Cronofy),
-	"hubspot":          fixed(preset.HubSpot),
-	"hygraph":          fixed(preset.Hygraph),
-	"plivo":            fixed(preset.Plivo),
-	"pusher":           fixed(preset.Pusher),
-	"sinch":            fixed(preset.Sinch),
 	"twilio": func(v vector) hmacverify.Scheme {
 		if v.Headers["Content-Type"] == "application/json" {
 			return preset.TwilioJSON()
@@ -103,13 +80,21 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
-			scheme, ok := vectorSchemes[v.Scheme]
-			if !ok {
-				t.Fatalf("no scheme %q", v.Scheme)
-			}
-			wantErr(t, v.verify(scheme(v)), v.want())
+			wantErr(t, v.verify(v.scheme(t)), v.want())
 		})
 	}
+}
+
+// scheme is the one that the vector names: of this file, or a preset.
+func (v vector) scheme(tb testing.TB) hmacverify.Scheme {
+	tb.Helper()
+	if scheme, ok := vectorSchemes[v.Scheme]; ok {
+		return scheme(v)
+	}
+	if _, ok := preset.ByName(v.Scheme); !ok {
+		tb.Fatalf("no scheme %q", v.Scheme)
+	}
+	return fixed(func() hmacverify.Scheme { s, _ := preset.ByName(v.Scheme); return s })(v)
 }
 
 func (v vector) want() error {
@@ -157,8 +142,11 @@ var vectorTimes = map[string]time.Time{
 func TestVectors_Sign(t *testing.T) {
 	t.Parallel()
 	for _, v := range readVectors(t) {
-		scheme := vectorSchemes[v.Scheme](v)
-		if v.want() != nil || len(scheme.Signature) == 0 || scheme.Name == "hygraph" || scheme.Algorithm >= hmacverify.Ed25519 {
+		scheme := v.scheme(t)
+		switch {
+		case v.want() != nil || len(scheme.Signature) == 0 || v.header().Get(scheme.Signature[0]) == "":
+			continue // a Signer writes the first name only
+		case scheme.Name == "hygraph" || scheme.Algorithm >= hmacverify.Ed25519:
 			continue // a Signer knows no environment of Hygraph's, and the vector no private key
 		}
 		t.Run(v.ID, func(t *testing.T) {
@@ -193,6 +181,7 @@ func (v vector) checkSign(t *testing.T, scheme hmacverify.Scheme) {
 		if scheme.Encoding == hmacverify.Hex {
 			want = strings.ToLower(want) // Authorize.Net writes capitals
 		}
+		want = strings.ReplaceAll(want, ", ", ",") // WorkOS writes a space
 		// Stripe's header goes on with v0, a scheme of their tests.
 		if got == "" || !strings.HasPrefix(want, got) {
 			t.Errorf("signature %d: got %q, want %q", i, got, want)
