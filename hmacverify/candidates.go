@@ -19,12 +19,8 @@ func (s *scratch) readHeaders(p *plan, h http.Header) error {
 		if len(values) == 0 || len(values) == 1 && values[0] == "" {
 			continue // one of several headers is enough
 		}
-		value, err := only(h, name, values)
-		if err != nil {
-			return err
-		}
 		found = true
-		if err := s.readSignature(p, value); err != nil {
+		if err := s.readLines(p, h, name, values); err != nil {
 			return err
 		}
 	}
@@ -43,6 +39,29 @@ func (s *scratch) readHeaders(p *plan, h http.Header) error {
 		}
 	}
 	return s.readSignedHeaders(p.template.headers, h)
+}
+
+// readLines reads a signature header. It may be given more than once only if it is a
+// list with commas, which means the same (RFC 9110, section 5.3): Mollie sends one line
+// for each key.
+func (s *scratch) readLines(p *plan, h http.Header, name string, values []string) error {
+	if p.scheme.List.Sep == "," && p.scheme.List.Group == "" && len(values) <= maxCandidates {
+		for i := range values {
+			value, err := only(h, name, values[i:i+1])
+			if err != nil {
+				return err
+			}
+			if err := s.readSignature(p, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	value, err := only(h, name, values)
+	if err != nil {
+		return err
+	}
+	return s.readSignature(p, value)
 }
 
 // readSignature reads the value of one signature header.

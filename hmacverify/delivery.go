@@ -39,6 +39,10 @@ type Delivery struct {
 	// Identity is the scheme's; it decides what IdempotencyID returns.
 	Identity Identity
 
+	// Ping reports that the delivery carries no event: the sender tests the endpoint,
+	// see Sender.Pings.
+	Ping bool
+
 	// Header is the request's header, shared with it: do not change it. Most
 	// senders do not sign it.
 	Header http.Header `json:"-"`

@@ -38,6 +38,14 @@ func dotted(s string) string {
 // jsonValue returns the token at path, still quoted if it is a string, or nil if
 // there is no string or number. If a name occurs twice, the first counts.
 func jsonValue(doc []byte, path []string) []byte {
+	if value := jsonAt(doc, path); value != nil && isScalar(value[0]) {
+		return value
+	}
+	return nil
+}
+
+// jsonAt returns the value at path, of any kind, or nil.
+func jsonAt(doc []byte, path []string) []byte {
 	at := skipMark(doc)
 	for i, name := range path {
 		if at = child(doc, at, name, i == 0); at < 0 {
@@ -45,7 +53,7 @@ func jsonValue(doc []byte, path []string) []byte {
 		}
 	}
 	end := skipValue(doc, at)
-	if end <= at || !isScalar(doc[at]) {
+	if end <= at {
 		return nil
 	}
 	return doc[at:end]

@@ -53,6 +53,8 @@ type plan struct {
 	idHeader, typeHeader, timeHeader alternatives
 	idPath, typePath, timePath       []string
 
+	pingPaths [][]string // of Sender.Pings
+
 	signsURL  bool // the signature covers the URL or a part of it
 	idSigned  bool // the signature covers the ID
 	wantsTime bool // the body must have a timestamp

@@ -1,6 +1,7 @@
 package hmacverify
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -79,6 +80,10 @@ type Sender struct {
 	// not known.
 	Setup string
 
+	// Pings are deliveries without an event, such as tests of the endpoint. They are
+	// acknowledged, and no work is done. Default none.
+	Pings []Ping
+
 	// Batch says that a request can carry several events, and where the ID of
 	// each is. Default one event per request.
 	Batch string
@@ -92,6 +97,15 @@ type Sender struct {
 	// Facts are the sources of the above, and of how the sender signs. Default
 	// none.
 	Facts []Fact
+}
+
+// Ping recognizes a delivery without an event, by its signed body.
+type Ping struct {
+	// JSON is a path in the body, see Field.JSON.
+	JSON string
+
+	// Value is what stands there, as JSON: `"ping"`, `0`, `[]`.
+	Value string
 }
 
 // Retries says which failed deliveries a sender retries.
@@ -185,8 +199,38 @@ func (p *plan) sender(*Options) error {
 			return p.wrong("Sender.Instead", "%d and %d: both must be between 300 and 599", from, to)
 		}
 	}
-	s.Success, s.Instead = slices.Clone(s.Success), maps.Clone(s.Instead) // which the caller could still change
+	// The caller could still change them.
+	s.Success, s.Instead, s.Pings = slices.Clone(s.Success), maps.Clone(s.Instead), slices.Clone(s.Pings)
+	return p.pings()
+}
+
+// pings resolves the paths.
+func (p *plan) pings() error {
+	pings := p.scheme.Sender.Pings
+	if len(pings) > 0 && !p.signsBody() {
+		return p.wrong("Sender.Pings", "the signature does not cover the bytes of the body")
+	}
+	for _, ping := range pings {
+		path, err := p.path("Sender.Pings", ping.JSON)
+		if err != nil {
+			return err
+		}
+		if path == nil || !json.Valid([]byte(ping.Value)) {
+			return p.wrong("Sender.Pings", "%q at %q: Value must be JSON, at a path", ping.Value, ping.JSON)
+		}
+		p.pingPaths = append(p.pingPaths, path)
+	}
 	return nil
+}
+
+// isPing reports whether a signed body carries no event.
+func (p *plan) isPing(body []byte) bool {
+	for i, path := range p.pingPaths {
+		if at := jsonAt(body, path); at != nil && string(at) == p.scheme.Sender.Pings[i].Value {
+			return true
+		}
+	}
+	return false
 }
 
 // StatusOf returns the status to send to the sender for one that HTTP would suggest:

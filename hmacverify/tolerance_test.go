@@ -1,8 +1,10 @@
 package hmacverify_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -216,6 +218,56 @@ func TestVerifier_RefusesAsTheSenderTakesIt(t *testing.T) {
 		v.Refuse(w, r, err)
 		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Retry-After") != tt.header {
 			t.Errorf("got %d %q, Retry-After %q; want %d %q", w.Code, w.Body, w.Header().Get("Retry-After"), tt.status, tt.body)
+		}
+	}
+}
+
+// A ping is recognized in the body that is signed, and nothing else is one.
+func TestSender_Pings(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, Sender: hmacverify.Sender{
+		Pings: []hmacverify.Ping{{JSON: "type", Value: `"ping"`}, {JSON: "data.items", Value: "[]"}},
+	}}
+	v := newVerifier(t, s, nil, testKey)
+	for body, want := range map[string]bool{
+		`{"type":"ping"}`: true, `{"data":{"items":[]}}`: true, `{"type":"pong"}`: false, `{"type":["ping"]}`: false,
+		`{"data":{"items":[1]}}`: false, `{"data":{"type":"ping"}}`: false, ``: false, `ping`: false,
+	} {
+		d, err := v.Verify(signed(t, s, nil, body, testKey), []byte(body))
+		if wantErr(t, err, nil); d.Ping != want {
+			t.Errorf("%s: a ping: %t, want %t", body, d.Ping, want)
+		}
+	}
+	for _, wrong := range []hmacverify.Ping{{JSON: "type", Value: "ping"}, {Value: `"ping"`}, {JSON: "$.type", Value: "1"}} {
+		s.Sender.Pings = []hmacverify.Ping{wrong}
+		_, err := hmacverify.New(s, nil, testKey)
+		wantErr(t, err, hmacverify.ErrConfig)
+	}
+	s.Sender.Pings, s.Signed = []hmacverify.Ping{{JSON: "type", Value: "0"}}, "{params}"
+	_, err := hmacverify.New(s, nil, testKey)
+	wantErr(t, err, hmacverify.ErrConfig)
+}
+
+// RFC 9110, section 5.3: lines of a list with commas are one list.
+func TestVerifier_ListInSeveralLines(t *testing.T) {
+	t.Parallel()
+	s := hmacverify.Scheme{Name: "acme", Signature: []string{"Sig"}, List: hmacverify.List{Sep: ","}}
+	v := newVerifier(t, s, nil, testKey)
+	mine := signed(t, s, nil, "{}", testKey)["Sig"][0]
+	other := strings.Repeat("0", len(mine))
+	for name, tt := range map[string]struct {
+		lines []string
+		want  error
+	}{
+		"first":               {[]string{mine, other}, nil},
+		"last":                {[]string{other, mine}, nil},
+		"none":                {[]string{other, other}, hmacverify.ErrMismatch},
+		"more than there are": {append(slices.Repeat([]string{other}, 16), mine), hmacverify.ErrMalformed},
+		"empty":               {[]string{"", mine}, hmacverify.ErrMissing},
+	} {
+		_, err := v.Verify(http.Header{"Sig": tt.lines}, []byte("{}"))
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
 	}
 }

@@ -315,3 +315,20 @@ type keeping struct {
 }
 
 func (k keeping) Retention() time.Duration { return k.retention }
+
+// A test of the endpoint is acknowledged although it has no ID, and does no work.
+func TestEndpoint_Ping(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{"intercom": `{"topic":"ping","id":null}`, "line": `{"events":[]}`} {
+		s, _ := preset.ByName(name)
+		c, _ := newCorrespondent(t, s, nil)
+		r, err := c.signer.NewRequest(t.Context(), correspondentURL, nil, []byte(body))
+		checkError(t, err, nil)
+		w := serve(c.endpoint.Handle(func(context.Context, lease.Claim, *hmacverify.Delivery) error {
+			t.Errorf("%s: the work was called", name)
+			return nil
+		}), r)
+		checkEmpty(t, w, 200, "")
+		checkKinds(t, c.rig, idempotency.KindIgnored)
+	}
+}

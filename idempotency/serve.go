@@ -66,6 +66,9 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T])
 	if err := e.receive(w, p); err != nil {
 		return Outcome{Kind: KindRefused, Err: err}
 	}
+	if p.delivery != nil && p.delivery.Ping {
+		return Outcome{Kind: KindIgnored}
+	}
 	defer e.inFlight.Add(-1)
 	if e.inFlight.Add(1) > int64(e.o.MaxInFlight) {
 		return OutcomeOf(KindOverloaded, nil)

@@ -34,7 +34,8 @@ func capture(t *testing.T, s hmacverify.Scheme, url, body string, change func(he
 	}
 	h := http.Header{}
 	if s.ID.Header != "" {
-		h.Set(s.ID.Header, "msg_1")
+		name, _, _ := strings.Cut(s.ID.Header, ",")
+		h.Set(name, "msg_1")
 	}
 	if err := signer.Sign(h, []byte(body)); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,8 @@ func Slack() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 6 * time.Minute,
 			RetrySchedule: "at once, after 1 min and after 5 min; with the option of delayed events also hourly for 24 h; the response header X-Slack-No-Retry: 1 stops it",
 			Disables:      "failure of more than 95 % of events in 60 min, for apps with over 1000 an hour",
-			Setup:         "url_verification, which SlackChallenge answers; app_rate_limited, which has no event_id.",
+			Setup:         "url_verification, which SlackChallenge answers; app_rate_limited, which has no event_id and is acknowledged without work.",
+			Pings:         []hmacverify.Ping{{JSON: "type", Value: `"app_rate_limited"`}},
 			Notes:         "The response to a command or an interaction is shown to the user, within 3 s and without retries, so a duplicate of one needs the first response (Replay). Two redirects are followed, users say.",
 			Facts: []hmacverify.Fact{
 				vector("https://docs.slack.dev/authentication/verifying-requests-from-slack"),
@@ -64,7 +65,7 @@ func Discord() hmacverify.Scheme {
 			Waits:     3 * time.Second,
 			Retries:   hmacverify.RetriesNone,
 			Duplicate: hmacverify.Replay,
-			Setup:     "A PING of type 1 wants {\"type\":1}; wrong signatures on purpose want 401.",
+			Setup:     "A PING of type 1 wants {\"type\":1}, which DiscordPing answers; wrong signatures on purpose want 401.",
 			Notes:     "The response is the reaction. That nothing is retried is unconfirmed.",
 			Facts: []hmacverify.Fact{
 				code("signature", "discord-interactions 4.4.0"),
@@ -111,7 +112,8 @@ func LINE() hmacverify.Scheme {
 			Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetrySchedule: "only if switched on; not said how often",
 			Disables: "failure for a long time",
-			Setup:    "A signed POST without events, which wants 200.",
+			Setup:    "A signed POST without events, which is acknowledged.",
+			Pings:    []hmacverify.Ping{{JSON: "events", Value: "[]"}},
 			Batch:    "several events, each with webhookEventId",
 			Facts: []hmacverify.Fact{
 				code("signature", "@line/bot-sdk 11.0.0, validate-signature"), copied("", "LINE, receiving-messages"),
@@ -195,7 +197,7 @@ func Twitch() hmacverify.Scheme {
 			Title: "Twitch EventSub", Docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
 			Waits:   time.Second,
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said how often; with the same ID",
-			Setup:    "A signed POST with a challenge, to be echoed.",
+			Setup:    "A signed POST with a challenge, which TwitchChallenge echoes.",
 			Notes:    "Users report waits of 1 to 2 s. A duplicate wants a 2xx.",
 			Disables: "answers that are too slow too often: the subscription is revoked",
 			Facts: []hmacverify.Fact{

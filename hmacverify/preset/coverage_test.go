@@ -27,9 +27,9 @@ var levels = []struct {
 		"stripe", "paddle", "pagerduty", "mux", "calendly", "tabapay", "workos", "persona", "worldpay",
 	}},
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
-		"standard-webhooks", "svix", "gitlab", "openai", "supabase", "adyen", "onfleet",
+		"standard-webhooks", "gitlab", "openai", "supabase", "adyen", "onfleet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "shopify", "veriff", "x", "hookdeck"}},
+	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "shopify", "veriff", "x", "hookdeck", "svix"}},
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},

@@ -159,7 +159,7 @@ func DocuSign() hmacverify.Scheme {
 
 // Dropbox returns the scheme of Dropbox
 // (https://www.dropbox.com/developers/reference/webhooks). The key is the app
-// secret. For the GET challenge see [DropboxChallenge]. Identity: NoIdentity: a
+// secret. For the GET challenge see [Setup]. Identity: NoIdentity: a
 // body lists the accounts that changed and nothing else, so that each change of an
 // account sends the same bytes, and a duplicate cannot be told from news. Ask for
 // the changes since your cursor, which makes duplicates harmless.
@@ -171,7 +171,7 @@ func Dropbox() hmacverify.Scheme {
 			Title: "Dropbox", Docs: "https://www.dropbox.com/developers/reference/webhooks",
 			Waits: 10 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 10 * time.Minute, RetrySchedule: "exponentially for 10 min",
-			Setup: "GET with a challenge, which DropboxChallenge answers.",
+			Setup: "GET with a challenge, which Setup answers.",
 			Batch: "several accounts, without IDs of their changes",
 			Facts: []hmacverify.Fact{
 				code("signature", "dropbox/mdwebhook, app.py"), docs("", "https://www.dropbox.com/developers, and an old copy"),
@@ -195,7 +195,7 @@ func Notion() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Notion", Docs: "https://developers.notion.com/reference/webhooks",
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "8 times, the last after 24 h",
-			Setup: "A POST with verification_token, which is the key; Notion's SDK says that it is signed with it.",
+			Setup: "A POST with verification_token, which is the key and which NotionHandshake takes; Notion's SDK says that it is signed with it.",
 			Notes: bodyDiffers + " (attempt_number). Events are merged, and delivered at most once.",
 			Facts: []hmacverify.Fact{
 				vector("https://developers.notion.com/reference/webhooks, as recorded in webhook-verify"),
@@ -221,7 +221,7 @@ func Nylas() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetryWindow: 20 * time.Minute,
 			RetrySchedule: "3 attempts, the last after 10 to 20 min, to all destinations",
 			MaxBody:       1 << 20,
-			Setup:         "GET with a challenge.",
+			Setup:         "GET with a challenge, which Setup answers.",
 			Notes:         "A retry goes to all of an account's URLs, those that succeeded too: use one scope for them. Duplicates come even after a 2xx. A larger event comes as <type>.truncated. Bodies may be gzip, signed as sent.",
 			Facts:         []hmacverify.Fact{registry(), docs("", "https://developer.nylas.com, cookbook and reference")},
 		},
@@ -263,7 +263,7 @@ func Trello() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "after 30, 60 and 120 s",
 			RetryWindow: 2 * time.Minute,
 			Disables:    "410: the webhook is deleted",
-			Setup:       "HEAD wants 200.",
+			Setup:       "HEAD wants 200, which Setup gives.",
 			Facts: []hmacverify.Fact{
 				copied("signature", skill("trello")), unconfirmed("retries"), dated("2022", docs("", "Atlassian")),
 			},

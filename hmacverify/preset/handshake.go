@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -92,13 +93,182 @@ func MetaChallenge(verifyToken string) http.Handler {
 	})
 }
 
-// DropboxChallenge responds to Dropbox's GET with its challenge, as plain text that
-// browsers do not render as a page. It answers every client: the challenge is not a
-// secret.
-func DropboxChallenge() http.Handler {
+// Setup answers the unsigned calls by which some senders find out whether an endpoint
+// is there, and calls next for everything else. Put it outside the Verifier, and route
+// all methods to it: Setup(scheme, endpoint.Handle(f)). It answers every client: there
+// is no secret in it.
+//
+//   - Dropbox, Nylas and Onfleet send a GET with a text, which is echoed as plain text
+//     that browsers do not render as a page.
+//   - Trello and Mandrill send a HEAD, which gets a 200.
+//   - WooCommerce sends a form that holds nothing but the number of the webhook, which
+//     gets a 200.
+//
+// For other schemes it returns next.
+func Setup(s hmacverify.Scheme, next http.Handler) http.Handler {
+	switch s.Name {
+	case "dropbox", "nylas":
+		return echoQuery("challenge", next)
+	case "onfleet":
+		return echoQuery("check", next)
+	case "trello", "mandrill":
+		return forMethod(http.MethodHead, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, next)
+	case "woocommerce":
+		return wooCommercePing(next)
+	}
+	return next
+}
+
+// shortBodies reads bodies that nothing authenticates, in limited time.
+func shortBodies(longest int64) *hmacverify.BodyReader {
+	bodies, err := hmacverify.NewBodyReader(&hmacverify.Options{MaxBody: longest})
+	if err != nil {
+		panic(err) // a mistake of this package
+	}
+	return bodies
+}
+
+func forMethod(method string, f http.HandlerFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		echoToken(w, r.URL.Query().Get("challenge"))
+		if r.Method == method {
+			f(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
+}
+
+func echoQuery(name string, next http.Handler) http.Handler {
+	return forMethod(http.MethodGet, func(w http.ResponseWriter, r *http.Request) {
+		echoToken(w, r.URL.Query().Get(name))
+	}, next)
+}
+
+// wooCommercePing looks into a body that is short enough to be a ping, and gives it
+// back if it is none.
+func wooCommercePing(next http.Handler) http.Handler {
+	const prefix, longest = "webhook_id=", 32
+	bodies := shortBodies(longest)
+	return forMethod(http.MethodPost, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength <= int64(len(prefix)) || r.ContentLength > longest || r.Header.Get("X-WC-Webhook-Signature") != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body, err := bodies.Read(w, r)
+		if err != nil {
+			hmacverify.WriteError(w, err)
+			return
+		}
+		id, ok := strings.CutPrefix(string(body), prefix)
+		if ok && strings.Trim(id, "0123456789") == "" {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	}, next)
+}
+
+// TwitchChallenge answers Twitch's webhook_callback_verification, and calls next for
+// everything else. Put it inside the Verifier: verifier.Handler(TwitchChallenge(next)).
+// It refuses a request that was not verified.
+func TwitchChallenge(next http.Handler) http.Handler {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
+		if bodyString(d, "subscription", "status") != "webhook_callback_verification_pending" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		echo(w, bodyString(d, "challenge"))
+	})
+}
+
+// FrontChallenge answers the call by which Front checks an application's URL, and calls
+// next for everything else. Put it inside the Verifier: verifier.Handler(FrontChallenge(next)).
+// It refuses a request that was not verified.
+func FrontChallenge(next http.Handler) http.Handler {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
+		if challenge := r.Header.Get("X-Front-Challenge"); challenge != "" && bodyString(d, "type") == "sync" {
+			echoToken(w, challenge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// DiscordPing answers the PINGs of [Discord] and [DiscordEvents], and calls next for
+// everything else. Put it inside the Verifier: verifier.Handler(DiscordPing(next)). It
+// refuses a request that was not verified.
+func DiscordPing(next http.Handler) http.Handler {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
+		var body struct {
+			Type  int
+			Event json.RawMessage
+		}
+		body.Type = -1
+		_ = json.Unmarshal(d.Body, &body) // next may find more in it
+		switch {
+		case body.Type == 0:
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNoContent)
+		case body.Type == 1 && body.Event == nil: // an event has that type, too
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"type":1}`)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// SmartcarChallenge answers Smartcar's VERIFY with the HMAC of its challenge, and calls
+// next for everything else. secret is the Verifier's key. Put it inside the Verifier:
+// verifier.Handler(SmartcarChallenge(secret, next)). It refuses a request that was not
+// verified, and a challenge that could be an event.
+func SmartcarChallenge(secret string, next http.Handler) http.Handler {
+	return verified(func(w http.ResponseWriter, r *http.Request, d *hmacverify.Delivery) {
+		if !strings.EqualFold(bodyString(d, "eventType"), "VERIFY") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		sum, ok := signToken(secret, bodyString(d, "data", "challenge"))
+		if !ok {
+			hmacverify.WriteError(w, hmacverify.ErrMalformed)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"challenge":"`+hex.EncodeToString(sum)+`"}`)
+	})
+}
+
+// NotionHandshake passes the token that Notion sends when a webhook is created, to
+// accept, and calls next for everything else. The token is to be pasted into Notion's
+// page, and is the key of all deliveries. Put it outside the Verifier:
+// NotionHandshake(accept, verifier.Handler(next)). accept must do what
+// [AsanaHandshake] demands.
+func NotionHandshake(accept func(r *http.Request, token string) error, next http.Handler) http.Handler {
+	const longest = 1 << 10
+	bodies := shortBodies(longest)
+	return forMethod(http.MethodPost, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength <= 0 || r.ContentLength > longest {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body, err := bodies.Read(w, r)
+		if err != nil {
+			hmacverify.WriteError(w, err)
+			return
+		}
+		var handshake map[string]string
+		if json.Unmarshal(body, &handshake) != nil || len(handshake) != 1 || handshake["verification_token"] == "" {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, r)
+			return
+		}
+		if token := handshake["verification_token"]; !isToken(token) || accept(r, token) != nil {
+			hmacverify.WriteError(w, hmacverify.ErrNoKey)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	}, next)
 }
 
 // AsanaHandshake passes the key that Asana sends in X-Hook-Secret, when a webhook

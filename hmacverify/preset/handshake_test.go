@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -175,14 +176,164 @@ func TestMetaChallenge(t *testing.T) {
 	}
 }
 
-func TestDropboxChallenge(t *testing.T) {
+// The unsigned calls by which senders look whether an endpoint is there, and calls
+// that are none.
+func TestSetup(t *testing.T) {
 	t.Parallel()
-	h := preset.DropboxChallenge()
-	if w := get(h, url.Values{"challenge": {"abc_1-2"}}); w.Body.String() != "abc_1-2" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("got %d %s", w.Code, w.Body)
+	const form = "application/x-www-form-urlencoded"
+	for _, tt := range []struct {
+		name                 string
+		scheme               hmacverify.Scheme
+		method, target, body string
+		status               int
+		want                 string
+	}{
+		{"Dropbox", preset.Dropbox(), "GET", "/?challenge=abc_1-2", "", 200, "abc_1-2"},
+		{"Nylas", preset.Nylas(), "GET", "/?challenge=abc", "", 200, "abc"},
+		{"Onfleet", preset.Onfleet(), "GET", "/?check=abc", "", 200, "abc"},
+		{"markup", preset.Nylas(), "GET", "/?challenge=<script>", "", 401, ""},
+		{"no question", preset.Nylas(), "GET", "/", "", 401, ""},
+		{"Trello", preset.Trello(), "HEAD", "/", "", 200, ""},
+		{"Mandrill", preset.Mandrill(), "HEAD", "/", "", 200, ""},
+		{"WooCommerce", preset.WooCommerce(), "POST", "/", "webhook_id=7", 200, ""},
+		{"an unsigned event of WooCommerce's", preset.WooCommerce(), "POST", "/", `{"id":7}`, 202, `{"id":7}`},
+		{"a form with more in it", preset.WooCommerce(), "POST", "/", "webhook_id=7&id=8", 202, "webhook_id=7&id=8"},
+		{"an unsigned event of Dropbox's", preset.Dropbox(), "POST", "/", "{}", 202, "{}"},
+		{"a sender that asks nothing", preset.Stripe(), "HEAD", "/", "", 202, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(http.StatusAccepted)
+				io.Copy(w, r.Body)
+			})
+			w, r := httptest.NewRecorder(), httptest.NewRequest(tt.method, "https://example.com"+tt.target, strings.NewReader(tt.body))
+			r.Header.Set("Content-Type", form)
+			preset.Setup(tt.scheme, next).ServeHTTP(w, r)
+			if w.Code != tt.status || tt.status != 401 && w.Body.String() != tt.want {
+				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, tt.status, tt.want)
+			}
+			if tt.want != "" && tt.status == 200 && w.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("a browser could take the echo for a page")
+			}
+		})
 	}
-	if w := get(h, url.Values{"challenge": {"<script>"}}); w.Code != http.StatusUnauthorized {
-		t.Errorf("markup: got %d %s", w.Code, w.Body)
+}
+
+// What a signed question gets, and what is no question.
+func TestSignedChallenges(t *testing.T) {
+	t.Parallel()
+	mac := hmac.New(sha256.New, []byte(testKey))
+	mac.Write([]byte("abc"))
+	smartcar := func(next http.Handler) http.Handler { return preset.SmartcarChallenge(testKey, next) }
+	discord := preset.DiscordEvents()
+	for _, tt := range []struct {
+		name   string
+		scheme hmacverify.Scheme
+		wrap   func(http.Handler) http.Handler
+		header http.Header
+		body   string
+		status int
+		want   string
+	}{
+		{"Twitch", preset.Twitch(), preset.TwitchChallenge, nil,
+			`{"challenge":"abc","subscription":{"status":"webhook_callback_verification_pending"}}`, 200, "abc"},
+		{"an event of Twitch's", preset.Twitch(), preset.TwitchChallenge, nil, `{"subscription":{"status":"enabled"}}`, 202, ""},
+		{"Front", preset.Front(), preset.FrontChallenge, http.Header{"X-Front-Challenge": {"abc"}}, `{"type":"sync"}`, 200, "abc"},
+		{"an event of Front's under another's header", preset.Front(), preset.FrontChallenge, http.Header{"X-Front-Challenge": {"abc"}},
+			`{"type":"message"}`, 202, ""},
+		{"a PING of Discord's interactions", preset.Discord(), preset.DiscordPing, nil, `{"id":"1","type":1}`, 200, `{"type":1}`},
+		{"an interaction", preset.Discord(), preset.DiscordPing, nil, `{"id":"1","type":2}`, 202, ""},
+		{"a PING of Discord's events", discord, preset.DiscordPing, nil, `{"version":1,"type":0}`, 204, ""},
+		{"an event of Discord's", discord, preset.DiscordPing, nil, `{"type":1,"event":{"type":"ENTITLEMENT_CREATE"}}`, 202, ""},
+		{"Smartcar", preset.Smartcar(), smartcar, nil, `{"eventType":"VERIFY","data":{"challenge":"abc"}}`, 200,
+			fmt.Sprintf(`{"challenge":"%x"}`, mac.Sum(nil))},
+		{"Smartcar's question for the signature of an event", preset.Smartcar(), smartcar, nil,
+			`{"eventType":"VERIFY","data":{"challenge":"{\"eventId\":1}"}}`, 401, ""},
+		{"an event of Smartcar's", preset.Smartcar(), smartcar, nil, `{"eventType":"VEHICLE_STATE"}`, 202, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			public, private := keyPair(tt.scheme)
+			h := tt.header
+			if id := tt.scheme.ID.Header; id != "" {
+				h = http.Header{}
+				h.Set(id, "1")
+			}
+			r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+			r.Header = signed(t, tt.scheme, h, tt.body, private)
+			w := httptest.NewRecorder()
+			newVerifier(t, tt.scheme, testOptions(), public).Handler(tt.wrap(http.HandlerFunc(passed))).ServeHTTP(w, r)
+			if w.Code != tt.status || tt.status != 401 && w.Body.String() != tt.want {
+				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, tt.status, tt.want)
+			}
+			if w.Code == 204 && w.Header().Get("Content-Type") == "" {
+				t.Error("Discord wants a Content-Type")
+			}
+			// Without the Verifier in front nothing is answered.
+			w = httptest.NewRecorder()
+			tt.wrap(unreachable(t)).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(tt.body)))
+			if w.Code != http.StatusUnauthorized {
+				t.Errorf("an unverified question: got %d", w.Code)
+			}
+		})
+	}
+}
+
+func TestNotionHandshake(t *testing.T) {
+	t.Parallel()
+	stored := ""
+	h := preset.NotionHandshake(func(_ *http.Request, token string) error {
+		if stored != "" {
+			return errors.New("has a key")
+		}
+		stored = token
+		return nil
+	}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		io.Copy(w, r.Body)
+	}))
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{
+		{`{"verification_token":"secret_a b"}`, 401},
+		{`{"verification_token":"secret_tMrlL1qK5vuQAh1b6cZGhFChZTSYJlce98V0pYn7yBl"}`, 200},
+		{`{"verification_token":"secret_attacker"}`, 401},
+		{`{"verification_token":"secret_x","id":"1"}`, 202},
+		{`{"id":"1","type":"page.created"}`, 202},
+		{``, 202},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(tt.body)))
+		if w.Code != tt.status || tt.status == 202 && w.Body.String() != tt.body {
+			t.Errorf("%s: got %d %s, want %d", tt.body, w.Code, w.Body, tt.status)
+		}
+	}
+	if stored != "secret_tMrlL1qK5vuQAh1b6cZGhFChZTSYJlce98V0pYn7yBl" {
+		t.Errorf("stored %q", stored)
+	}
+}
+
+// Tests of an endpoint are authentic and carry no event.
+func TestPreset_Pings(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"intercom":  `{"type":"notification_event","id":null,"topic":"ping"}`,
+		"line":      `{"destination":"U1","events":[]}`,
+		"xero":      `{"events":[],"firstEventSequence":0,"lastEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}`,
+		"slack":     `{"token":"t","type":"app_rate_limited","team_id":"T"}`,
+		"buildkite": `{"event":"ping","service":{}}`,
+	} {
+		s, _ := preset.ByName(name)
+		d := verify(t, s, signed(t, s, nil, body, testKey), body)
+		if !d.Ping {
+			t.Errorf("%s: %s is no ping", name, body)
+		}
+		event := strings.NewReplacer(`"ping"`, `"user.created"`, `[]`, `[{"webhookEventId":"1"}]`, "app_rate_limited", "event_callback").Replace(body)
+		if d := verify(t, s, signed(t, s, nil, event, testKey), event); d.Ping {
+			t.Errorf("%s: %s is a ping", name, event)
+		}
 	}
 }
 

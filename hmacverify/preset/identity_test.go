@@ -53,7 +53,8 @@ func TestPreset_EventType(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := http.Header{}
-			h.Set(tt.scheme.ID.Header, "msg_1")
+			id, _, _ := strings.Cut(tt.scheme.ID.Header, ",")
+			h.Set(id, "msg_1")
 			h = signed(t, tt.scheme, h, tt.body, key)
 			d, err := newVerifier(t, tt.scheme, testOptions(), key).Verify(h, []byte(tt.body))
 			if wantErr(t, err, nil); d.EventType() != tt.want {

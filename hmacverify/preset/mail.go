@@ -129,7 +129,7 @@ func Mandrill() hmacverify.Scheme {
 			Retries: hmacverify.RetriesAll, RetrySchedule: "the failed batch, until it is given up; not said how often",
 			Blocks:   true,
 			BodyType: "application/x-www-form-urlencoded",
-			Setup:    "HEAD wants 200; otherwise a POST of [] signed with the key test-webhook.",
+			Setup:    "HEAD wants 200, which Setup gives; otherwise a POST of [] signed with the key test-webhook.",
 			Batch:    "up to 1000 events a minute, in one form field of JSON",
 			Notes:    "That newer events wait for a failed batch is by its wording.",
 			Facts:    []hmacverify.Fact{registry(), docs("", "Mandrill help")},

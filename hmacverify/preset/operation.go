@@ -327,7 +327,7 @@ func Smartcar() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Smartcar", Docs: "https://smartcar.com/docs/integrations/webhooks/overview",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times, exponentially",
-			Setup: "An event VERIFY with data.challenge, which wants {\"challenge\": the HMAC of the challenge under the same key, in hex} within 15 s: answer only what is signed, or who asks gets signatures.",
+			Setup: "An event VERIFY with data.challenge, which wants {\"challenge\": the HMAC of the challenge under the same key, in hex} within 15 s: SmartcarChallenge answers.",
 			Notes: bodyDiffers + " (meta.deliveryId).",
 			Facts: []hmacverify.Fact{
 				code("signature", "smartcar 10.4.0, verifyPayload and hashChallenge"),

@@ -139,7 +139,7 @@ func Onfleet() hmacverify.Scheme {
 		Identity:    hmacverify.BodyDigest,
 		Sender: hmacverify.Sender{
 			Title: "Onfleet", Docs: "https://docs.onfleet.com/reference/webhooks",
-			Setup: "GET with ?check=v wants v.",
+			Setup: "GET with ?check=v wants v, which Setup gives.",
 			Notes: "One webhook for each trigger.",
 			Facts: []hmacverify.Fact{
 				docs("signature", "https://docs.onfleet.com/reference/secrets"), docs("", "https://docs.onfleet.com, create webhook"),

@@ -89,7 +89,7 @@ func Mollie() hmacverify.Scheme {
 			Waits: 15 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 26 * time.Hour, RetrySchedule: "10 times in about 26 h",
 			Disables: "repeated failures",
-			Notes:    "For a day after a change of keys the signature header comes twice, and such deliveries are refused unless a proxy joins the two with a comma: change the key on both sides at once.",
+			Notes:    "For a day after a change of keys the signature header comes twice, once for each key.",
 			Facts: []hmacverify.Fact{
 				docs("signature", "https://docs.mollie.com/reference/best-practices"),
 				copied("signature", hookdeckSkills+", on the prefix"), copied("", hookdeckSkills), unconfirmed("identity"),

@@ -157,7 +157,8 @@ func Buildkite() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Buildkite", Docs: "https://buildkite.com/docs/apis/webhooks/pipelines#webhook-signature",
 			RetryTime: hmacverify.RetryTimeNew,
-			Setup:     "An event \"ping\".",
+			Setup:     "An event \"ping\", which is acknowledged without work.",
+			Pings:     []hmacverify.Ping{{JSON: "event", Value: `"ping"`}},
 			Notes:     "The setting \"token\" sends the key itself and signs nothing: choose \"signature\".",
 			Facts: []hmacverify.Fact{
 				docs("signature", "buildkite/docs, pages/apis/webhooks/_verifying_hmac_signatures.md"),

@@ -119,7 +119,7 @@ func Front() hmacverify.Scheme {
 		Sender: hmacverify.Sender{
 			Title: "Front", Docs: "https://dev.frontapp.com/docs/application-webhooks",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "up to 3 times; rule webhooks not at all",
-			Setup: "A signed POST \"sync\" with x-front-challenge, to be echoed within 10 s.",
+			Setup: "A signed POST \"sync\" with x-front-challenge, to be echoed within 10 s: FrontChallenge does.",
 			Facts: []hmacverify.Fact{
 				copied("signature", skill("frontapp")), docs("", "https://dev.frontapp.com/docs/application-webhooks"),
 				copied("retries", restated),
@@ -199,7 +199,8 @@ func Intercom() hmacverify.Scheme {
 			Waits:         5 * time.Second,
 			RetrySchedule: "1000 errors in 15 min pause it for 15 min; 429 slows it, and events are dropped after 2 h",
 			Disables:      "7 days of failure, for private apps",
-			Setup:         "A ping whose id is null.",
+			Setup:         "A ping whose id is null, which is acknowledged.",
+			Pings:         []hmacverify.Ping{{JSON: "topic", Value: `"ping"`}},
 			Notes:         bodyDiffers + " (delivery_attempts), users say. Answers that take over 0.5 s count against an endpoint.",
 			Facts: []hmacverify.Fact{
 				copied("signature", skill("intercom")), docs("", "Intercom, webhook-notifications"),

@@ -84,6 +84,12 @@ func tolerance(s hmacverify.Scheme) time.Duration {
 	return verifier.Tolerance()
 }
 
+// firstName returns the first of the names of a header, see hmacverify.Field.
+func firstName(names string) string {
+	first, _, _ := strings.Cut(names, ",")
+	return first
+}
+
 // delivery creates and signs a delivery.
 func (o *options) delivery(signer *hmacverify.Signer) (*delivery, error) {
 	d := &delivery{url: o.url, id: o.id, header: o.header.Clone(), body: o.body}
@@ -93,10 +99,10 @@ func (o *options) delivery(signer *hmacverify.Signer) (*delivery, error) {
 	form := strings.Contains(o.scheme.Signed, "{params}")
 	setDefault(d.header, "Content-Type", contentType(form))
 	setDefault(d.header, "User-Agent", "hookonce-send")
-	setDefault(d.header, o.scheme.ID.Header, d.id)
-	setDefault(d.header, o.scheme.Type.Header, o.eventType)
+	setDefault(d.header, firstName(o.scheme.ID.Header), d.id)
+	setDefault(d.header, firstName(o.scheme.Type.Header), o.eventType)
 	for _, name := range signedHeaders(o.scheme) {
-		setDefault(d.header, name, rand.Text())
+		setDefault(d.header, firstName(name), rand.Text())
 	}
 	switch {
 	case d.body != nil && o.scheme.ID.JSON != "":
