@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,7 +51,7 @@ func onBoth(t *testing.T, s hmacverify.Scheme, o hmacverify.Options, next http.H
 	}
 }
 
-func newSlowServer(t *testing.T, s hmacverify.Scheme, o hmacverify.Options, next http.Handler, http2 bool, readTimeout time.Duration) *slowServer {
+func newSlowServer(t testing.TB, s hmacverify.Scheme, o hmacverify.Options, next http.Handler, http2 bool, readTimeout time.Duration) *slowServer {
 	t.Helper()
 	server := &slowServer{}
 	o.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -82,7 +83,7 @@ func (s *slowServer) waitIdle(t *testing.T) {
 	await(t, "the end of all requests", func() bool { return s.active.Load() == 0 })
 }
 
-func await(t *testing.T, what string, ok func() bool) {
+func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -642,6 +643,69 @@ func TestVerifier_Deadline(t *testing.T) {
 			} else if diff := cmp.Diff(tt.want, w.set); diff != "" {
 				t.Errorf("deadlines (-want +got):\n%s", diff)
 			}
+		})
+	}
+}
+
+// A thousand clients without a key stall beside good ones. Each holds the same little
+// memory, and good deliveries get through all the while: BenchmarkHandler_BesideStalledBodies
+// measures what that costs them.
+func TestVerifier_ThousandStalledBodies(t *testing.T) {
+	const clients, memory = 1000, 32 << 10 // of each
+	server := newSlowServer(t, preset.XSignature256(), hmacverify.Options{}, accept, false, 0)
+	before := heapInUse()
+	stallBodies(t, server, clients)
+	await(t, "the requests", func() bool { return server.active.Load() == clients })
+	grown := int64(heapInUse()) - int64(before)
+	t.Logf("%d clients hold %d KiB, %d bytes each", clients, grown>>10, grown/clients)
+	if grown > clients*memory {
+		t.Errorf("they hold %d KiB, want at most %d", grown>>10, clients*memory>>10)
+	}
+	genuine := signed(t, preset.XSignature256(), nil, ruleBody, testKey)
+	for range 100 {
+		got, _, err := server.post(t.Context(), genuine, strings.NewReader(ruleBody), int64(len(ruleBody)))
+		if got != http.StatusNoContent || err != nil {
+			t.Fatalf("a delivery got %d, %v", got, err)
+		}
+	}
+	if server.active.Load() < clients {
+		t.Error("a client was let go before its time, so that little was shown")
+	}
+}
+
+// stallBodies makes clients send a kilobyte of a megabyte, and stall until the end.
+func stallBodies(tb testing.TB, server *slowServer, clients int) {
+	tb.Helper()
+	for range clients {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { conn.Close() })
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Signature-256: %064d\r\nContent-Length: %d\r\n\r\n%01024d", 0, 1<<20, 0)
+	}
+}
+
+// What stalled clients cost the good deliveries beside them.
+func BenchmarkHandler_BesideStalledBodies(b *testing.B) {
+	genuine := signed(b, preset.XSignature256(), nil, ruleBody, testKey)
+	for _, clients := range []int{0, 1000} {
+		b.Run(fmt.Sprintf("%d stalled", clients), func(b *testing.B) {
+			server := newSlowServer(b, preset.XSignature256(), hmacverify.Options{BodyTimeout: time.Minute}, accept, false, 0)
+			stallBodies(b, server, clients)
+			await(b, "the requests", func() bool { return server.active.Load() == int64(clients) })
+			var times []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				got, _, err := server.post(b.Context(), genuine, strings.NewReader(ruleBody), int64(len(ruleBody)))
+				if got != http.StatusNoContent || err != nil {
+					b.Fatalf("a delivery got %d, %v", got, err)
+				}
+				times = append(times, time.Since(start))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Microseconds()), "µs-p50")
+			b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "µs-p99")
 		})
 	}
 }
