@@ -61,8 +61,8 @@ type Options struct {
 	// an endpoint that changes from New's keys to this processes the retries of
 	// older events again. It is called after the request's headers were
 	// checked and before its body is read, and must not read the body. An error
-	// that wraps ErrNoKey is a 401; any other is a failure of ours, 503. Default:
-	// the keys that New was given.
+	// that wraps ErrNoKey is a 401; any other is a failure of ours, 503. For keys
+	// that a sender publishes see [KeyCache]. Default: the keys that New was given.
 	Keys func(*http.Request) (Tenant, error)
 
 	// ErrorHandler writes the response to a request that [Verifier.Handler]
