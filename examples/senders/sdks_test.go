@@ -2,8 +2,11 @@ package senders_test
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"net/http"
+	"net/url"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
@@ -54,6 +57,49 @@ func small() []sdk {
 	})
 }
 
+// big returns the packages of testdata/large.
+func big() []sdk {
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	return complete([]sdk{
+		{name: "@adyen/api-library", scheme: preset.Adyen(), key: hexKey, signs: true},
+		{name: "@anthropic-ai/sdk", scheme: preset.Anthropic(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "@clerk/backend", scheme: preset.Clerk(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "@contentful/node-apps-toolkit", scheme: contentful(), key: hexKey, url: "https://example.com/hooks", signs: true,
+			header: http.Header{"X-Contentful-Signed-Headers": {"x-contentful-signed-headers,x-contentful-timestamp"}}},
+		{name: "@elevenlabs/elevenlabs-js", scheme: elevenLabs(), not: noEmpty},
+		{name: "@hookdeck/sdk", scheme: hookdeck()},
+		{name: "@hubspot/api-client", scheme: preset.HubSpot(), url: endpoint, signs: true},
+		{name: "@line/bot-sdk", scheme: preset.LINE()},
+		{name: "@linear/sdk", scheme: preset.Linear(), not: noEmpty},
+		{name: "@polar-sh/sdk", scheme: preset.Polar()},
+		{name: "@shopify/shopify-api", scheme: preset.Shopify(), not: noEmpty, header: http.Header{
+			"X-Shopify-Topic": {"orders/create"}, "X-Shopify-Shop-Domain": {"shop.example"},
+			"X-Shopify-Api-Version": {"2026-10"}, "X-Shopify-Webhook-Id": {"1"}}},
+		{name: "@slack/bolt", scheme: preset.Slack()},
+		{name: "@whop/sdk", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "box-node-sdk", scheme: preset.Box(), header: http.Header{
+			"Box-Signature-Version": {"1"}, "Box-Signature-Algorithm": {"HmacSHA256"}}},
+		{name: "cashfree-pg", scheme: cashfree(), not: noEmpty},
+		{name: "dodopayments", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "lithic", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key},
+		{name: "openai", scheme: preset.OpenAI(), key: "whsec_" + base64Key},
+		{name: "orb-billing", scheme: orb(), signs: true},
+		{name: "retell-sdk", scheme: retell(), signs: true},
+		{name: "square", scheme: preset.Square(), url: endpoint},
+		{name: "telnyx", scheme: preset.Telnyx(), key: inBase64(ed25519Public), private: inBase64(ed25519Seed), not: noEmpty},
+		{name: "terra-api", scheme: terra(), not: noEmpty},
+		{name: "twilio", scheme: preset.Twilio(), url: endpoint, signs: true, header: form, body: formBody},
+		{name: "twilio json", scheme: preset.TwilioJSON(), url: endpoint, signs: true},
+		{name: "viber-bot", scheme: viber()},
+		{name: "webflow-api", scheme: preset.Webflow()},
+	})
+}
+
+// endpoint is an address that says how a sender writes the URL that it signs.
+const endpoint = "https://example.com/hooks/a%20b?shop=1&name=Zo%C3%AB"
+
+func formBody(text string) []byte { return []byte("From=%2B1&Body=" + url.QueryEscape(text)) }
+
 // complete fills the defaults in.
 func complete(packages []sdk) []sdk {
 	for i := range packages {
@@ -72,13 +118,37 @@ func complete(packages []sdk) []sdk {
 	return packages
 }
 
-// A pair of keys in hex.
+// A pair of keys of RFC 8032, section 7.1, in hex.
 const (
 	ed25519Seed   = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 	ed25519Public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 )
 
+func inBase64(hexText string) string {
+	decoded, err := hex.DecodeString(hexText)
+	if err != nil {
+		panic(err)
+	}
+	return base64.StdEncoding.EncodeToString(decoded)
+}
+
 // Schemes that have no preset yet, as their packages have them.
+
+func cashfree() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "cashfree", Signature: []string{"X-Webhook-Signature"}, Encoding: hmacverify.Base64,
+		Signed: "{timestamp}{body}", Timestamp: hmacverify.Timestamp{Header: "X-Webhook-Timestamp", Unit: hmacverify.Milliseconds},
+	}
+}
+
+func contentful() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "contentful", Signature: []string{"X-Contentful-Signature"},
+		Signed: "{method}\n{path}\n" +
+			"x-contentful-signed-headers:{header:X-Contentful-Signed-Headers};x-contentful-timestamp:{timestamp}\n{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-Contentful-Timestamp", Unit: hmacverify.Milliseconds},
+	}
+}
 
 func cord() hmacverify.Scheme {
 	return hmacverify.Scheme{
@@ -96,6 +166,17 @@ func crisp() hmacverify.Scheme {
 
 func easyPost() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "easypost", Signature: []string{"X-Hmac-Signature"}, Prefix: "hmac-sha256-hex="}
+}
+
+func elevenLabs() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "elevenlabs", Signature: []string{"ElevenLabs-Signature"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}},
+		Signed: "{timestamp}.{body}", Timestamp: hmacverify.Timestamp{ListKey: "t"},
+	}
+}
+
+func hookdeck() hmacverify.Scheme {
+	return hmacverify.Scheme{Name: "hookdeck", Signature: []string{"X-Hookdeck-Signature"}, Encoding: hmacverify.Base64}
 }
 
 func imageKit() hmacverify.Scheme {
@@ -121,12 +202,36 @@ func nango() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "nango", Signature: []string{"X-Nango-Hmac-Sha256"}}
 }
 
+func orb() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "orb", Signature: []string{"X-Orb-Signature"}, List: hmacverify.List{Sep: " ", KV: "=", Keys: []string{"v1"}},
+		Signed:    "v1:{timestamp}:{body}",
+		Timestamp: hmacverify.Timestamp{Header: "X-Orb-Timestamp", Layout: "2006-01-02T15:04:05.000000"},
+	}
+}
+
 func pusher() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "pusher", Signature: []string{"X-Pusher-Signature"}}
+}
+
+func retell() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "retell", Signature: []string{"X-Retell-Signature"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"d"}},
+		Signed: "{body}{timestamp}", Timestamp: hmacverify.Timestamp{ListKey: "v", Unit: hmacverify.Milliseconds},
+	}
 }
 
 func smartcar() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "smartcar", Signature: []string{"Sc-Signature"}}
 }
 
-func big() []sdk { return complete(nil) }
+func terra() hmacverify.Scheme {
+	return hmacverify.Scheme{
+		Name: "terra", Signature: []string{"Terra-Signature"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		Signed: "{timestamp}.{body}", Timestamp: hmacverify.Timestamp{ListKey: "t"},
+	}
+}
+
+func viber() hmacverify.Scheme {
+	return hmacverify.Scheme{Name: "viber", Signature: []string{"X-Viber-Content-Signature"}}
+}

@@ -25,6 +25,26 @@ const signing = (name, type, prefix) => ({
 });
 
 module.exports = {
+  "@adyen/api-library": {
+    sign: (m) => ({ hmacsignature: adyen().calculateHmacSignature(m.text, m.secret) }),
+    verify: (m) => adyen().validateHMACSignature(m.secret, m.headers.hmacsignature, m.text),
+  },
+
+  "@anthropic-ai/sdk": {
+    verify: (m) => new (require("@anthropic-ai/sdk"))({ apiKey: "key" }).beta.webhooks.unwrap(m.text, { headers: m.headers, key: m.secret }),
+  },
+
+  "@clerk/backend": {
+    verify: (m) =>
+      require("@clerk/backend/webhooks").verifyWebhook(
+        new Request("https://example.com", { method: "POST", headers: m.headers, body: m.body }), { signingSecret: m.secret }),
+  },
+
+  "@contentful/node-apps-toolkit": {
+    sign: (m) => require("@contentful/node-apps-toolkit").signRequest(m.secret, canonical(m, {}), Date.now()),
+    verify: (m) => require("@contentful/node-apps-toolkit").verifyRequest(m.secret, canonical(m, m.headers)),
+  },
+
   "@cord-sdk/server": {
     verify: (m) =>
       require("@cord-sdk/server").validateWebhookSignature(
@@ -35,11 +55,45 @@ module.exports = {
     verify: (m) => new (require("@easypost/api"))("key").Utils.validateWebhook(m.body, m.headers, m.secret),
   },
 
+  "@elevenlabs/elevenlabs-js": {
+    verify: (m) =>
+      new (require("@elevenlabs/elevenlabs-js").ElevenLabsClient)({ apiKey: "key" }).webhooks.constructEvent(
+        m.text, m.headers["elevenlabs-signature"], m.secret),
+  },
+
+  "@hookdeck/sdk": {
+    verify: async (m) =>
+      (await require("@hookdeck/sdk/webhooks/helpers").verifyWebhookSignature({
+        headers: m.headers, rawBody: m.text, signingSecret: m.secret })).isValidSignature,
+  },
+
+  "@hubspot/api-client": {
+    sign: (m) => {
+      const timestamp = Date.now();
+      return {
+        "x-hubspot-request-timestamp": String(timestamp),
+        "x-hubspot-signature-v3": require("@hubspot/api-client").Signature.getSignature("POST", "v3", hubspot(m, timestamp)),
+      };
+    },
+    verify: (m) =>
+      require("@hubspot/api-client").Signature.isValid({
+        ...hubspot(m, Number(m.headers["x-hubspot-request-timestamp"])),
+        signatureVersion: "v3", signature: m.headers["x-hubspot-signature-v3"] }),
+  },
+
   "@kontent-ai/webhook-helper": {
     sign: (m) => ({ "x-kontent-ai-signature": require("@kontent-ai/webhook-helper").signatureHelper.getHashFromString(m.text, m.secret) }),
     verify: (m) =>
       require("@kontent-ai/webhook-helper").signatureHelper.isValidSignatureFromString(
         m.text, m.secret, m.headers["x-kontent-ai-signature"]),
+  },
+
+  "@line/bot-sdk": {
+    verify: (m) => require("@line/bot-sdk").validateSignature(m.body, m.secret, m.headers["x-line-signature"]),
+  },
+
+  "@linear/sdk": {
+    verify: (m) => new (require("@linear/sdk/webhooks").LinearWebhookClient)(m.secret).verify(m.body, m.headers["linear-signature"]),
   },
 
   "@liveblocks/node": {
@@ -85,6 +139,17 @@ module.exports = {
         m.text, m.secret, m.headers["paddle-signature"]),
   },
 
+  "@polar-sh/sdk": {
+    verify: (m) => {
+      const { validateEvent, WebhookVerificationError } = require("@polar-sh/sdk/webhooks");
+      try {
+        validateEvent(m.text, m.headers, m.secret);
+      } catch (e) {
+        if (e instanceof WebhookVerificationError) throw e; // else only the event is none of Polar's
+      }
+    },
+  },
+
   "@sanity/webhook": {
     sign: async (m) => ({
       "sanity-webhook-signature": await require("@sanity/webhook").encodeSignatureHeader(m.text, Date.now(), m.secret),
@@ -93,6 +158,23 @@ module.exports = {
   },
 
   "@seamapi/webhook": standard("@seamapi/webhook", "SeamWebhook"),
+
+  "@shopify/shopify-api": {
+    verify: async (m) => {
+      const rawRequest = { method: "POST", url: "/", headers: m.headers };
+      return (await shopify(m).webhooks.validate({ rawBody: m.text, rawRequest, rawResponse: {} })).valid;
+    },
+  },
+
+  "@slack/bolt": {
+    verify: (m) =>
+      require("@slack/bolt/dist/receivers/verify-request").verifySlackRequest({
+        signingSecret: m.secret, body: m.text,
+        headers: {
+          "x-slack-signature": m.headers["x-slack-signature"],
+          "x-slack-request-timestamp": Number(m.headers["x-slack-request-timestamp"]),
+        } }),
+  },
 
   "@slack/events-api": {
     verify: (m) =>
@@ -114,6 +196,10 @@ module.exports = {
     verify: (m) => finch().verifySignature(m.text, m.headers, m.secret),
   },
 
+  "@whop/sdk": {
+    verify: (m) => new (require("@whop/sdk"))({ apiKey: "key" }).webhooks.unwrap(m.text, { headers: m.headers, key: m.secret }),
+  },
+
   "@workos-inc/node": {
     sign: async (m) => {
       const at = Date.now();
@@ -121,6 +207,18 @@ module.exports = {
     },
     verify: (m) =>
       workos().verifyHeader({ payload: JSON.parse(m.text), sigHeader: m.headers["workos-signature"], secret: m.secret }),
+  },
+
+  "box-node-sdk": {
+    verify: (m) => require("box-node-sdk/managers/webhooks").WebhooksManager.validateMessage(m.text, m.headers, m.secret),
+  },
+
+  "cashfree-pg": {
+    verify: (m) => {
+      const { Cashfree, CFEnvironment } = require("cashfree-pg");
+      new Cashfree(CFEnvironment.SANDBOX, "id", m.secret).PGVerifyWebhookSignature(
+        m.headers["x-webhook-signature"], m.text, m.headers["x-webhook-timestamp"]);
+    },
   },
 
   "coinbase-commerce-node": {
@@ -148,12 +246,20 @@ module.exports = {
         m.body, m.headers["x-signature-ed25519"], m.headers["x-signature-timestamp"], m.secret),
   },
 
+  dodopayments: {
+    verify: (m) => new (require("dodopayments"))({ bearerToken: "key" }).webhooks.unwrap(m.text, { headers: m.headers, key: m.secret }),
+  },
+
   "gocardless-nodejs": {
     verify: (m) => require("gocardless-nodejs/webhooks").verifySignature(m.body, m.secret, m.headers["webhook-signature"]),
   },
 
   imagekit: {
     verify: (m) => imagekit().verifyWebhookEvent(m.body, m.headers["x-ik-signature"], m.secret),
+  },
+
+  lithic: {
+    verify: (m) => new (require("lithic"))({ apiKey: "key" }).webhooks.verifySignature(m.text, m.headers, m.secret),
   },
 
   mailtrap: {
@@ -163,6 +269,21 @@ module.exports = {
   "modern-treasury": {
     sign: (m) => ({ "x-signature": treasury().getSignature(m.text, { key: m.secret }) }),
     verify: (m) => treasury().validateSignature(m.text, m.headers, { key: m.secret }),
+  },
+
+  openai: {
+    verify: (m) => new (require("openai"))({ apiKey: "key" }).webhooks.verifySignature(m.text, m.headers, m.secret),
+  },
+
+  "orb-billing": {
+    sign: (m) => {
+      const timestamp = new Date().toISOString().replace("Z", "000"), o = orb();
+      return {
+        "x-orb-timestamp": timestamp,
+        "x-orb-signature": o.signPayload(m.text, { timestamp, secret: o.parseSecret(m.secret) }),
+      };
+    },
+    verify: (m) => orb().verifySignature(m.text, m.headers, m.secret),
   },
 
   pusher: {
@@ -185,9 +306,21 @@ module.exports = {
         headers: { id: m.headers["svix-id"], timestamp: m.headers["svix-timestamp"], signature: m.headers["svix-signature"] } }),
   },
 
+  "retell-sdk": {
+    sign: async (m) => ({ "x-retell-signature": await require("retell-sdk").sign(m.text, m.secret) }),
+    verify: (m) => require("retell-sdk").verify(m.text, m.secret, m.headers["x-retell-signature"]),
+  },
+
   smartcar: {
     sign: (m) => ({ "sc-signature": require("smartcar").hashChallenge(m.secret, m.text) }),
     verify: (m) => require("smartcar").verifyPayload(m.secret, m.headers["sc-signature"], JSON.parse(m.text)),
+  },
+
+  square: {
+    verify: (m) =>
+      require("square").WebhooksHelper.verifySignature({
+        requestBody: m.text, signatureKey: m.secret, notificationUrl: m.url,
+        signatureHeader: m.headers["x-square-hmacsha256-signature"] }),
   },
 
   standardwebhooks: signing("standardwebhooks", "Webhook", "webhook"),
@@ -198,8 +331,53 @@ module.exports = {
   },
 
   svix: signing("svix", "Webhook", "svix"),
+
+  telnyx: {
+    verify: (m) => new (require("telnyx"))({ apiKey: "key" }).webhooks.unwrap(m.text, { headers: m.headers, key: m.secret }),
+  },
+
+  "terra-api": {
+    verify: (m) => require("terra-api").verifyTerraWebhookSignature(m.text, m.headers["terra-signature"], m.secret),
+  },
+
+  twilio: {
+    sign: (m) => ({ "x-twilio-signature": require("twilio").getExpectedTwilioSignature(m.secret, m.url, form(m)) }),
+    verify: (m) => require("twilio").validateRequest(m.secret, m.headers["x-twilio-signature"], m.url, form(m)),
+  },
+
+  "twilio-json": {
+    sign: (m) => ({ "x-twilio-signature": require("twilio").getExpectedTwilioSignature(m.secret, withHash(m), {}) }),
+    verify: (m) => require("twilio").validateRequestWithBody(m.secret, m.headers["x-twilio-signature"], withHash(m), m.text),
+  },
+
+  "viber-bot": {
+    verify: (m) =>
+      new (require("viber-bot/lib/message/message-validator"))({ debug: () => {} }, m.secret).validateMessage(
+        m.headers["x-viber-content-signature"], m.body),
+  },
+
+  "webflow-api": {
+    verify: (m) =>
+      new (require("webflow-api").WebflowClient)({ accessToken: "key" }).webhooks.verifySignature({
+        headers: m.headers, body: m.text, secret: m.secret }),
+  },
 };
 
+const adyen = () => new (require("@adyen/api-library").hmacValidator)();
+const shopify = (m) => {
+  require("@shopify/shopify-api/adapters/node");
+  const { shopifyApi, ApiVersion } = require("@shopify/shopify-api");
+  return shopifyApi({
+    apiKey: "key", apiSecretKey: m.secret, hostName: "example.com", isEmbeddedApp: true,
+    apiVersion: Object.values(ApiVersion)[0], logger: { log: () => {} } });
+};
+const orb = () => new (require("orb-billing"))({ apiKey: "key" }).webhooks;
+const hubspot = (m, timestamp) => ({
+  clientSecret: m.secret, requestBody: m.text, httpUri: m.url, url: m.url, method: "POST", httpMethod: "POST", timestamp });
+const form = (m) => Object.fromEntries(new URLSearchParams(m.text));
+const withHash = (m) => `${m.url}&bodySHA256=${require("twilio/lib/webhooks/webhooks").getExpectedBodyHash(m.text)}`;
+
+const canonical = (m, headers) => ({ method: "POST", path: new URL(m.url).pathname, headers, body: m.text });
 const stripe = () => new (require("stripe"))("key").webhooks;
 const mux = () => new (require("@mux/mux-node"))({ tokenId: "id", tokenSecret: "key" }).webhooks;
 const finch = () => new (require("@tryfinch/finch-api"))({ accessToken: "key" }).webhooks;
