@@ -39,7 +39,7 @@ func small() []sdk {
 		{name: "@tryfinch/finch-api", scheme: preset.Finch(), key: base64Key, signs: true},
 		{name: "@workos-inc/node", scheme: preset.WorkOS(), signs: true, not: ownJSON, notSigned: ownJSON},
 		{name: "coinbase-commerce-node", scheme: preset.CoinbaseCommerce(), signs: true},
-		{name: "crisp-api", scheme: crisp(), not: ownJSON},
+		{name: "crisp-api", scheme: crisp(), not: ownJSON, header: http.Header{"X-Crisp-Request-Timestamp": {"1793800000000"}}},
 		{name: "cronofy", scheme: preset.Cronofy(), not: noEmpty},
 		{name: "discord-interactions", scheme: preset.Discord(), key: ed25519Public, private: ed25519Seed},
 		{name: "gocardless-nodejs", scheme: preset.GoCardless()},
@@ -76,7 +76,7 @@ func big() []sdk {
 			"X-Shopify-Topic": {"orders/create"}, "X-Shopify-Shop-Domain": {"shop.example"},
 			"X-Shopify-Api-Version": {"2026-10"}, "X-Shopify-Webhook-Id": {"1"}}},
 		{name: "@slack/bolt", scheme: preset.Slack()},
-		{name: "@whop/sdk", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "@whop/sdk", scheme: whop(), not: noEmpty},
 		{name: "box-node-sdk", scheme: preset.Box(), header: http.Header{
 			"Box-Signature-Version": {"1"}, "Box-Signature-Algorithm": {"HmacSHA256"}}},
 		{name: "cashfree-pg", scheme: cashfree(), not: noEmpty},
@@ -234,4 +234,10 @@ func terra() hmacverify.Scheme {
 
 func viber() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "viber", Signature: []string{"X-Viber-Content-Signature"}}
+}
+
+func whop() hmacverify.Scheme {
+	s := preset.StandardWebhooks()
+	s.Name, s.KeyEncoding, s.KeyPrefix = "whop", hmacverify.RawKey, ""
+	return s
 }

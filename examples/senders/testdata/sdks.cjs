@@ -197,7 +197,8 @@ module.exports = {
   },
 
   "@whop/sdk": {
-    verify: (m) => new (require("@whop/sdk"))({ apiKey: "key" }).webhooks.unwrap(m.text, { headers: m.headers, key: m.secret }),
+    verify: (m) =>
+      new (require("@whop/sdk"))({ apiKey: "key" }).webhooks.unwrap(m.text, { headers: m.headers, key: Buffer.from(m.secret).toString("base64") }),
   },
 
   "@workos-inc/node": {
@@ -372,12 +373,11 @@ const shopify = (m) => {
     apiVersion: Object.values(ApiVersion)[0], logger: { log: () => {} } });
 };
 const orb = () => new (require("orb-billing"))({ apiKey: "key" }).webhooks;
-const hubspot = (m, timestamp) => ({
-  clientSecret: m.secret, requestBody: m.text, httpUri: m.url, url: m.url, method: "POST", httpMethod: "POST", timestamp });
+const hubspot = (m, timestamp) => ({ clientSecret: m.secret, requestBody: m.text, url: m.url, method: "POST", timestamp });
 const form = (m) => Object.fromEntries(new URLSearchParams(m.text));
 const withHash = (m) => `${m.url}&bodySHA256=${require("twilio/lib/webhooks/webhooks").getExpectedBodyHash(m.text)}`;
 
-const canonical = (m, headers) => ({ method: "POST", path: new URL(m.url).pathname, headers, body: m.text });
+const canonical = (m, headers) => ({ method: "POST", path: m.url.slice(new URL(m.url).origin.length), headers, body: m.text });
 const stripe = () => new (require("stripe"))("key").webhooks;
 const mux = () => new (require("@mux/mux-node"))({ tokenId: "id", tokenSecret: "key" }).webhooks;
 const finch = () => new (require("@tryfinch/finch-api"))({ accessToken: "key" }).webhooks;

@@ -61,5 +61,7 @@ async function answer(request, response) {
 const server = http.createServer((request, response) =>
   answer(request, response).catch((e) => response.writeHead(500).end(e.stack)),
 );
+// Loading a package can take seconds, in which no connection may end for being idle.
+server.keepAliveTimeout = server.requestTimeout = server.headersTimeout = 0;
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
 process.stdin.on("end", () => process.exit()).resume(); // the test has ended
