@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,8 +17,12 @@ const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // as in the doc comment
 func TestStandardWebhooks_OfficialLibrary(t *testing.T) {
 	t.Parallel()
 	p := hooktest.Start(t, nil)
-	sender := installSender(t)
-	out := command(t, filepath.Dir(sender), "node", sender, p.URL+"/webhooks", secret)
+	sender := hooktest.Node(t, "../senders/testdata", "testdata/sender.cjs", p.URL+"/webhooks", secret)
+	sender.Stderr = t.Output()
+	out, err := sender.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var got map[string]string
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -40,32 +40,6 @@ func TestStandardWebhooks_OfficialLibrary(t *testing.T) {
 	}
 	hooktest.See(t, p.URL+"/events", "msg_1 user.created\nmsg_2 user.created")
 	p.Stop(t)
-}
-
-// installSender installs the library beside the sender, in a temporary directory, and
-// returns the sender's path.
-func installSender(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("testdata")); err != nil {
-		t.Fatal(err)
-	}
-	command(t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	return filepath.Join(dir, "sender.cjs")
-}
-
-// command runs a program and returns what it prints. Without the program the test
-// fails.
-func command(t *testing.T, dir, name string, args ...string) []byte {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir = dir
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s%s", name, err, stdout.String(), stderr.String())
-	}
-	return stdout.Bytes()
 }
 
 func TestStandardWebhooks_ConcurrentDuplicates(t *testing.T) {
