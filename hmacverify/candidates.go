@@ -20,7 +20,17 @@ func (s *scratch) readHeaders(p *plan, h http.Header) error {
 			continue // one of several headers is enough
 		}
 		found = true
-		if err := s.readLines(p, h, name, values); err != nil {
+		if len(values) > 1 && p.joinable {
+			if err := s.readLines(p, h, name, values); err != nil {
+				return err
+			}
+			continue
+		}
+		value, err := only(h, name, values)
+		if err != nil {
+			return err
+		}
+		if err := s.readSignature(p, value); err != nil {
 			return err
 		}
 	}
@@ -41,27 +51,23 @@ func (s *scratch) readHeaders(p *plan, h http.Header) error {
 	return s.readSignedHeaders(p.template.headers, h)
 }
 
-// readLines reads a signature header. It may be given more than once only if it is a
-// list with commas, which means the same (RFC 9110, section 5.3): Mollie sends one line
-// for each key.
+// readLines reads a signature header that is given more than once. For a list with
+// commas that means the same as one line (RFC 9110, section 5.3): Mollie sends one for
+// each key.
 func (s *scratch) readLines(p *plan, h http.Header, name string, values []string) error {
-	if p.scheme.List.Sep == "," && p.scheme.List.Group == "" && len(values) <= maxCandidates {
-		for i := range values {
-			value, err := only(h, name, values[i:i+1])
-			if err != nil {
-				return err
-			}
-			if err := s.readSignature(p, value); err != nil {
-				return err
-			}
+	if len(values) > maxCandidates {
+		return fmt.Errorf("%w: %s given more than %d times", ErrMalformed, name, maxCandidates)
+	}
+	for i := range values {
+		value, err := only(h, name, values[i:i+1])
+		if err != nil {
+			return err
 		}
-		return nil
+		if err := s.readSignature(p, value); err != nil {
+			return err
+		}
 	}
-	value, err := only(h, name, values)
-	if err != nil {
-		return err
-	}
-	return s.readSignature(p, value)
+	return nil
 }
 
 // readSignature reads the value of one signature header.
@@ -201,11 +207,11 @@ func (s *scratch) readSignedHeaders(headers []part, h http.Header) error {
 			return err
 		}
 		if p.token && !isHeaderToken(value) {
-			return fmt.Errorf("%w: %s has characters that IDs do not have", ErrMalformed, p.names.in(h))
+			return fmt.Errorf("%w: %s has characters that IDs do not have", ErrMalformed, p.names[0])
 		}
 		for _, sep := range p.seps {
 			if strings.Contains(value, sep) {
-				return fmt.Errorf("%w: %s contains the separator of the signed bytes", ErrMalformed, p.names.in(h))
+				return fmt.Errorf("%w: %s contains the separator of the signed bytes", ErrMalformed, p.names[0])
 			}
 		}
 		s.values = append(s.values, value)
@@ -223,8 +229,8 @@ func isHeaderToken(s string) bool {
 // single returns the value of a header that must be present once. Its names are
 // canonical, so that the map can be indexed directly.
 func single(h http.Header, names alternatives) (string, error) {
-	name := names.in(h)
-	return only(h, name, h[name])
+	name, values := names.in(h)
+	return only(h, name, values)
 }
 
 // only refuses a header that is given twice: proxies differ in which line counts, so

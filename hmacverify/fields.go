@@ -53,7 +53,7 @@ func optional(h http.Header, names alternatives) string {
 	if names == nil {
 		return ""
 	}
-	if values := h[names.in(h)]; len(values) == 1 && len(values[0]) <= maxID {
+	if _, values := names.in(h); len(values) == 1 && len(values[0]) <= maxID {
 		return values[0]
 	}
 	return ""

@@ -43,8 +43,10 @@ type plan struct {
 	newHash   func() hash.Hash
 	size      int         // bytes of a MAC
 	digest    crypto.Hash // what a public key signs; 0 if it signs the bytes
-	headers   []string
-	listTime  bool // the timestamp is in the signature's list
+	headers   []string    // of signatures, all names
+	places    []string    // those that a Signer writes
+	joinable  bool        // several lines of a signature header are one list
+	listTime  bool        // the timestamp is in the signature's list
 	tolerance time.Duration
 	method    string
 	address   address
@@ -124,15 +126,18 @@ func (p *plan) signature(*Options) error {
 	if n := len(s.Signature); n > maxHeaders || n == 0 && s.Extract == nil {
 		return p.wrong("Signature", "must name 1 to %d headers, not %d", maxHeaders, n)
 	}
-	for _, name := range s.Signature {
-		var header string
-		if err := p.header("Signature", name, &header); err != nil {
+	for _, names := range s.Signature {
+		var headers alternatives
+		if err := p.alternatives("Signature", names, &headers); err != nil {
 			return err
 		}
-		if slices.Contains(p.headers, header) {
-			return p.wrong("Signature", "names %s twice", header)
+		for _, header := range headers {
+			if slices.Contains(p.headers, header) {
+				return p.wrong("Signature", "names %s twice", header)
+			}
+			p.headers = append(p.headers, header)
 		}
-		p.headers = append(p.headers, header)
+		p.places = append(p.places, headers[0])
 	}
 	if s.PrefixOptional && s.Prefix == "" {
 		return p.wrong("PrefixOptional", "needs a Prefix")
@@ -152,6 +157,7 @@ func (p *plan) list(*Options) error {
 	case l.Sep != "" && (l.Sep == l.KV || l.Sep == l.Group):
 		return p.wrong("List", "Sep, KV and Group must differ")
 	}
+	p.joinable = l.Sep == "," && l.Group == ""
 	return nil
 }
 
@@ -264,15 +270,15 @@ func (p *plan) alternatives(field, names string, to *alternatives) error {
 	return nil
 }
 
-// in returns the name that counts in h: the first if there is none. An empty header
-// is none.
-func (a alternatives) in(h http.Header) string {
+// in returns the name that counts in h and its values: the first name if there is
+// none. An empty header is none.
+func (a alternatives) in(h http.Header) (name string, values []string) {
 	for _, name := range a {
 		if values := h[name]; len(values) > 1 || len(values) == 1 && values[0] != "" {
-			return name
+			return name, values
 		}
 	}
-	return a[0]
+	return a[0], nil
 }
 
 // wrong returns an ErrConfig that names the scheme and the field.

@@ -17,8 +17,10 @@ type Scheme struct {
 	// could choose a weaker one. Default SHA256.
 	Algorithm Algorithm
 
-	// Signature names the headers that carry signatures; one of them is enough.
-	// Required, unless Extract finds signatures in the body.
+	// Signature names the headers that carry signatures; one of them is enough. A
+	// [Signer] with several keys uses one for each. Names of one header are separated
+	// by commas, see Field.Header. Required, unless Extract finds signatures in the
+	// body.
 	Signature []string
 
 	// Prefix is the text before each signature, as "sha256=" or "v0=". Default

@@ -135,7 +135,7 @@ func (s *Signer) stamp(w *scratch, h http.Header) error {
 	p := s.plan
 	switch {
 	// A caller sets the header to sign for another time than now, as a retry does.
-	case p.timeHeader != nil && len(h[p.timeHeader.in(h)]) > 0:
+	case p.timeHeader != nil && isSet(h, p.timeHeader):
 		var err error
 		w.timestamp, err = single(h, p.timeHeader)
 		return err
@@ -146,6 +146,11 @@ func (s *Signer) stamp(w *scratch, h http.Header) error {
 		w.timestamp = p.scheme.Timestamp.text(s.now())
 	}
 	return nil
+}
+
+func isSet(h http.Header, names alternatives) bool {
+	_, values := names.in(h)
+	return len(values) > 0
 }
 
 // text writes a time as the scheme does.
@@ -176,11 +181,11 @@ func (p *plan) encode(sum []byte) string {
 // its own, as long as there are headers.
 func (p *plan) place(h http.Header, timestamp string, signatures []string) {
 	if p.scheme.List.Sep != "" {
-		h[p.headers[0]] = []string{p.join(timestamp, signatures)}
+		h[p.places[0]] = []string{p.join(timestamp, signatures)}
 		return
 	}
-	for i := range min(len(p.headers), len(signatures)) {
-		h[p.headers[i]] = []string{signatures[i]}
+	for i := range min(len(p.places), len(signatures)) {
+		h[p.places[i]] = []string{signatures[i]}
 	}
 }
 

@@ -193,7 +193,7 @@ func (v *Verifier) verify(in *incoming) (d Delivery, err error) {
 	id, idSigned := s.readID(p, in.header, body)
 	return Delivery{
 		Scheme: p.scheme.Name, Tenant: keys.tenant, Key: key, Time: sent,
-		ID: id, IDSigned: idSigned, Identity: p.scheme.Identity, Ping: p.isPing(body),
+		ID: id, IDSigned: idSigned, Identity: p.scheme.Identity, Ping: len(p.pingPaths) > 0 && p.isPing(body),
 		Header: in.header, Body: body,
 		eventType: optional(in.header, p.typeHeader), typePath: p.typePath, verifier: v,
 	}, nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
@@ -24,9 +25,9 @@ var (
 func small() []sdk {
 	return complete([]sdk{
 		{name: "@cord-sdk/server", scheme: cord()},
-		{name: "@easypost/api", scheme: easyPost(), not: noEmpty},
+		{name: "@easypost/api", scheme: preset.EasyPost(), not: noEmpty},
 		{name: "@kontent-ai/webhook-helper", scheme: kontent(), signs: true},
-		{name: "@liveblocks/node", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "@liveblocks/node", scheme: preset.Liveblocks(), key: "whsec_" + base64Key, not: noEmpty},
 		{name: "@mux/mux-node", scheme: preset.Mux(), signs: true},
 		{name: "@nangohq/node", scheme: nango()},
 		{name: "@notionhq/client", scheme: preset.Notion(), signs: true},
@@ -39,18 +40,18 @@ func small() []sdk {
 		{name: "@tryfinch/finch-api", scheme: preset.Finch(), key: base64Key, signs: true},
 		{name: "@workos-inc/node", scheme: preset.WorkOS(), signs: true, not: ownJSON, notSigned: ownJSON},
 		{name: "coinbase-commerce-node", scheme: preset.CoinbaseCommerce(), signs: true},
-		{name: "crisp-api", scheme: crisp(), not: ownJSON, header: http.Header{"X-Crisp-Request-Timestamp": {"1793800000000"}}},
+		{name: "crisp-api", scheme: preset.Crisp(), not: ownJSON, header: http.Header{"X-Crisp-Request-Timestamp": {"1793800000000"}}},
 		{name: "cronofy", scheme: preset.Cronofy(), not: noEmpty},
 		{name: "discord-interactions", scheme: preset.Discord(), key: ed25519Public, private: ed25519Seed},
 		{name: "gocardless-nodejs", scheme: preset.GoCardless()},
 		{name: "imagekit", scheme: imageKit(), not: noEmpty},
-		{name: "mailtrap", scheme: mailtrap(), not: noEmpty},
-		{name: "modern-treasury", scheme: modernTreasury(), signs: true},
-		{name: "pusher", scheme: pusher(), signs: true, not: noEmpty, header: http.Header{"X-Pusher-Key": {"key"}}},
+		{name: "mailtrap", scheme: preset.Mailtrap(), not: noEmpty},
+		{name: "modern-treasury", scheme: preset.ModernTreasury(), signs: true},
+		{name: "pusher", scheme: preset.Pusher(), signs: true, not: noEmpty, header: http.Header{"X-Pusher-Key": {"key"}}},
 		{name: "razorpay", scheme: preset.Razorpay()},
 		{name: "replicate", scheme: preset.Replicate(), key: "whsec_" + base64Key, not: noEmpty},
 		{name: "resend", scheme: preset.Resend(), key: "whsec_" + base64Key},
-		{name: "smartcar", scheme: smartcar(), signs: true, not: ownJSON},
+		{name: "smartcar", scheme: preset.Smartcar(), signs: true, not: ownJSON, notSigned: noEmpty},
 		{name: "standardwebhooks", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, signs: true},
 		{name: "stripe", scheme: preset.Stripe(), signs: true},
 		{name: "svix", scheme: preset.Svix(), key: "whsec_" + base64Key, signs: true, not: noEmpty},
@@ -64,10 +65,10 @@ func big() []sdk {
 		{name: "@adyen/api-library", scheme: preset.Adyen(), key: hexKey, signs: true},
 		{name: "@anthropic-ai/sdk", scheme: preset.Anthropic(), key: "whsec_" + base64Key, not: noEmpty},
 		{name: "@clerk/backend", scheme: preset.Clerk(), key: "whsec_" + base64Key, not: noEmpty},
-		{name: "@contentful/node-apps-toolkit", scheme: contentful(), key: hexKey, url: "https://example.com/hooks", signs: true,
+		{name: "@contentful/node-apps-toolkit", scheme: preset.Contentful(), key: hexKey, url: endpoint, signs: true,
 			header: http.Header{"X-Contentful-Signed-Headers": {"x-contentful-signed-headers,x-contentful-timestamp"}}},
-		{name: "@elevenlabs/elevenlabs-js", scheme: elevenLabs(), not: noEmpty},
-		{name: "@hookdeck/sdk", scheme: hookdeck()},
+		{name: "@elevenlabs/elevenlabs-js", scheme: preset.ElevenLabs(), not: noEmpty},
+		{name: "@hookdeck/sdk", scheme: preset.Hookdeck()},
 		{name: "@hubspot/api-client", scheme: preset.HubSpot(), url: endpoint, signs: true},
 		{name: "@line/bot-sdk", scheme: preset.LINE()},
 		{name: "@linear/sdk", scheme: preset.Linear(), not: noEmpty},
@@ -76,15 +77,15 @@ func big() []sdk {
 			"X-Shopify-Topic": {"orders/create"}, "X-Shopify-Shop-Domain": {"shop.example"},
 			"X-Shopify-Api-Version": {"2026-10"}, "X-Shopify-Webhook-Id": {"1"}}},
 		{name: "@slack/bolt", scheme: preset.Slack()},
-		{name: "@whop/sdk", scheme: whop(), not: noEmpty},
+		{name: "@whop/sdk", scheme: preset.Whop(), not: noEmpty},
 		{name: "box-node-sdk", scheme: preset.Box(), header: http.Header{
 			"Box-Signature-Version": {"1"}, "Box-Signature-Algorithm": {"HmacSHA256"}}},
-		{name: "cashfree-pg", scheme: cashfree(), not: noEmpty},
-		{name: "dodopayments", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key, not: noEmpty},
-		{name: "lithic", scheme: preset.StandardWebhooks(), key: "whsec_" + base64Key},
+		{name: "cashfree-pg", scheme: preset.Cashfree(), not: noEmpty},
+		{name: "dodopayments", scheme: preset.DodoPayments(), key: "whsec_" + base64Key, not: noEmpty},
+		{name: "lithic", scheme: preset.Lithic(), key: "whsec_" + base64Key},
 		{name: "openai", scheme: preset.OpenAI(), key: "whsec_" + base64Key},
-		{name: "orb-billing", scheme: orb(), signs: true},
-		{name: "retell-sdk", scheme: retell(), signs: true},
+		{name: "orb-billing", scheme: preset.Orb(), signs: true},
+		{name: "retell-sdk", scheme: preset.Retell(), signs: true},
 		{name: "square", scheme: preset.Square(), url: endpoint},
 		{name: "telnyx", scheme: preset.Telnyx(), key: inBase64(ed25519Public), private: inBase64(ed25519Seed), not: noEmpty},
 		{name: "terra-api", scheme: terra(), not: noEmpty},
@@ -109,7 +110,7 @@ func complete(packages []sdk) []sdk {
 			p.body = jsonBody
 		}
 		header := http.Header{"Content-Type": {"application/json"}}
-		if id := p.scheme.ID.Header; id != "" {
+		if id, _, _ := strings.Cut(p.scheme.ID.Header, ","); id != "" {
 			header.Set(id, "msg_1")
 		}
 		maps.Copy(header, p.header)
@@ -134,49 +135,11 @@ func inBase64(hexText string) string {
 
 // Schemes that have no preset yet, as their packages have them.
 
-func cashfree() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "cashfree", Signature: []string{"X-Webhook-Signature"}, Encoding: hmacverify.Base64,
-		Signed: "{timestamp}{body}", Timestamp: hmacverify.Timestamp{Header: "X-Webhook-Timestamp", Unit: hmacverify.Milliseconds},
-	}
-}
-
-func contentful() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "contentful", Signature: []string{"X-Contentful-Signature"},
-		Signed: "{method}\n{path}\n" +
-			"x-contentful-signed-headers:{header:X-Contentful-Signed-Headers};x-contentful-timestamp:{timestamp}\n{body}",
-		Timestamp: hmacverify.Timestamp{Header: "X-Contentful-Timestamp", Unit: hmacverify.Milliseconds},
-	}
-}
-
 func cord() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name: "cord", Signature: []string{"X-Cord-Signature"}, Encoding: hmacverify.Base64,
 		Signed: "{timestamp}:{body}", Timestamp: hmacverify.Timestamp{Header: "X-Cord-Timestamp", Unit: hmacverify.Milliseconds},
 	}
-}
-
-func crisp() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "crisp", Signature: []string{"X-Crisp-Signature"},
-		Signed: "[{timestamp};{body}]", Timestamp: hmacverify.Timestamp{Header: "X-Crisp-Request-Timestamp", Unit: hmacverify.Milliseconds},
-	}
-}
-
-func easyPost() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "easypost", Signature: []string{"X-Hmac-Signature"}, Prefix: "hmac-sha256-hex="}
-}
-
-func elevenLabs() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "elevenlabs", Signature: []string{"ElevenLabs-Signature"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v0"}},
-		Signed: "{timestamp}.{body}", Timestamp: hmacverify.Timestamp{ListKey: "t"},
-	}
-}
-
-func hookdeck() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "hookdeck", Signature: []string{"X-Hookdeck-Signature"}, Encoding: hmacverify.Base64}
 }
 
 func imageKit() hmacverify.Scheme {
@@ -190,39 +153,8 @@ func kontent() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "kontent-ai", Signature: []string{"X-Kontent-Ai-Signature"}, Encoding: hmacverify.Base64}
 }
 
-func mailtrap() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "mailtrap", Signature: []string{"Mailtrap-Signature"}}
-}
-
-func modernTreasury() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "modern-treasury", Signature: []string{"X-Signature"}}
-}
-
 func nango() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "nango", Signature: []string{"X-Nango-Hmac-Sha256"}}
-}
-
-func orb() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "orb", Signature: []string{"X-Orb-Signature"}, List: hmacverify.List{Sep: " ", KV: "=", Keys: []string{"v1"}},
-		Signed:    "v1:{timestamp}:{body}",
-		Timestamp: hmacverify.Timestamp{Header: "X-Orb-Timestamp", Layout: "2006-01-02T15:04:05.000000"},
-	}
-}
-
-func pusher() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "pusher", Signature: []string{"X-Pusher-Signature"}}
-}
-
-func retell() hmacverify.Scheme {
-	return hmacverify.Scheme{
-		Name: "retell", Signature: []string{"X-Retell-Signature"}, List: hmacverify.List{Sep: ",", KV: "=", Keys: []string{"d"}},
-		Signed: "{body}{timestamp}", Timestamp: hmacverify.Timestamp{ListKey: "v", Unit: hmacverify.Milliseconds},
-	}
-}
-
-func smartcar() hmacverify.Scheme {
-	return hmacverify.Scheme{Name: "smartcar", Signature: []string{"Sc-Signature"}}
 }
 
 func terra() hmacverify.Scheme {
@@ -234,10 +166,4 @@ func terra() hmacverify.Scheme {
 
 func viber() hmacverify.Scheme {
 	return hmacverify.Scheme{Name: "viber", Signature: []string{"X-Viber-Content-Signature"}}
-}
-
-func whop() hmacverify.Scheme {
-	s := preset.StandardWebhooks()
-	s.Name, s.KeyEncoding, s.KeyPrefix = "whop", hmacverify.RawKey, ""
-	return s
 }

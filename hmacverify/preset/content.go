@@ -180,7 +180,7 @@ func Sanity() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "sanity",
 		Signature: []string{"Sanity-Webhook-Signature"},
-		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}},
+		List:      hmacverify.List{Sep: ",", KV: "=", Keys: []string{"v1"}, Single: true},
 		Encoding:  hmacverify.Base64URL,
 		Signed:    "{timestamp}.{body}",
 		Timestamp: hmacverify.Timestamp{ListKey: "t", Unit: hmacverify.Milliseconds, Tolerance: hmacverify.InsecureAnyTime},

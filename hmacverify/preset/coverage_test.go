@@ -16,7 +16,7 @@ var levels = []struct {
 	providers   []string
 }{
 	{"L0", "SHA-256 over the body, one header, hex or base64, a prefix", []string{
-		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "bitbucket", "dropbox", "meta",
+		"github", "onfido", "sumsub", "didit", "idenfy", "checkr", "bitbucket", "dropbox", "meta", "shopify",
 		"typeform", "notion", "line", "gocardless", "xero", "asana", "razorpay", "woocommerce", "sentry",
 	}},
 	{"L1", "SHA-1 and SHA-512", []string{"vercel", "intercom", "paystack", "authorize-net", "mongodb-atlas"}},
@@ -27,9 +27,9 @@ var levels = []struct {
 		"stripe", "paddle", "pagerduty", "mux", "calendly", "tabapay", "workos", "persona", "worldpay",
 	}},
 	{"L4", "space-separated lists, base64 and hex keys, prefixes of keys", []string{
-		"standard-webhooks", "gitlab", "openai", "supabase", "adyen", "onfleet",
+		"standard-webhooks", "svix", "gitlab", "openai", "supabase", "adyen", "onfleet",
 	}},
-	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "shopify", "veriff", "x", "hookdeck", "svix"}},
+	{"L5", "several signature headers, base64url", []string{"box", "docusign", "sanity", "veriff", "hookdeck", "x"}},
 	{"L6", "URL and method, from configuration", []string{"square", "hubspot", "trello"}},
 	{"L7", "lists without keys", []string{"recurly", "configcat", "cronofy"}},
 	{"L8", "sorted form fields", []string{"twilio", "mandrill"}},

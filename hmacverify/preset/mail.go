@@ -206,7 +206,7 @@ func Resend() hmacverify.Scheme {
 func MailerSend() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "mailersend",
-		Signature: []string{"X-MailerSend-Signature", "Signature"},
+		Signature: []string{"X-MailerSend-Signature, Signature"},
 		Type:      hmacverify.Field{JSON: "type"},
 		Sender: hmacverify.Sender{
 			Title: "MailerSend", Docs: "https://developers.mailersend.com/api/v1/webhooks.html#security",

@@ -105,7 +105,7 @@ func Paddle() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "paddle",
 		Signature: []string{"Paddle-Signature"},
-		List:      hmacverify.List{Sep: ";", KV: "=", Keys: []string{"h1"}},
+		List:      hmacverify.List{Sep: ";", KV: "=", Keys: []string{"h1"}, Single: true},
 		Signed:    "{timestamp}:{body}",
 		Timestamp: hmacverify.Timestamp{ListKey: "ts"},
 		ID:        hmacverify.Field{JSON: "event_id"},

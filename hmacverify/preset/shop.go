@@ -78,7 +78,7 @@ func Nuvemshop() hmacverify.Scheme {
 func Shopify() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "shopify",
-		Signature: []string{"X-Shopify-Hmac-Sha256", "Shopify-Hmac-Sha256"},
+		Signature: []string{"X-Shopify-Hmac-Sha256, Shopify-Hmac-Sha256"},
 		Encoding:  hmacverify.Base64,
 		ID:        hmacverify.Field{Header: "X-Shopify-Webhook-Id, Shopify-Webhook-Id"},
 		Type:      hmacverify.Field{Header: "X-Shopify-Topic, Shopify-Topic"},

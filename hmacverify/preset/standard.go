@@ -95,7 +95,7 @@ func standard(name, prefix, keyPrefix, eventType string, sender hmacverify.Sende
 	s := signedAsStandard(name, prefix, keyPrefix, eventType)
 	s.Sender = sender
 	if prefix == "svix" { // whose own packages read both
-		s.Signature = append(s.Signature, "webhook-signature")
+		s.Signature[0] += ", webhook-signature"
 		s.Timestamp.Header += ", webhook-timestamp"
 		s.ID.Header += ", webhook-id"
 	}
