@@ -121,10 +121,33 @@ func (r *reserve) close() {
 	r.conn = nil
 }
 
+// unfitTries is how many connections that cannot write a statement about a lease may
+// meet, one after the other.
+const unfitTries = 10
+
 // leased calls f, a statement about a lease that is harmless to repeat, as the only
-// writer if the database has one only: with a connection of the pool or, if all are in
-// use, with the reserved one.
+// writer if the database has one only. On a connection that cannot write it has done
+// nothing, and another is tried at once: the lease was claimed on one that can, and would
+// hold up the event until it expires.
 func (s *Store) leased(ctx context.Context, f func(context.Context, conn) error) error {
+	err := s.leasedOnce(ctx, f)
+	for left := unfitTries; unfit(s.dialect, err) && left > 0; left-- {
+		s.shed(ctx, err)
+		c, connErr := s.db.Conn(ctx)
+		if connErr != nil {
+			return err
+		}
+		if err = s.writeOn(ctx, c, f); unfit(s.dialect, err) {
+			drop(c)
+		}
+		c.Close()
+	}
+	return err
+}
+
+// leasedOnce calls f with a connection of the pool or, if all are in use, with the
+// reserved one.
+func (s *Store) leasedOnce(ctx context.Context, f func(context.Context, conn) error) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // a connection that was taken before would not ask
 	}

@@ -238,6 +238,38 @@ func TestStore_ConnectionsThatCannotWrite(t *testing.T) {
 	})
 }
 
+// A failover between a lease's claim and its completion: that finds a connection that
+// can write, or the event would be held up until the lease expires.
+func TestLease_CompletedAfterFailover(t *testing.T) {
+	t.Parallel()
+	unfit := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SET ROLE pg_read_all_data", // of which lib/pq's BEGIN does not let go
+		sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
+	}
+	everyDriver(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.SQLite {
+			return // it has no node to fail over to
+		}
+		const pool = 6
+		db.SetMaxOpenConns(pool)
+		db.SetMaxIdleConns(pool)
+		leases := newLeases(t, newEvents(t, db, d, nil), nil)
+		for i := range 3 {
+			key := keyOf(fmt.Sprint(t.Name(), i))
+			err := leases.Do(t.Context(), key, func(ctx context.Context, c lease.Claim) error {
+				spoil(t, db, pool, unfit[d])
+				return nil
+			})
+			if err != nil {
+				t.Errorf("got %v, want that the lease is completed", err)
+			}
+			if err := leases.Do(t.Context(), key, leasedNothing); !errors.Is(err, idempotency.ErrDuplicate) {
+				t.Errorf("got %v, want ErrDuplicate", err)
+			}
+		}
+	})
+}
+
 // spoil runs a statement on every connection of the pool.
 func spoil(t *testing.T, db *sql.DB, pool int, statement string) {
 	t.Helper()
