@@ -137,14 +137,12 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, dialect: d, o: filled, table: table, reserve: reserve{lock: make(chan struct{}, 1)}}
-	s.engine = &records.Engine[*sql.Tx]{
-		Table:           table,
-		Database:        database{s},
+	s.engine = records.NewEngine(table, database{s}, records.Settings{
 		RecordFailures:  filled.RecordFailures,
 		MaxAttempts:     filled.MaxAttempts,
 		AttemptInterval: filled.AttemptInterval,
 		KeepPayloads:    filled.KeepPayloads,
-	}
+	})
 	if d == SQLite {
 		s.writeLock = make(chan struct{}, 1)
 	}
@@ -187,13 +185,6 @@ func (o *Options) withDefaults() Options {
 	c.Wait = cmp.Or(c.Wait, DefaultWait)
 	c.Retention = cmp.Or(c.Retention, idempotency.DefaultRetention)
 	c.PayloadRetention = cmp.Or(c.PayloadRetention, c.Retention)
-	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
-	switch {
-	case c.MaxAttempts == 0:
-		c.AttemptInterval = 0 // it does no harm that all are counted
-	case c.AttemptInterval == 0:
-		c.AttemptInterval = idempotency.DefaultAttemptInterval
-	}
 	if c.Observe == nil {
 		c.Observe = idempotency.LogFailures
 	}

@@ -23,8 +23,8 @@ func (e *Engine[T]) ClaimTx(ctx context.Context, c Conn, key idempotency.Key) er
 		Key:         key,
 		State:       lease.Done,
 		Owner:       owner[:],
-		MaxAttempts: e.MaxAttempts,
-		Interval:    e.AttemptInterval,
+		MaxAttempts: e.Settings.MaxAttempts,
+		Interval:    e.Settings.AttemptInterval,
 	})
 	switch {
 	case e.Table.Dialect.LockTimeout(err):

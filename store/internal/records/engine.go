@@ -9,14 +9,31 @@ import (
 )
 
 // An Engine takes deliveries through transactions of a [Database], whose work gets a T.
+// Create one with [NewEngine].
 type Engine[T any] struct {
 	Table    *Table
 	Database Database[T]
+	Settings Settings
+}
 
+// Settings are the options of the stores that concern their runs.
+type Settings struct {
 	RecordFailures  bool
 	MaxAttempts     int           // 0: never dead
 	AttemptInterval time.Duration // between failures that count
 	KeepPayloads    bool
+}
+
+// NewEngine returns an Engine with the defaults of its settings filled in.
+func NewEngine[T any](t *Table, d Database[T], s Settings) *Engine[T] {
+	s.RecordFailures = s.RecordFailures || s.MaxAttempts > 0
+	switch {
+	case s.MaxAttempts == 0:
+		s.AttemptInterval = 0 // it does no harm that all are counted
+	case s.AttemptInterval == 0:
+		s.AttemptInterval = idempotency.DefaultAttemptInterval
+	}
+	return &Engine[T]{Table: t, Database: d, Settings: s}
 }
 
 // A Database is what a store brings: how it connects, begins and commits.

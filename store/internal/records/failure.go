@@ -15,7 +15,7 @@ import (
 func (r *run[T]) fail(ctx context.Context, err error) idempotency.Outcome {
 	failed := idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
 	permanent := idempotency.IsPermanent(err)
-	if !permanent && !r.engine.RecordFailures {
+	if !permanent && !r.engine.Settings.RecordFailures {
 		return failed
 	}
 	// It is recorded although the work's context may have ended, and waits no
@@ -39,7 +39,7 @@ func (r *run[T]) fail(ctx context.Context, err error) idempotency.Outcome {
 
 // recordFailure counts the attempt, and reports whether the event is dead now.
 func (r *run[T]) recordFailure(ctx context.Context, cause error, permanent bool) (dead bool, err error) {
-	maxAttempts := cmp.Or(r.engine.MaxAttempts, math.MaxInt32)
+	maxAttempts := cmp.Or(r.engine.Settings.MaxAttempts, math.MaxInt32)
 	if permanent {
 		maxAttempts = 1
 	}
@@ -55,7 +55,7 @@ func (r *run[T]) recordFailure(ctx context.Context, cause error, permanent bool)
 	err = r.engine.InTransaction(ctx, func(t Transaction[T]) error {
 		_, err := t.Exec(ctx, table.SQL().Fail,
 			[]byte(key.Scope), []byte(key.ID), int(first), lease.Reason(cause), counts,
-			nullable(r.item.Fingerprint), microseconds(r.engine.AttemptInterval), maxAttempts)
+			nullable(r.item.Fingerprint), microseconds(r.engine.Settings.AttemptInterval), maxAttempts)
 		if err != nil {
 			return RivalIndex(err)
 		}
@@ -64,7 +64,7 @@ func (r *run[T]) recordFailure(ctx context.Context, cause error, permanent bool)
 		}
 		return t.Commit(ctx)
 	})
-	if err != nil || !permanent && r.engine.MaxAttempts == 0 {
+	if err != nil || !permanent && r.engine.Settings.MaxAttempts == 0 {
 		return false, err
 	}
 	// Of deliveries that fail at the same time, none knows from its claim that

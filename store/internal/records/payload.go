@@ -13,7 +13,7 @@ import (
 // that the server would not take is left out, which is observed: it must not keep its
 // event from being processed.
 func (e *Engine[T]) KeepPayload(ctx context.Context, c Conn, item idempotency.Item) error {
-	if !e.KeepPayloads || item.Delivery == nil {
+	if !e.Settings.KeepPayloads || item.Delivery == nil {
 		return nil
 	}
 	err := e.Table.InsertPayload(ctx, c, item.Key, item.Delivery.Stored())

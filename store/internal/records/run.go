@@ -149,7 +149,7 @@ func (r *run[T]) workIn(ctx context.Context, t Transaction[T], rec lease.Record)
 }
 
 func (r *run[T]) claimed(ctx context.Context, rec lease.Record) {
-	if r.engine.RecordFailures {
+	if r.engine.Settings.RecordFailures {
 		r.attempt = rec.Attempts
 	}
 	r.working, r.token = true, rec.Token
@@ -163,8 +163,8 @@ func (r *run[T]) request() Request {
 		State:       lease.Done,
 		Owner:       r.owner[:],
 		Fingerprint: r.item.Fingerprint,
-		MaxAttempts: r.engine.MaxAttempts,
-		Interval:    r.engine.AttemptInterval,
+		MaxAttempts: r.engine.Settings.MaxAttempts,
+		Interval:    r.engine.Settings.AttemptInterval,
 	}
 }
 
