@@ -34,6 +34,7 @@ type Store struct {
 	spare  *sqlstore.Store // the same on a connection of its own
 	engine *records.Engine[pgx.Tx]
 	begin  string
+	simple bool          // pgx's simple protocol
 	slots  chan struct{} // a semaphore for runs; nil: not bounded
 	shedAt atomic.Int64  // in nanoseconds since 1970
 }
@@ -56,7 +57,8 @@ func New(pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	spare, err := sqlstore.New(openSpare(pool.Config()), sqlstore.PostgreSQL, o)
+	config := pool.Config()
+	spare, err := sqlstore.New(openSpare(config), sqlstore.PostgreSQL, o)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +68,9 @@ func New(pool *pgxpool.Pool, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{pool: pool, rest: rest, spare: spare, begin: begins[o.Isolation]}
-	if conns := int(pool.Stat().MaxConns()); conns > 1 {
-		s.slots = make(chan struct{}, conns-1)
+	s.simple = config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+	if config.MaxConns > 1 {
+		s.slots = make(chan struct{}, config.MaxConns-1)
 	}
 	s.engine = records.NewEngine(table, database{s}, records.Settings{
 		RecordFailures:  o.RecordFailures,

@@ -82,7 +82,7 @@ func free(rec lease.Record, fp idempotency.Fingerprint) bool {
 
 // Insert claims a key that has no record, and reports whether it has.
 func (t *Table) Insert(ctx context.Context, c Conn, b Request) (won bool, err error) {
-	args := []any{[]byte(b.Key.Scope), []byte(b.Key.ID), int(b.State), b.Owner, b.Length.Microseconds(), nullable(b.Fingerprint)}
+	args := b.Args()
 	switch t.Dialect {
 	case PostgreSQL:
 		won, err = Changed(ctx, c, t.on(c).Insert, args...)
@@ -124,6 +124,11 @@ func (t *Table) takeOver(ctx context.Context, c Conn, b Request, rec Stored) (af
 		rec.Record.Fingerprint = b.Fingerprint
 	}
 	return rec, settled, err
+}
+
+// Args returns the parameters of an INSERT.
+func (b Request) Args() []any {
+	return []any{[]byte(b.Key.Scope), []byte(b.Key.ID), int(b.State), b.Owner, b.Length.Microseconds(), nullable(b.Fingerprint)}
 }
 
 // nullable returns fp as a parameter; one that was not taken is NULL.

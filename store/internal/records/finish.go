@@ -31,19 +31,24 @@ func (r *run[T]) finish(ctx context.Context, t Transaction[T], result *idempoten
 		if errors.Is(err, driver.ErrBadConn) && t.Rollback() == nil {
 			err = ErrRowsOpen
 		}
-		return r.uncommitted(err, r.engine.Table.Dialect.brokenByWork(err))
+		return uncommitted(err, r.engine.Table.Dialect.brokenByWork(err))
 	}
 	err = t.Commit(ctx)
 	switch {
 	case err == nil:
 		return idempotency.Outcome{Kind: idempotency.KindCompleted, Result: result}
 	case errors.Is(err, ErrNotSent):
-		return r.uncommitted(fmt.Errorf("%w: %w", idempotency.ErrTimeout, err), true)
+		return uncommitted(fmt.Errorf("%w: %w", idempotency.ErrTimeout, err), true)
 	}
-	return r.uncommitted(err, r.engine.Table.Dialect.Refused(err))
+	return r.engine.Table.Dialect.Uncommitted(err)
 }
 
-func (r *run[T]) uncommitted(err error, failed bool) idempotency.Outcome {
+// Uncommitted is the outcome of a COMMIT that has returned err.
+func (d Dialect) Uncommitted(err error) idempotency.Outcome {
+	return uncommitted(err, d.Refused(err))
+}
+
+func uncommitted(err error, failed bool) idempotency.Outcome {
 	if failed {
 		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: fmt.Errorf("commit: %w", err)}
 	}

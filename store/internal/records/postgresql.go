@@ -17,6 +17,22 @@ SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, 
 WHERE set_config('lock_timeout', {timeout}, true) IS NOT NULL
 ON CONFLICT (scope, id) DO NOTHING`,
 
+	// It raises division_by_zero if the key has a record, so that nothing that was sent
+	// after it runs. Until Unbound runs, no lock is waited for longer than the claim may.
+	InsertOrFail: `
+WITH claimed AS (
+    INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
+    SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
+    WHERE set_config('lock_timeout',
+        CASE WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN {timeout} END,
+        true) IS NOT NULL
+    ON CONFLICT (scope, id) DO NOTHING
+    RETURNING 1
+)
+SELECT 1 / count(*) FROM claimed`,
+
+	Unbound: `SELECT set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
+
 	Find: `
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error, {early}
