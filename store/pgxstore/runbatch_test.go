@@ -149,6 +149,8 @@ func TestRunBatch_InFlight(t *testing.T) {
 	pool := connect(t, config)
 	events := newEvents(t, pool, &pgxstore.Options{Wait: 50 * time.Millisecond})
 	err := events.RunTx(t.Context(), key, func(ctx context.Context, tx pgx.Tx) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
 		if err := events.RunBatch(ctx, key, batchOf()); !errors.Is(err, idempotency.ErrInFlight) {
 			t.Errorf("got %v, want ErrInFlight", err)
 		}
