@@ -59,10 +59,7 @@ func (t *transaction) abandon() {
 	}
 	taken.Hijack()
 	t.leave()
-	bounded, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	c.CancelRequest(bounded) // of a statement that the server would finish first
-	c.Conn().Close()
+	c.Conn().Close() // in a statement, pgx then sends a cancel request
 }
 
 // Tx returns what the work gets.
@@ -110,19 +107,27 @@ func (t *transaction) first(ctx context.Context, query string, args []any) (int6
 	return tag.RowsAffected(), err
 }
 
-// replace takes another connection.
+// replace takes another connection. It gives back the dead one first, which may be the
+// only one of the pool.
 func (t *transaction) replace(ctx context.Context) error {
+	t.mu.Lock()
+	if t.taken != nil {
+		t.taken.Release()
+	}
+	t.taken = nil
+	t.mu.Unlock()
 	c, err := t.pool.Acquire(ctx)
 	if err != nil {
+		t.leave()
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.taken == nil { // abandoned
+	if ctx.Err() != nil { // abandon may have found nothing to abandon
 		c.Release()
+		t.leave()
 		return ctx.Err()
 	}
-	t.taken.Release()
 	t.taken, t.conn, t.tx = c, c.Conn(), nil
 	return nil
 }
