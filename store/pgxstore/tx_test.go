@@ -20,7 +20,7 @@ func TestLease_PoolExhausted(t *testing.T) {
 	config.MaxConns = 2
 	pool := connect(t, config)
 	events := newEvents(t, pool, nil)
-	leases := newLeases(t, events, &lease.Options{Lease: time.Second})
+	leases := newLeases(t, events, &lease.Options{Lease: 4 * time.Second})
 	err := leases.Do(t.Context(), key, func(ctx context.Context, _ lease.Claim) error {
 		for range 2 {
 			c, err := pool.Acquire(ctx)
@@ -30,7 +30,7 @@ func TestLease_PoolExhausted(t *testing.T) {
 			defer c.Release()
 		}
 		select {
-		case <-time.After(3 * time.Second):
+		case <-time.After(6 * time.Second): // a connection may take long to open, on a busy machine
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
