@@ -39,7 +39,7 @@ func (s *Store) checkServer(ctx context.Context) error {
 		return fmt.Errorf("cannot connect to the database: %w", err)
 	}
 	var version string
-	if err := s.db.QueryRowContext(ctx, s.sql().version).Scan(&version); err != nil {
+	if err := s.db.QueryRowContext(ctx, s.table.SQL().Version).Scan(&version); err != nil {
 		return fmt.Errorf("cannot read the server's version; is its dialect %s?: %w", s.dialect, err)
 	}
 	return s.oldEnough(version)
@@ -48,7 +48,7 @@ func (s *Store) checkServer(ctx context.Context) error {
 // checkTable comes before the checks of the table, which may be another one in a
 // connection whose search_path was changed.
 func (s *Store) checkTable(ctx context.Context) error {
-	s.locate(ctx, s.db)
+	s.table.Locate(ctx, s.pool())
 	return nil
 }
 
@@ -58,11 +58,11 @@ func (s *Store) checkTable(ctx context.Context) error {
 // simultaneous, a failure would be recorded with a wrong state; and after the crash
 // that empties an UNLOGGED table, every event would be applied again.
 func (s *Store) checkSettings(ctx context.Context) error {
-	if s.sql().unsupported == "" {
+	if s.table.SQL().Unsupported == "" {
 		return nil
 	}
 	var what string
-	if err := s.db.QueryRowContext(ctx, s.sql().unsupported).Scan(&what); err != nil {
+	if err := s.db.QueryRowContext(ctx, s.table.SQL().Unsupported).Scan(&what); err != nil {
 		return fmt.Errorf("reading the server's settings: %w", err)
 	}
 	if what != "" {
@@ -133,7 +133,7 @@ var columns = []string{
 }
 
 func (s *Store) checkColumns(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, s.sql().columns)
+	rows, err := s.db.QueryContext(ctx, s.table.SQL().Columns)
 	if err != nil {
 		return fmt.Errorf("reading table %s: %w", s.o.Table, err)
 	}

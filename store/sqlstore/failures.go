@@ -20,7 +20,7 @@ var ErrNotDead = errors.New("sqlstore: event is not dead")
 // It scans the table: call it for a person, not every second.
 func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]EventStatus, error) {
 	args := append(s.after(position{[]byte(after.Scope), []byte(after.ID)}), limit)
-	rows, err := s.db.QueryContext(ctx, s.sql().failures, args...)
+	rows, err := s.db.QueryContext(ctx, s.table.SQL().Failures, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: failures: %w", err)
 	}
@@ -52,7 +52,7 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 func (s *Store) Retry(ctx context.Context, key idempotency.Key) error {
 	var ok bool
 	err := s.retry(ctx, func(c conn) (err error) {
-		ok, err = changed(ctx, c, s.sql().retry, []byte(key.Scope), []byte(key.ID))
+		ok, err = s.changed(ctx, c, s.table.SQL().Retry, []byte(key.Scope), []byte(key.ID))
 		return err
 	})
 	if err != nil {

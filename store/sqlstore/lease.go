@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // Claim implements [lease.Store].
@@ -33,20 +33,20 @@ func (s *Store) Claim(ctx context.Context, key idempotency.Key, terms lease.Term
 }
 
 func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease.Terms) (rec lease.Record, won bool, err error) {
-	s.locate(ctx, s.db)
-	b := claimRequest{
-		key:         key,
-		state:       lease.Claimed,
-		owner:       terms.Owner[:],
-		length:      terms.Lease,
-		fp:          terms.Fingerprint,
-		maxAttempts: terms.MaxAttempts,
-		interval:    terms.AttemptInterval,
+	s.table.Locate(ctx, s.pool())
+	b := records.Request{
+		Key:         key,
+		State:       lease.Claimed,
+		Owner:       terms.Owner[:],
+		Length:      terms.Lease,
+		Fingerprint: terms.Fingerprint,
+		MaxAttempts: terms.MaxAttempts,
+		Interval:    terms.AttemptInterval,
 	}
-	var found stored
+	var found records.Stored
 	done := false
 	if s.dialect != SQLite { // which might read what is not committed
-		found, done, err = s.lookUpFirst(ctx, key, s.find)
+		found, done, err = s.engine.LookUpFirst(ctx, key, s.table.Find)
 	}
 	if done {
 		return s.lost(ctx, b, found)
@@ -54,19 +54,19 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 	if err == nil {
 		found, won, err = s.claimAndKeep(ctx, b, terms.Delivery)
 	}
-	if lockTimeout(s.dialect, err) {
-		if o := s.afterWait(ctx, key); o.Kind != idempotency.KindInFlight {
+	if s.table.Dialect.LockTimeout(err) {
+		if o := s.engine.AfterWait(ctx, key); o.Kind != idempotency.KindInFlight {
 			return lease.Record{}, false, o.Err
 		}
 		// A transaction has the key in flight, and this is what its record
 		// would say if it could be seen.
 		return lease.Record{State: lease.Claimed}, false, nil
 	}
-	rec = found.record
+	rec = found.Record
 	if err != nil {
 		return rec, false, err
 	}
-	s.sawDuplicate(!won && rec.State == lease.Done)
+	s.engine.SawDuplicate(found, won)
 	if !won {
 		return s.lost(ctx, b, found)
 	}
@@ -74,12 +74,25 @@ func (s *Store) claimLease(ctx context.Context, key idempotency.Key, terms lease
 	return rec, true, nil
 }
 
+// lost is what [Store.Claim] returns of a claim that rec stands in the way of: rec,
+// or, until that is durable, what it would be if it could not be seen yet.
+func (s *Store) lost(ctx context.Context, b records.Request, rec records.Stored) (lease.Record, bool, error) {
+	err := s.engine.Confirm(ctx, b.Key, rec, b.Fingerprint)
+	if errors.Is(err, records.ErrNotDurable) {
+		return lease.Record{State: lease.Claimed}, false, nil
+	}
+	if err != nil {
+		return rec.Record, false, fmt.Errorf("make the record durable: %w", err)
+	}
+	return rec.Record, false, nil
+}
+
 // claimAndKeep claims, and keeps the payload in the same transaction if there is one
 // to keep: if that fails, it must leave neither an orphaned lease nor a counted
 // attempt.
-func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.Delivery) (rec stored, won bool, err error) {
+func (s *Store) claimAndKeep(ctx context.Context, b records.Request, d *hmacverify.Delivery) (rec records.Stored, won bool, err error) {
 	claim := func(c conn) error {
-		rec, won, err = s.claim(ctx, c, b)
+		rec, won, err = s.table.Claim(ctx, s.on(c), b)
 		return err
 	}
 	if !s.o.KeepPayloads || d == nil {
@@ -89,7 +102,7 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
 		err := claim(tx)
 		if err == nil && won {
-			err = s.keepPayload(ctx, tx, idempotency.Item{Key: b.key, Delivery: d})
+			err = s.engine.KeepPayload(ctx, s.on(tx), idempotency.Item{Key: b.Key, Delivery: d})
 		}
 		return err // committed also if it lost: that the event is Dead may be news
 	})
@@ -99,16 +112,16 @@ func (s *Store) claimAndKeep(ctx context.Context, b claimRequest, d *hmacverify.
 // Renew implements [lease.Store].
 func (s *Store) Renew(ctx context.Context, c lease.Claim, length time.Duration) error {
 	s.reserve.extend(length)
-	err := s.fenced(ctx, s.db, c, "renew", s.sql().renew, length.Microseconds())
+	err := s.fenced(ctx, s.db, c, "renew", s.table.SQL().Renew, length.Microseconds())
 	return s.orEnded(ctx, c, err, lease.Done)
 }
 
 // Complete implements [lease.Store].
 func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
-	err := s.fenced(ctx, s.db, c, "complete", s.sql().complete, resultArgs(result)...)
+	err := s.fenced(ctx, s.db, c, "complete", s.table.SQL().Complete, records.ResultArgs(result)...)
 	if errors.Is(err, idempotency.ErrLeaseLost) && result != nil {
 		// CompleteTx may have completed the record, without its result.
-		err = s.fenced(ctx, s.db, c, "complete", s.sql().addResult, resultArgs(result)...)
+		err = s.fenced(ctx, s.db, c, "complete", s.table.SQL().AddResult, records.ResultArgs(result)...)
 	}
 	return s.orEnded(ctx, c, err, lease.Done)
 }
@@ -123,7 +136,7 @@ func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) err
 	if f.Uncount {
 		uncount = 1
 	}
-	err := s.fenced(ctx, s.db, c, "release", s.sql().release, state, f.Reason, uncount)
+	err := s.fenced(ctx, s.db, c, "release", s.table.SQL().Release, int(state), f.Reason, uncount)
 	return s.orEnded(ctx, c, err, lease.Released, lease.Dead)
 }
 
@@ -132,7 +145,7 @@ func (s *Store) Release(ctx context.Context, c lease.Claim, f lease.Failure) err
 func (s *Store) fenced(ctx context.Context, on conn, c lease.Claim, what, query string, args ...any) error {
 	args = append(args, []byte(c.Key.Scope), []byte(c.Key.ID), c.Owner[:], c.Token)
 	write := func(ctx context.Context, on conn) error {
-		ok, err := changed(ctx, on, query, args...)
+		ok, err := s.changed(ctx, on, query, args...)
 		if err == nil && !ok {
 			err = idempotency.ErrLeaseLost
 		}
@@ -140,7 +153,7 @@ func (s *Store) fenced(ctx context.Context, on conn, c lease.Claim, what, query 
 	}
 	var err error
 	if on == conn(s.db) {
-		err = s.retryConflicts(ctx, func() error { return s.leased(ctx, write) })
+		err = s.table.RetryConflicts(ctx, func() error { return s.leased(ctx, write) })
 	} else { // a transaction, which starts again as a whole, or not at all
 		err = write(ctx, on)
 	}
@@ -158,31 +171,14 @@ func (s *Store) orEnded(ctx context.Context, c lease.Claim, err error, states ..
 	if !errors.Is(err, idempotency.ErrLeaseLost) {
 		return err
 	}
-	rec, findErr := s.find(ctx, s.db, c.Key)
+	rec, findErr := s.table.Find(ctx, s.pool(), c.Key)
 	switch {
 	case errors.Is(findErr, sql.ErrNoRows):
 		return err
 	case findErr != nil:
 		return findErr
-	case slices.Contains(states, rec.record.State) && rec.record.Owner == c.Owner && rec.record.Token == c.Token:
-		return s.confirm(ctx, c.Key, rec, idempotency.Fingerprint{})
+	case slices.Contains(states, rec.Record.State) && rec.Record.Owner == c.Owner && rec.Record.Token == c.Token:
+		return s.engine.Confirm(ctx, c.Key, rec, idempotency.Fingerprint{})
 	}
 	return err
 }
-
-func resultArgs(r *idempotency.Result) []any {
-	if r == nil {
-		return []any{nil, nil, nil}
-	}
-	// A media type that is no text would be refused by PostgreSQL, and a long one
-	// by MySQL; then a finished event could not be completed.
-	mediaType := strings.ReplaceAll(strings.ToValidUTF8(r.ContentType, ""), "\x00", "")
-	if len(mediaType) > maxName {
-		mediaType = ""
-	}
-	return []any{r.Status, mediaType, r.Body}
-}
-
-// maxName is how many bytes of a media type, or of a payload's source, the tables
-// hold.
-const maxName = 255

@@ -39,7 +39,7 @@ func (s *Store) lookup(ctx context.Context, c conn, key idempotency.Key) (EventS
 	status := EventStatus{Key: key}
 	var lastError sql.NullString
 	var age, left int64
-	row := c.QueryRowContext(ctx, s.sql().lookup, []byte(key.Scope), []byte(key.ID))
+	row := c.QueryRowContext(ctx, s.table.SQL().Lookup, []byte(key.Scope), []byte(key.ID))
 	err := row.Scan(&status.State, &status.Attempts, &lastError, &age, &left)
 	if errors.Is(err, sql.ErrNoRows) {
 		return EventStatus{}, ErrNotFound
@@ -76,8 +76,8 @@ func (s *Store) Forget(ctx context.Context, key idempotency.Key) error {
 func (s *Store) forget(ctx context.Context, key idempotency.Key) error {
 	scope, id := []byte(key.Scope), []byte(key.ID)
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		return s.withWait(ctx, func(ctx context.Context) error {
-			forgotten, err := changed(ctx, tx, s.sql().forget, scope, id)
+		return s.table.WithWait(ctx, func(ctx context.Context) error {
+			forgotten, err := s.changed(ctx, tx, s.table.SQL().Forget, scope, id)
 			if err != nil {
 				return err
 			}
@@ -87,11 +87,11 @@ func (s *Store) forget(ctx context.Context, key idempotency.Key) error {
 				}
 				return idempotency.ErrInFlight
 			}
-			_, err = tx.ExecContext(ctx, s.sql().forgetPayload, scope, id)
+			_, err = tx.ExecContext(ctx, s.table.SQL().ForgetPayload, scope, id)
 			return err
 		})
 	})
-	if lockTimeout(s.dialect, err) {
+	if s.table.Dialect.LockTimeout(err) {
 		return idempotency.ErrInFlight
 	}
 	return err

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,13 +130,13 @@ const unfitTries = 10
 // hold up the event until it expires.
 func (s *Store) leased(ctx context.Context, f func(context.Context, conn) error) error {
 	err := s.leasedOnce(ctx, f)
-	for left := unfitTries; unfit(s.dialect, err) && left > 0; left-- {
+	for left := unfitTries; s.table.Dialect.Unfit(err) && left > 0; left-- {
 		s.shed(ctx, err)
 		c, connErr := s.db.Conn(ctx)
 		if connErr != nil {
 			return err
 		}
-		if err = s.writeOn(ctx, c, f); unfit(s.dialect, err) {
+		if err = s.writeOn(ctx, c, f); s.table.Dialect.Unfit(err) {
 			drop(c)
 		}
 		c.Close()
@@ -159,7 +158,7 @@ func (s *Store) leasedOnce(ctx context.Context, f func(context.Context, conn) er
 	cancel()
 	if err == nil {
 		defer c.Close()
-		if err = s.writeOn(ctx, c, f); unfit(s.dialect, err) {
+		if err = s.writeOn(ctx, c, f); s.table.Dialect.Unfit(err) {
 			drop(c)
 		}
 	} else {
@@ -193,7 +192,7 @@ func (s *Store) writeOnReserved(ctx context.Context, f func(context.Context, con
 	bounded, cancel := context.WithTimeout(ctx, reservedFor)
 	defer cancel()
 	err := s.writeOn(bounded, r.conn, f)
-	if err == nil || errors.Is(err, idempotency.ErrLeaseLost) || errors.Is(err, errWriterBusy) || conflict(s.dialect, err) {
+	if err == nil || errors.Is(err, idempotency.ErrLeaseLost) || errors.Is(err, errWriterBusy) || s.table.Dialect.Conflict(err) {
 		return err
 	}
 	drop(r.conn)
@@ -209,7 +208,7 @@ const shedInterval = 500 * time.Millisecond
 // are alive. New ones lead to the new primary, if the data source name, or what it names,
 // says where that is. It bounds how often, for a database that is read-only as a whole.
 func (s *Store) shed(ctx context.Context, err error) {
-	if err == nil || !unfit(s.dialect, err) {
+	if err == nil || !s.table.Dialect.Unfit(err) {
 		return
 	}
 	last, now := s.shedAt.Load(), time.Now().UnixNano()
@@ -236,28 +235,7 @@ func drop(c *sql.Conn) {
 // shedLater is shed for a transaction of the caller's, whose connection is idle when that
 // has ended.
 func (s *Store) shedLater(err error) {
-	if unfit(s.dialect, err) {
+	if s.table.Dialect.Unfit(err) {
 		time.AfterFunc(shedInterval/5, func() { s.shed(context.Background(), err) })
 	}
-}
-
-// unfit reports whether err says that the connection leads to a node that takes no
-// writes, or that earlier work has left it with a role, or a mode, that may not write.
-func unfit(d Dialect, err error) bool {
-	switch d {
-	case PostgreSQL:
-		// read_only_sql_transaction; insufficient_privilege; and of lib/pq, whose BEGIN
-		// says READ WRITE, feature_not_supported.
-		return hasState(err, "25006") || hasState(err, "42501") || hasState(err, "0A000") && !stalePlan(err)
-	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return slices.Contains(mysqlUnfit, n) })
-	}
-	return false
-}
-
-// mysqlUnfit are the error numbers of unfit.
-var mysqlUnfit = []int{
-	1047,             // ER_UNKNOWN_COM_ERROR: a Galera node outside of its cluster
-	1142,             // ER_TABLEACCESS_DENIED_ERROR
-	1290, 1792, 1836, // read-only: an option, the transaction, the server
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // poolerWait is how long checkPooler waits for a second connection: a pool of one has
@@ -53,7 +55,7 @@ func (s *Store) checkPooler(ctx context.Context) error {
 // poolerError explains the errors about prepared statements: 26000
 // (invalid_sql_statement_name) and 42P05 (duplicate_prepared_statement).
 func (s *Store) poolerError(err error) error {
-	if !hasState(err, "26000") && !hasState(err, "42P05") {
+	if !records.HasState(err, "26000") && !records.HasState(err, "42P05") {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errPooler, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // probes are key parts that some type, collation or conversion confuses.
@@ -30,9 +31,9 @@ type probe struct {
 
 // inProbe calls f in a transaction and rolls it back.
 func (s *Store) inProbe(ctx context.Context, f func(p probe) error) error {
-	return s.inTransaction(ctx, func(t *transaction) error {
+	return s.engine.InTransaction(ctx, func(t records.Transaction[*sql.Tx]) error {
 		owner := lease.NewOwner()
-		return f(probe{s, t.tx, fmt.Sprintf("check %x", owner[:])})
+		return f(probe{s, t.Tx(), fmt.Sprintf("check %x", owner[:])})
 	})
 }
 
@@ -41,13 +42,13 @@ func (s *Store) checkRollback(ctx context.Context) error {
 	var key idempotency.Key
 	err := s.inProbe(ctx, func(p probe) error {
 		key = idempotency.Key{Scope: p.name, ID: p.name}
-		_, err := p.store.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
+		_, err := p.store.table.Insert(ctx, p.store.on(p.tx), records.Request{Key: key, State: lease.Done, Owner: []byte{}})
 		return err
 	})
 	if err != nil {
 		return s.refuses("inserting", err)
 	}
-	_, err = s.find(ctx, s.db, key)
+	_, err = s.table.Find(ctx, s.pool(), key)
 	switch {
 	case err == nil:
 		return fmt.Errorf("table %s does not roll back, because its engine has no transactions: change it to InnoDB", s.o.Table)
@@ -81,7 +82,7 @@ func (p probe) keys(ctx context.Context) error {
 	}
 	for _, want := range []bool{true, false} {
 		for _, key := range keys {
-			won, err := p.store.insert(ctx, p.tx, claimRequest{key: key, state: lease.Done, owner: []byte{}})
+			won, err := p.store.table.Insert(ctx, p.store.on(p.tx), records.Request{Key: key, State: lease.Done, Owner: []byte{}})
 			switch {
 			case err != nil:
 				return p.store.refuses(fmt.Sprintf("inserting the key %.60v", key), err)
@@ -93,7 +94,7 @@ func (p probe) keys(ctx context.Context) error {
 		}
 	}
 	for _, key := range keys {
-		if _, err := p.store.find(ctx, p.tx, key); err != nil {
+		if _, err := p.store.table.Find(ctx, p.store.on(p.tx), key); err != nil {
 			return p.store.refuses(fmt.Sprintf("reading the key %.60v", key), err)
 		}
 	}
@@ -115,15 +116,15 @@ func (p probe) values(ctx context.Context) error {
 	done.State = lease.Done
 	done.Result = &idempotency.Result{
 		Status:      599,
-		ContentType: strings.Repeat("x", maxName),
+		ContentType: strings.Repeat("x", records.MaxName),
 		Body:        bytes.Repeat([]byte{0, 0xff}, 1<<15+1),
 	}
 	dead.State = lease.Dead
 	dead.LastError = strings.Repeat("x", lease.MaxReasonBytes)
-	if err := p.keeps(ctx, done, p.store.sql().complete, resultArgs(done.Result)...); err != nil {
+	if err := p.keeps(ctx, done, p.store.table.SQL().Complete, records.ResultArgs(done.Result)...); err != nil {
 		return err
 	}
-	if err := p.keeps(ctx, dead, p.store.sql().release, dead.State, dead.LastError, 0); err != nil {
+	if err := p.keeps(ctx, dead, p.store.table.SQL().Release, int(dead.State), dead.LastError, 0); err != nil {
 		return err
 	}
 	return p.keepsTime(ctx)
@@ -135,7 +136,7 @@ func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
 	args := append(p.store.after(position{[]byte(p.name), []byte("values")}), 1)
-	err := p.tx.QueryRowContext(ctx, p.store.sql().failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
+	err := p.tx.QueryRowContext(ctx, p.store.table.SQL().Failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
 		return p.store.refuses("reading the time of a change", err)
 	}
@@ -154,8 +155,8 @@ func (p probe) alters(columns ...string) error {
 // the record with want.
 func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ...any) error {
 	key := idempotency.Key{Scope: p.name, ID: "values " + want.State.String()}
-	b := claimRequest{key: key, state: lease.Claimed, owner: want.Owner[:], length: want.LeaseLeft, fp: want.Fingerprint}
-	if _, err := p.store.insert(ctx, p.tx, b); err != nil {
+	b := records.Request{Key: key, State: lease.Claimed, Owner: want.Owner[:], Length: want.LeaseLeft, Fingerprint: want.Fingerprint}
+	if _, err := p.store.table.Insert(ctx, p.store.on(p.tx), b); err != nil {
 		return p.store.refuses("inserting a claim", err)
 	}
 	c := lease.Claim{Key: key, Owner: want.Owner, Token: want.Token}
@@ -166,11 +167,11 @@ func (p probe) keeps(ctx context.Context, want lease.Record, end string, args ..
 	if err != nil {
 		return p.store.refuses("writing the largest values", err)
 	}
-	got, err := p.store.find(ctx, p.tx, key)
+	got, err := p.store.table.Find(ctx, p.store.on(p.tx), key)
 	if err != nil {
 		return p.store.refuses("reading the largest values", err)
 	}
-	if names := differing(got.record, want); len(names) > 0 {
+	if names := differing(got.Record, want); len(names) > 0 {
 		return p.alters(names...)
 	}
 	return nil
@@ -216,8 +217,8 @@ func (p probe) payload(ctx context.Context) error {
 	long := strings.Repeat("\u00e9", 1<<15+1)
 	want := hmacverify.Stored{Scheme: "check", Type: long, Body: bytes.Repeat([]byte{0, 0xff}, 1<<15+1)}
 	key := idempotency.Key{Scope: p.name, ID: "payload"}
-	err := p.store.insertPayload(ctx, p.tx, key, want)
-	if missingTable(p.store.dialect, err) {
+	err := p.store.table.InsertPayload(ctx, p.store.on(p.tx), key, want)
+	if p.store.table.Dialect.MissingTable(err) {
 		return fmt.Errorf("table %s does not exist: run the statements of Schema", table)
 	}
 	if err != nil {
@@ -237,10 +238,10 @@ func (p probe) payload(ctx context.Context) error {
 // as text, such as one that another program has copied, beside the same key as a
 // blob.
 func (p probe) types(ctx context.Context) error {
-	if p.store.sql().insertText == "" {
+	if p.store.table.SQL().InsertText == "" {
 		return nil
 	}
-	if _, err := p.tx.ExecContext(ctx, p.store.sql().insertText, p.name); err == nil {
+	if _, err := p.tx.ExecContext(ctx, p.store.table.SQL().InsertText, p.name); err == nil {
 		return fmt.Errorf("table %s accepts text as a key, because it is not STRICT: create it with the statements of Schema", p.store.o.Table)
 	}
 	return nil

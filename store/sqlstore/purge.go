@@ -11,11 +11,8 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
-
-// purgeBatch is how many records a purge looks at in one statement: few enough
-// that it holds its locks for milliseconds.
-const purgeBatch = 250
 
 // Purge deletes the records that were last changed longer than Options.Retention ago,
 // whatever their state, unless their lease has not expired; and the payloads older
@@ -39,11 +36,11 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 }
 
 func (s *Store) purgeAll(ctx context.Context) (n int, err error) {
-	n, err = s.sweep(ctx, purge{s.sql().nextKey, s.sql().purge, s.sql().delete, s.o.Retention})
+	n, err = s.sweep(ctx, purge{s.table.SQL().NextKey, s.table.SQL().Purge, s.table.SQL().Delete, s.o.Retention})
 	if err != nil {
 		return n, err
 	}
-	_, err = s.sweep(ctx, purge{s.sql().nextPayload, s.sql().purgePayloads, s.sql().deletePayloads, s.o.PayloadRetention})
+	_, err = s.sweep(ctx, purge{s.table.SQL().NextPayload, s.table.SQL().PurgePayloads, s.table.SQL().DeletePayloads, s.o.PayloadRetention})
 	return n, err
 }
 
@@ -84,7 +81,7 @@ func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 
 // batchEnd returns the last key of the batch that starts after from.
 func (s *Store) batchEnd(ctx context.Context, nextKey string, from position) (to position, more bool, err error) {
-	args := append(s.after(from), purgeBatch-1)
+	args := append(s.after(from), records.PurgeBatch-1)
 	err = s.db.QueryRowContext(ctx, nextKey, args...).Scan(&to.scope, &to.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return last, false, nil

@@ -4,90 +4,25 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"math/rand/v2"
 	"time"
+
+	"github.com/hookonce/hookonce/store/internal/records"
 )
-
-// The pauses between attempts double from minPause to maxPause, less a random part of
-// up to a half, so that transactions that met do not meet again.
-const (
-	minPause = 2 * time.Millisecond
-	maxPause = 100 * time.Millisecond
-	minTries = 3
-)
-
-// A backoff says how long to wait before the next attempt, and when to give up.
-type backoff struct {
-	until time.Time
-	least int // attempts, even after until
-	tries int
-}
-
-func (s *Store) backoff(start time.Time) backoff {
-	b := backoff{until: start.Add(s.o.Wait), least: minTries}
-	if s.dialect == SQLite {
-		b.least = 1 // each may take the driver's busy_timeout
-	}
-	return b
-}
-
-// wait pauses and reports whether to try again.
-func (b *backoff) wait(ctx context.Context) bool {
-	b.tries++
-	pause := min(minPause<<min(b.tries-1, 10), maxPause)
-	pause -= rand.N(pause / 2)
-	if b.tries >= b.least && time.Now().Add(pause).After(b.until) {
-		return false
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // retry calls f with what a statement outside of a transaction runs on, as the only
 // writer if the database has one only, until it meets no conflict.
 func (s *Store) retry(ctx context.Context, f func(c conn) error) error {
-	return s.retryConflicts(ctx, func() error { return s.asWriter(ctx, f) })
-}
-
-// retryConflicts calls f until it meets no conflict, for at most Options.Wait.
-func (s *Store) retryConflicts(ctx context.Context, f func() error) error {
-	pauses := s.backoff(time.Now())
-	for {
-		err := f()
-		if !conflict(s.dialect, err) || !pauses.wait(ctx) {
-			return err
-		}
-	}
+	return s.table.RetryConflicts(ctx, func() error { return s.asWriter(ctx, f) })
 }
 
 // inTx calls f in a transaction, which it commits if f returns nil, and starts again
 // after a conflict.
 func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return s.inTransaction(ctx, func(t *transaction) error {
-		if err := f(t.tx); err != nil {
+	return s.engine.InTransaction(ctx, func(t records.Transaction[*sql.Tx]) error {
+		if err := f(t.Tx()); err != nil {
 			return err
 		}
-		return t.commit(ctx)
-	})
-}
-
-// inTransaction calls f in a transaction, and starts again after a conflict. What f
-// does not commit is rolled back.
-func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error) error {
-	return s.retryConflicts(ctx, func() error {
-		t, err := s.begin(ctx, nil, func() {})
-		if err != nil {
-			return err
-		}
-		defer func() { t.endAfter(err) }()
-		err = f(t)
-		return err
+		return t.Commit(ctx)
 	})
 }
 
@@ -104,26 +39,8 @@ func (s *Store) onConn(ctx context.Context, otherwise conn, f func(conn) error) 
 	}
 	defer c.Close()
 	err = f(c)
-	if unfit(s.dialect, err) {
+	if s.table.Dialect.Unfit(err) {
 		drop(c)
-	}
-	return err
-}
-
-// errWaited means that a lock was not acquired in time.
-var errWaited = errors.New("another transaction has the record")
-
-// withWait calls f, which may wait for another transaction. If that takes longer than
-// it may, the driver closes the connection, and the error is errWaited.
-func (s *Store) withWait(ctx context.Context, f func(context.Context) error) error {
-	// Options.Wait and a second: a statement that does not wait takes time too,
-	// and MariaDB, which counts whole seconds, gives up by itself.
-	longest := time.Duration(wholeSeconds(s.o.Wait)+1) * time.Second
-	bounded, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	err := f(bounded)
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return errWaited
 	}
 	return err
 }

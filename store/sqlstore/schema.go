@@ -5,6 +5,8 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // SchemaVersion is the version of the tables that this package works with. It
@@ -59,7 +61,7 @@ func schemaFile(d Dialect, o *Options, name string) (string, error) {
 	if o != nil {
 		table = cmp.Or(o.Table, table)
 	}
-	if err := checkTable(d, table); err != nil {
+	if err := records.CheckTable("sqlstore", records.Dialect(d), table); err != nil {
 		return "", err
 	}
 	text, err := schemaFiles.ReadFile("schema/" + name)

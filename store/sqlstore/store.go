@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // The defaults of [Options].
@@ -34,12 +35,9 @@ type Store struct {
 	dialect Dialect
 	o       Options // with the defaults filled in
 
-	texts     atomic.Pointer[texts]
-	located   atomic.Bool  // their tables are qualified
-	maxPacket atomic.Int64 // of a MySQL server, in bytes; 0 until it is known
-
-	duplicates atomic.Bool   // the latest claim was a duplicate
-	writeLock  chan struct{} // a semaphore for SQLite's single writer; nil otherwise
+	table     *records.Table
+	engine    *records.Engine[*sql.Tx]
+	writeLock chan struct{} // a semaphore for SQLite's single writer; nil otherwise
 
 	measure sync.Once
 	slots   chan struct{} // a semaphore for runs; nil: not bounded
@@ -134,11 +132,17 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 		return nil, err
 	}
 	filled := o.withDefaults()
-	if err := checkTable(d, filled.Table); err != nil {
+	table, err := records.NewTable("sqlstore", records.Dialect(d), filled.Table, filled.Wait)
+	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: d, o: filled, reserve: reserve{lock: make(chan struct{}, 1)}}
-	s.texts.Store(textsOf(d, filled.Table, filled.Wait))
+	s := &Store{db: db, dialect: d, o: filled, table: table, reserve: reserve{lock: make(chan struct{}, 1)}}
+	s.engine = records.NewEngine(table, database{s}, records.Settings{
+		RecordFailures:  filled.RecordFailures,
+		MaxAttempts:     filled.MaxAttempts,
+		AttemptInterval: filled.AttemptInterval,
+		KeepPayloads:    filled.KeepPayloads,
+	})
 	if d == SQLite {
 		s.writeLock = make(chan struct{}, 1)
 	}
@@ -181,13 +185,6 @@ func (o *Options) withDefaults() Options {
 	c.Wait = cmp.Or(c.Wait, DefaultWait)
 	c.Retention = cmp.Or(c.Retention, idempotency.DefaultRetention)
 	c.PayloadRetention = cmp.Or(c.PayloadRetention, c.Retention)
-	c.RecordFailures = c.RecordFailures || c.MaxAttempts > 0
-	switch {
-	case c.MaxAttempts == 0:
-		c.AttemptInterval = 0 // it does no harm that all are counted
-	case c.AttemptInterval == 0:
-		c.AttemptInterval = idempotency.DefaultAttemptInterval
-	}
 	if c.Observe == nil {
 		c.Observe = idempotency.LogFailures
 	}
@@ -210,22 +207,4 @@ func (s *Store) Retention() time.Duration {
 		return 0
 	}
 	return s.o.Retention
-}
-
-// conn is what *sql.DB, *sql.Tx and *sql.Conn have in common.
-type conn interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// changed runs a statement on c and reports whether it has changed a row. When ctx
-// ends, PostgreSQL cancels the wait for a synchronous standby and keeps the change,
-// which lib/pq takes for success.
-func changed(ctx context.Context, c conn, query string, args ...any) (bool, error) {
-	res, err := c.ExecContext(ctx, query, args...)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
-	return n > 0, cmp.Or(err, ctx.Err())
 }

@@ -24,7 +24,7 @@ func (s *Store) CreateTables(ctx context.Context) error {
 // is further on in the search_path. They are the last table of the schema, so where
 // they exist the others do.
 func (s *Store) createTables(ctx context.Context) error {
-	defer s.locate(ctx, s.db)
+	defer s.table.Locate(ctx, s.pool())
 	exists, err := s.recordsExist(ctx)
 	if err != nil {
 		return err
@@ -69,10 +69,10 @@ func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 // recordsExist reports whether the table of records exists.
 func (s *Store) recordsExist(ctx context.Context) (bool, error) {
 	err := s.retry(ctx, func(c conn) error {
-		return c.QueryRowContext(ctx, s.sql().columns).Scan()
+		return c.QueryRowContext(ctx, s.table.SQL().Columns).Scan()
 	})
 	switch {
-	case missingTable(s.dialect, err):
+	case s.table.Dialect.MissingTable(err):
 		return false, nil
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return false, fmt.Errorf("reading table %s: %w", s.o.Table, err)
@@ -87,10 +87,10 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	table := s.o.Table + "_version"
 	var version int
 	err := s.retry(ctx, func(c conn) error {
-		return c.QueryRowContext(ctx, s.sql().tablesVersion).Scan(&version)
+		return c.QueryRowContext(ctx, s.table.SQL().TablesVersion).Scan(&version)
 	})
 	switch {
-	case missingTable(s.dialect, err): // so the tables are of version 0
+	case s.table.Dialect.MissingTable(err): // so the tables are of version 0
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("table %s is empty: insert its row again, id 1 and version %d if Schema of this release created the tables", table, SchemaVersion)
 	case err != nil:
@@ -104,23 +104,3 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	}
 	return nil
 }
-
-// missingTable reports whether err says that the table of a query does not exist.
-func missingTable(d Dialect, err error) bool {
-	switch d {
-	case PostgreSQL:
-		return hasState(err, "42P01") || hasState(err, "3F000") // undefined_table, invalid_schema_name
-	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlNoTable || n == mysqlNoDatabase })
-	case SQLite:
-		// SQLITE_ERROR is the code of every error in a statement.
-		return err != nil && strings.Contains(err.Error(), "no such table")
-	}
-	return false
-}
-
-// Error numbers of MySQL and MariaDB.
-const (
-	mysqlNoDatabase = 1049 // ER_BAD_DB_ERROR
-	mysqlNoTable    = 1146 // ER_NO_SUCH_TABLE
-)

@@ -10,14 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-)
 
-// commitTimeout bounds the wait for the answer to a COMMIT.
-const commitTimeout = 10 * time.Second
-
-var (
-	errNotSent  = errors.New("the context ended before COMMIT was sent")
-	errNoAnswer = fmt.Errorf("no answer to COMMIT within %v", commitTimeout)
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // A transaction ends with the context that it was begun with, but only until its
@@ -25,6 +19,7 @@ var (
 // synchronous standby, that makes it keep and show a commit which a failover loses.
 type transaction struct {
 	tx        *sql.Tx
+	sqlConn                 // tx, as statements of ours run on it
 	conn      *sql.Conn     // that tx is on
 	unlock    func()        // lets another transaction write; nil if it was not locked
 	begun     chan struct{} // closed when the fields above are set
@@ -49,6 +44,7 @@ func (s *Store) begin(ctx context.Context, o *sql.TxOptions, leave func()) (*tra
 	})
 	t.detach = context.AfterFunc(ctx, t.abandon)
 	err := t.begin(own, s, o)
+	t.sqlConn = sqlConn{t.tx, false}
 	close(t.begun)
 	if err != nil {
 		t.end()
@@ -84,6 +80,12 @@ func (t *transaction) begin(own context.Context, s *Store, o *sql.TxOptions) (er
 	}
 }
 
+// Tx returns what the work gets.
+func (t *transaction) Tx() *sql.Tx { return t.tx }
+
+// Rollback rolls back.
+func (t *transaction) Rollback() error { return t.tx.Rollback() }
+
 // abandon ends a transaction whose context has ended before its work, which may hang for
 // ever: that must hold neither a connection nor a place that others wait for.
 func (t *transaction) abandon() {
@@ -98,12 +100,12 @@ func (t *transaction) abandon() {
 	t.leave()
 }
 
-// commit commits unless ctx has ended, which is errNotSent. Once sent, COMMIT runs
-// whatever happens to ctx. If there is no answer in time, commit returns errNoAnswer
+// Commit commits unless ctx has ended, which is records.ErrNotSent. Once sent, COMMIT runs
+// whatever happens to ctx. If there is no answer in time, Commit returns records.ErrNoAnswer
 // and leaves the connection to the driver until there is one.
-func (t *transaction) commit(ctx context.Context) error {
+func (t *transaction) Commit(ctx context.Context) error {
 	if !t.detach() || ctx.Err() != nil { // whichever of the two was first
-		return fmt.Errorf("%w: %w", errNotSent, ctx.Err())
+		return fmt.Errorf("%w: %w", records.ErrNotSent, ctx.Err())
 	}
 	if t.dialect == SQLite { // a file answers, and nothing may touch the connection before
 		err := t.tx.Commit()
@@ -117,13 +119,13 @@ func (t *transaction) commit(ctx context.Context) error {
 		t.release()
 		answer <- err
 	}()
-	timeout := time.NewTimer(commitTimeout)
+	timeout := time.NewTimer(records.CommitTimeout)
 	defer timeout.Stop()
 	select {
 	case err := <-answer:
 		return err
 	case <-timeout.C:
-		return errNoAnswer
+		return records.ErrNoAnswer
 	}
 }
 
@@ -142,10 +144,10 @@ func (t *transaction) end() {
 	t.release()
 }
 
-// endAfter is end after err, which may say that the connection is unfit.
-func (t *transaction) endAfter(err error) {
+// End is end after err, which may say that the connection is unfit.
+func (t *transaction) End(err error) {
 	if !t.sent {
-		t.unfit = unfit(t.dialect, err)
+		t.unfit = records.Dialect(t.dialect).Unfit(err)
 	}
 	t.end()
 }
@@ -161,17 +163,17 @@ func (t *transaction) release() {
 	t.leave()
 }
 
-// usable returns nil if the connection can take a statement and the transaction is
+// Usable returns nil if the connection can take a statement and the transaction is
 // still open, as far as the driver tells. Rows that are left open keep that of
 // go-sql-driver/mysql from it, and a statement would break it.
-func (t *transaction) usable() (err error) {
+func (t *transaction) Usable() (err error) {
 	t.conn.Raw(func(conn any) error {
 		v, ok := conn.(driver.Validator)
 		switch {
 		case ok && !v.IsValid():
 			err = driver.ErrBadConn
 		case t.dialect == PostgreSQL && idle(conn):
-			err = errEnded
+			err = records.ErrEnded
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // Func is the function that an endpoint on a [Store] calls for each event.
@@ -51,25 +52,9 @@ type txKey struct{}
 // An error of a statement can mean that the database has rolled tx back; statements
 // after it would be committed one by one. Roll back after every error.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
-	if err := key.Validate(); err != nil {
-		return err
-	}
-	s.locate(ctx, tx)
-	r := &run{store: s, item: idempotency.Item{Key: key}, owner: lease.NewOwner()}
-	rec, won, err := s.claim(ctx, tx, r.claimRequest())
-	switch {
-	case lockTimeout(s.dialect, err):
-		return idempotency.ErrInFlight
-	case err != nil:
-		s.shedLater(err)
-		return unavailable("claim", err).AsError()
-	case won:
-		return nil
-	}
-	if err := s.confirmTx(ctx, tx, key, rec); err != nil {
-		return unconfirmed(err).AsError()
-	}
-	return rec.record.Refuse(idempotency.Fingerprint{}).AsError()
+	err := s.engine.ClaimTx(ctx, s.on(tx), key)
+	s.shedLater(err)
+	return err
 }
 
 // CompleteTx marks the claimed event as processed in tx, the transaction of the
@@ -91,5 +76,5 @@ func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx, c lease.Claim) error
 	if c.Token == 0 {
 		return errors.New("sqlstore: CompleteTx with a zero claim: pass the one that the work was given")
 	}
-	return s.fenced(ctx, tx, c, "complete", s.sql().complete, resultArgs(nil)...)
+	return s.fenced(ctx, tx, c, "complete", s.table.SQL().Complete, records.ResultArgs(nil)...)
 }

@@ -279,3 +279,19 @@ func snapshotIsolation(t *testing.T, db *sql.DB) bool {
 	}
 	return value == "ON"
 }
+
+// A claim in the caller's transaction knows MaxAttempts too.
+func TestClaimTx_AttemptsUsedUp(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		patient := newEvents(t, db, d, &sqlstore.Options{MaxAttempts: 2})
+		if err := runItem(t, patient, idempotency.Item{Key: key}, errors.New("boom")); err == nil {
+			t.Fatal("the work has not failed")
+		}
+		events := newStore(t, db, d, &sqlstore.Options{MaxAttempts: 1})
+		err := inTx(t, db, nil, func(tx *sql.Tx) error { return events.ClaimTx(t.Context(), tx, key) })
+		if !errors.Is(err, idempotency.ErrDead) {
+			t.Errorf("got %v, want ErrDead", err)
+		}
+	})
+}

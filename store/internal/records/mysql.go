@@ -1,4 +1,4 @@
-package sqlstore
+package records
 
 // A duplicate is known by error 1062: INSERT IGNORE would cut a key that is too
 // long and take it for another, and the affected rows of ON DUPLICATE KEY UPDATE
@@ -8,13 +8,13 @@ package sqlstore
 // STATEMENT, in a comment that only MariaDB executes. MySQL has nothing like it
 // (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that
 // they see what is committed and not the snapshot of a transaction of the caller's.
-var mySQL = statements{
-	insert: `
+var mySQL = Statements{
+	Insert: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 VALUES (?, ?, ?, ?, 1, 1, {now} + ?, {now}, ?)`,
 
-	find: `
+	Find: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error, {early}
@@ -22,14 +22,14 @@ FROM {table}
 WHERE scope = ? AND id = ?
 LOCK IN SHARE MODE`,
 
-	findDone: `
+	FindDone: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = ? AND id = ? AND state = 2
 LOCK IN SHARE MODE`,
 
-	takeOver: `
+	TakeOver: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 UPDATE {table}
 SET state       = ?,
@@ -42,36 +42,36 @@ SET state       = ?,
 WHERE scope = ? AND id = ? AND token = ?
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
-	bury: `
+	Bury: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = ? AND id = ? AND token = ?
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
-	renew: `
+	Renew: `
 UPDATE {table}
 SET lease_until = {now} + ?, changed_at = {now}
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
 
-	complete: `
+	Complete: `
 UPDATE {table}
 SET state = 2, changed_at = {now}, result_status = ?, result_type = ?, result_body = ?
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
 
-	release: `
+	Release: `
 UPDATE {table}
 SET state = ?, changed_at = {now}, last_error = ?, attempts = attempts - ?
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 1`,
 
-	addResult: `
+	AddResult: `
 UPDATE {table}
 SET result_status = ?, result_type = ?, result_body = ?
 WHERE scope = ? AND id = ? AND owner = ? AND token = ? AND state = 2 AND result_status IS NULL`,
 
 	// The assignments run from left to right, so the state, which all of them
 	// ask for, comes last.
-	fail: `
+	Fail: `
 INSERT INTO {table} (scope, id, state, last_error, attempts, fingerprint, owner, token, lease_until, changed_at)
 VALUES (?, ?, ?, ?, ?, ?, '', 1, 0, {now})
 ON DUPLICATE KEY UPDATE
@@ -84,33 +84,33 @@ ON DUPLICATE KEY UPDATE
     changed_at = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), VALUES(changed_at), changed_at),
     state      = IF(state = 3 OR state = 1 AND lease_until <= VALUES(changed_at), IF(attempts >= ?, 4, 3), state)`,
 
-	retry: `
+	Retry: `
 UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ? AND id = ? AND state = 4`,
 
-	lookup: `
+	Lookup: `
 SELECT state, attempts, last_error, {now} - changed_at, lease_until - {now}
 FROM {table}
 WHERE scope = ? AND id = ?`,
 
-	forget: `
+	Forget: `
 DELETE FROM {table}
 WHERE scope = ? AND id = ? AND NOT (state = 1 AND lease_until > {now})`,
 
-	forgetPayload: `
+	ForgetPayload: `
 DELETE FROM {table}_payloads
 WHERE scope = ? AND id = ?`,
 
 	// IGNORE would cut keys that are too long; their length has been checked.
-	insertBatch: `
+	InsertBatch: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 INSERT IGNORE INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES {rows}`,
 
-	batchRow: `(?, ?, 2, ?, 1, 1, {now}, {now})`,
+	BatchRow: `(?, ?, 2, ?, 1, 1, {now}, {now})`,
 
-	findBatch: `
+	FindBatch: `
 SELECT scope, id
 FROM {table}
 WHERE (scope, id) IN ({rows}) AND owner = ?
@@ -118,7 +118,7 @@ LOCK IN SHARE MODE`,
 
 	// An UPDATE that changes nothing would write no log. Leases are fenced by owner
 	// and token, and a microsecond is nothing to a lease or to a purge.
-	flush: `
+	Flush: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 UPDATE {table}
 SET lease_until = lease_until ^ 1
@@ -127,42 +127,42 @@ WHERE scope = ? AND id = ? AND state = ?`,
 	// The INSERT that found the duplicate has left a shared lock on its record, and
 	// so have others: changing that record would be a deadlock with them. No key has an
 	// empty scope.
-	scratch: `
+	Scratch: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES ('', ?, 3, '', 1, 1, 0, 0)`,
 
-	unscratch: `
+	Unscratch: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 DELETE FROM {table}
 WHERE scope = '' AND id = ?`,
 
-	keepPayload: `
+	KeepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES (?, ?, ?, ?, {now})
 ON DUPLICATE KEY UPDATE scope = VALUES(scope)`,
 
-	findPayload: `
+	FindPayload: `
 SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ? AND id = ?`,
 
 	// A comparison of (scope, id) as a row would not use the primary key.
-	failures: `
+	Failures: `
 SELECT scope, id, state, attempts, last_error, {now} - changed_at
 FROM {table}
 WHERE (scope > ? OR scope = ? AND id > ?) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
 ORDER BY scope, id
 LIMIT ?`,
 
-	nextKey: `
+	NextKey: `
 SELECT scope, id
 FROM {table}
 WHERE scope > ? OR scope = ? AND id > ?
 ORDER BY scope, id
 LIMIT 1 OFFSET ?`,
 
-	nextPayload: `
+	NextPayload: `
 SELECT scope, id
 FROM {table}_payloads
 WHERE scope > ? OR scope = ? AND id > ?
@@ -171,14 +171,14 @@ LIMIT 1 OFFSET ?`,
 
 	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing. So these
 	// find keys, and delete and deletePayloads take a list of them.
-	purge: `
+	Purge: `
 SELECT scope, id
 FROM {table}
 WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
   AND greatest(changed_at, lease_until) < {now} - ?
 FOR UPDATE SKIP LOCKED`,
 
-	purgePayloads: `
+	PurgePayloads: `
 SELECT scope, id
 FROM {table}_payloads
 WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
@@ -188,20 +188,20 @@ FOR UPDATE SKIP LOCKED`,
 	// The list comes first, in hexadecimal, and each of its keys is looked up: with
 	// IN the optimizer would rather go through a table of which most is to be
 	// deleted, and wait for locked rows.
-	delete: `
+	Delete: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table} AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
-	deletePayloads: `
+	DeletePayloads: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
 FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
 STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
 
-	columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	unsupported: `
+	Columns: `SELECT * FROM {table} WHERE 1 = 0`,
+	Unsupported: `
 SELECT CASE
     WHEN NOT @@autocommit THEN 'autocommit is off, so single statements would not be committed: set autocommit to 1'
     WHEN @@completion_type <> 'NO_CHAIN' THEN 'completion_type is not NO_CHAIN, so single statements would not be committed: set completion_type to NO_CHAIN'
@@ -209,7 +209,7 @@ SELECT CASE
     WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT, which would record failures with a wrong state: remove it'
     ELSE ''
 END`,
-	locate:        "SELECT concat('`', replace(database(), '`', '``'), '`'), @@max_allowed_packet",
-	tablesVersion: `SELECT version FROM {table}_version`,
-	version:       `SELECT version()`,
+	Locate:        "SELECT concat('`', replace(database(), '`', '``'), '`'), @@max_allowed_packet",
+	TablesVersion: `SELECT version FROM {table}_version`,
+	Version:       `SELECT version()`,
 }

@@ -1,4 +1,4 @@
-package sqlstore
+package records
 
 // The clock is read by julianday, whose 'now' has milliseconds in every version that
 // we support.
@@ -7,26 +7,26 @@ package sqlstore
 // takes the write lock before it has read anything: an upgrade of a read
 // transaction fails at once if another connection has written, and no busy timeout
 // helps.
-var sqlite = statements{
-	insert: `
+var sqlite = Statements{
+	Insert: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 VALUES (?1, ?2, ?3, ?4, 1, 1, {now} + ?5, {now}, ?6)
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING 1`,
 
-	find: `
+	Find: `
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = ?1 AND id = ?2`,
 
-	findDone: `
+	FindDone: `
 SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = ?1 AND id = ?2 AND state = 2
   AND NOT (SELECT read_uncommitted FROM pragma_read_uncommitted)`,
 
-	takeOver: `
+	TakeOver: `
 UPDATE {table}
 SET state       = ?1,
     owner       = ?2,
@@ -38,33 +38,33 @@ SET state       = ?1,
 WHERE scope = ?6 AND id = ?7 AND token = ?8
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
-	bury: `
+	Bury: `
 UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = ?1 AND id = ?2 AND token = ?3
   AND (state = 3 OR state = 1 AND lease_until <= {now})`,
 
-	renew: `
+	Renew: `
 UPDATE {table}
 SET lease_until = {now} + ?1, changed_at = {now}
 WHERE scope = ?2 AND id = ?3 AND owner = ?4 AND token = ?5 AND state = 1`,
 
-	complete: `
+	Complete: `
 UPDATE {table}
 SET state = 2, changed_at = {now}, result_status = ?1, result_type = ?2, result_body = ?3
 WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 1`,
 
-	release: `
+	Release: `
 UPDATE {table}
 SET state = ?1, changed_at = {now}, last_error = ?2, attempts = attempts - ?3
 WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 1`,
 
-	addResult: `
+	AddResult: `
 UPDATE {table}
 SET result_status = ?1, result_type = ?2, result_body = ?3
 WHERE scope = ?4 AND id = ?5 AND owner = ?6 AND token = ?7 AND state = 2 AND result_status IS NULL`,
 
-	fail: `
+	Fail: `
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error, fingerprint)
 VALUES (?1, ?2, ?3, x'', 1, ?5, 0, {now}, ?4, ?6)
 ON CONFLICT (scope, id) DO UPDATE
@@ -76,77 +76,77 @@ SET state      = CASE WHEN r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0
     fingerprint = coalesce(r.fingerprint, excluded.fingerprint)
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 
-	retry: `
+	Retry: `
 UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = ?1 AND id = ?2 AND state = 4`,
 
-	lookup: `
+	Lookup: `
 SELECT state, attempts, last_error, {now} - changed_at, lease_until - {now}
 FROM {table}
 WHERE scope = ?1 AND id = ?2`,
 
-	forget: `
+	Forget: `
 DELETE FROM {table}
 WHERE scope = ?1 AND id = ?2 AND NOT (state = 1 AND lease_until > {now})`,
 
-	forgetPayload: `
+	ForgetPayload: `
 DELETE FROM {table}_payloads
 WHERE scope = ?1 AND id = ?2`,
 
-	insertBatch: `
+	InsertBatch: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES {rows}
 ON CONFLICT (scope, id) DO NOTHING
 RETURNING scope, id`,
 
-	batchRow: `(?#1, ?#2, 2, x'', 1, 1, {now}, {now})`,
+	BatchRow: `(?#1, ?#2, 2, x'', 1, 1, {now}, {now})`,
 
-	keepPayload: `
+	KeepPayload: `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES (?1, ?2, ?3, ?4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
-	findPayload: `
+	FindPayload: `
 SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = ?1 AND id = ?2`,
 
-	failures: `
+	Failures: `
 SELECT scope, id, state, attempts, last_error, {now} - changed_at
 FROM {table}
 WHERE (scope, id) > (?1, ?2) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
 ORDER BY scope, id
 LIMIT ?3`,
 
-	nextKey: `
+	NextKey: `
 SELECT scope, id
 FROM {table}
 WHERE (scope, id) > (?1, ?2)
 ORDER BY scope, id
 LIMIT 1 OFFSET ?3`,
 
-	nextPayload: `
+	NextPayload: `
 SELECT scope, id
 FROM {table}_payloads
 WHERE (scope, id) > (?1, ?2)
 ORDER BY scope, id
 LIMIT 1 OFFSET ?3`,
 
-	purge: `
+	Purge: `
 DELETE FROM {table}
 WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4)
   AND max(changed_at, lease_until) < {now} - ?5`,
 
-	purgePayloads: `
+	PurgePayloads: `
 DELETE FROM {table}_payloads
 WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} - ?5`,
 
-	insertText: `
+	InsertText: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT), 1, x'', 1, 1, 0, 0)`,
 
-	columns:       `SELECT * FROM {table} WHERE 1 = 0`,
-	tablesVersion: `SELECT version FROM {table}_version`,
-	version:       `SELECT sqlite_version()`,
+	Columns:       `SELECT * FROM {table} WHERE 1 = 0`,
+	TablesVersion: `SELECT version FROM {table}_version`,
+	Version:       `SELECT sqlite_version()`,
 }

@@ -1,4 +1,4 @@
-package sqlstore
+package records
 
 import (
 	"errors"
@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// conflict reports whether err says that the transaction was rolled back because of
+// Conflict reports whether err says that the transaction was rolled back because of
 // another one, so that it is worth retrying.
-func conflict(d Dialect, err error) bool {
-	if err == nil || errors.Is(err, errChanging) {
+func (d Dialect) Conflict(err error) bool {
+	if err == nil || errors.Is(err, ErrChanging) {
 		return err != nil
 	}
 	switch d {
 	case PostgreSQL:
 		// serialization_failure, deadlock_detected; see
 		// https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-		return hasState(err, "40001") || hasState(err, "40P01") || stalePlan(err)
+		return HasState(err, "40001") || HasState(err, "40P01") || stalePlan(err)
 	case SQLite:
 		// SQLITE_BUSY and SQLITE_LOCKED, the low byte of their extended codes;
 		// see https://www.sqlite.org/rescode.html
-		return hasNumber(d, err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
+		return d.hasNumber(err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
 	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged || n == mysqlNotCertified })
+		return d.hasNumber(err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged || n == mysqlNotCertified })
 	}
 	return false
 }
@@ -32,30 +32,30 @@ func conflict(d Dialect, err error) bool {
 // stalePlan reports whether err says that a prepared statement is older than an ALTER
 // of its table. It fails once; the drivers prepare it anew.
 func stalePlan(err error) bool {
-	return hasState(err, "0A000") && strings.Contains(err.Error(), "cached plan must not change result type")
+	return HasState(err, "0A000") && strings.Contains(err.Error(), "cached plan must not change result type")
 }
 
-// rivalIndex makes a conflict of an error by which a unique index refused a statement
+// RivalIndex makes a conflict of an error by which a unique index refused a statement
 // of ours that has ON CONFLICT: it was the second index that PostgreSQL builds beside
 // the first during REINDEX CONCURRENTLY. In other statements it is the caller's error.
-func rivalIndex(err error) error {
-	if hasState(err, "23505") {
-		return fmt.Errorf("%w: %w", errChanging, err)
+func RivalIndex(err error) error {
+	if HasState(err, "23505") {
+		return fmt.Errorf("%w: %w", ErrChanging, err)
 	}
 	return err
 }
 
-// lockTimeout reports whether err says that a lock was not acquired in time: ours, or
+// LockTimeout reports whether err says that a lock was not acquired in time: ours, or
 // that of a statement, which may be shorter.
-func lockTimeout(d Dialect, err error) bool {
-	if errors.Is(err, errWaited) {
+func (d Dialect) LockTimeout(err error) bool {
+	if errors.Is(err, ErrWaited) {
 		return true
 	}
 	switch d {
 	case PostgreSQL:
-		return hasState(err, "55P03") || hasState(err, "57014") // lock_not_available, query_canceled
+		return HasState(err, "55P03") || HasState(err, "57014") // lock_not_available, query_canceled
 	case MySQL:
-		return hasNumber(d, err, func(n int) bool { return n == mysqlLockTimeout || n == mariaTimeout })
+		return d.hasNumber(err, func(n int) bool { return n == mysqlLockTimeout || n == mariaTimeout })
 	}
 	return false
 }
@@ -74,17 +74,17 @@ const (
 	mysqlNotCertified = 3101
 )
 
-// hasState reports whether an error in err's tree has that SQLSTATE, which the
+// HasState reports whether an error in err's tree has that SQLSTATE, which the
 // errors of pgx and of lib/pq tell.
-func hasState(err error, state string) bool {
+func HasState(err error, state string) bool {
 	return anyError(err, func(err error) bool {
 		e, ok := err.(interface{ SQLState() string })
 		return ok && e.SQLState() == state
 	})
 }
 
-// stateOf returns the first SQLSTATE in err's tree, or "".
-func stateOf(err error) (state string) {
+// StateOf returns the first SQLSTATE in err's tree, or "".
+func StateOf(err error) (state string) {
 	anyError(err, func(err error) bool {
 		e, ok := err.(interface{ SQLState() string })
 		if ok {
@@ -100,7 +100,7 @@ func stateOf(err error) (state string) {
 // after the database, lest the number be another's, and asks them for what those of
 // the known drivers have: a method Code (modernc.org/sqlite), or a field Code
 // (mattn/go-sqlite3) or Number (go-sql-driver/mysql).
-func hasNumber(d Dialect, err error, wanted func(int) bool) bool {
+func (d Dialect) hasNumber(err error, wanted func(int) bool) bool {
 	return anyError(err, func(err error) bool {
 		v := reflect.Indirect(reflect.ValueOf(err))
 		if !v.IsValid() || !strings.Contains(v.Type().PkgPath(), string(d)) {

@@ -1,9 +1,8 @@
-package sqlstore
+package records
 
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"math"
 	"time"
 
@@ -13,23 +12,23 @@ import (
 
 // fail records that the work has failed because of err, if that is to be recorded,
 // and returns the outcome. The work has been rolled back.
-func (r *run) fail(ctx context.Context, err error) idempotency.Outcome {
+func (r *run[T]) fail(ctx context.Context, err error) idempotency.Outcome {
 	failed := idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
 	permanent := idempotency.IsPermanent(err)
-	if !permanent && !r.store.o.RecordFailures {
+	if !permanent && !r.engine.Settings.RecordFailures {
 		return failed
 	}
 	// It is recorded although the work's context may have ended, and waits no
 	// longer for the next delivery of the event than that would for this one.
 	dead := false
-	recordErr := r.store.withWait(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
+	recordErr := r.engine.Table.WithWait(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
 		dead, err = r.recordFailure(ctx, failed.Err, permanent)
 		return err
 	})
 	switch {
 	case recordErr != nil && permanent:
 		// The sender must not stop before the event is recorded as dead.
-		return unavailable("record failure", recordErr)
+		return Unavailable("record failure", recordErr)
 	case recordErr != nil:
 		r.observe(ctx, idempotency.KindStoreError, recordErr)
 	case dead:
@@ -39,8 +38,8 @@ func (r *run) fail(ctx context.Context, err error) idempotency.Outcome {
 }
 
 // recordFailure counts the attempt, and reports whether the event is dead now.
-func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (dead bool, err error) {
-	maxAttempts := cmp.Or(r.store.o.MaxAttempts, math.MaxInt32)
+func (r *run[T]) recordFailure(ctx context.Context, cause error, permanent bool) (dead bool, err error) {
+	maxAttempts := cmp.Or(r.engine.Settings.MaxAttempts, math.MaxInt32)
 	if permanent {
 		maxAttempts = 1
 	}
@@ -52,26 +51,29 @@ func (r *run) recordFailure(ctx context.Context, cause error, permanent bool) (d
 		first = lease.Dead
 	}
 	key := r.item.Key
-	err = r.store.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, r.store.sql().fail,
-			[]byte(key.Scope), []byte(key.ID), first, lease.Reason(cause), counts,
-			nullable(r.item.Fingerprint), microseconds(r.store.o.AttemptInterval), maxAttempts)
-		err = rivalIndex(err)
-		if err == nil {
-			err = r.store.keepPayload(ctx, tx, r.item) // it was rolled back with the work
+	table := r.engine.Table
+	err = r.engine.InTransaction(ctx, func(t Transaction[T]) error {
+		_, err := t.Exec(ctx, table.SQL().Fail,
+			[]byte(key.Scope), []byte(key.ID), int(first), lease.Reason(cause), counts,
+			nullable(r.item.Fingerprint), microseconds(r.engine.Settings.AttemptInterval), maxAttempts)
+		if err != nil {
+			return RivalIndex(err)
 		}
-		return err
+		if err := r.engine.KeepPayload(ctx, t, r.item); err != nil { // it was rolled back with the work
+			return err
+		}
+		return t.Commit(ctx)
 	})
-	if err != nil || !permanent && r.store.o.MaxAttempts == 0 {
+	if err != nil || !permanent && r.engine.Settings.MaxAttempts == 0 {
 		return false, err
 	}
 	// Of deliveries that fail at the same time, none knows from its claim that
 	// it was the last attempt; and one that finds the event dead writes nothing.
-	rec, err := r.store.find(ctx, r.store.db, key)
+	rec, err := table.Find(ctx, r.engine.Database.Pool(), key)
 	if err == nil {
-		err = r.store.confirm(ctx, key, rec, idempotency.Fingerprint{})
+		err = r.engine.Confirm(ctx, key, rec, idempotency.Fingerprint{})
 	}
-	return err == nil && (permanent || rec.record.State == lease.Dead), err
+	return err == nil && (permanent || rec.Record.State == lease.Dead), err
 }
 
 // microseconds returns an attempt interval as a parameter. One of less than a
