@@ -15,6 +15,7 @@ const (
 	missesInMinute = 60
 	fetchTimeout   = 10 * time.Second
 	defaultFresh   = time.Hour
+	refetchAfter   = time.Minute // a failure, if there are older keys
 )
 
 // KeyCache keeps keys that a sender publishes under an ID and names in each delivery,
@@ -26,9 +27,9 @@ const (
 //		return hmacverify.Tenant{Name: "acme", Keys: keys}, err
 //	}
 //
-// The ID is chosen by whoever sends the request. So an ID that is not in the cache is
-// fetched at most 60 times a minute, all IDs together, and once at a time; the cache
-// has 64 IDs at most. It is safe for concurrent use.
+// Any client can name any ID. So Fetch is called at most 60 times a minute for IDs that
+// are not in the cache, and never twice at once for the same ID. The cache holds at most
+// 64 IDs. A KeyCache is safe for concurrent use.
 type KeyCache struct {
 	// Fetch returns the keys of an ID, newest first, in the form that the scheme
 	// takes. If there is no such ID its error must wrap [ErrNoKey]. Ask an address
@@ -36,8 +37,8 @@ type KeyCache struct {
 	// with the request. Required.
 	Fetch func(ctx context.Context, id string) ([]string, error)
 
-	// Fresh is how long keys are used before they are fetched again. They are used
-	// for longer if that fails. Default one hour.
+	// Fresh is how long keys are used before they are fetched again. If that fails,
+	// they stay in use, and Fetch is called again a minute later. Default one hour.
 	Fresh time.Duration
 
 	mu      sync.Mutex
@@ -70,10 +71,10 @@ func (c *KeyCache) Keys(ctx context.Context, id string) ([]string, error) {
 	if found && time.Since(cached.fetched) < c.fresh() {
 		return cached.keys, nil
 	}
-	if !found && !c.mayMiss() {
+	flight := c.join(ctx, id, found)
+	if flight == nil {
 		return nil, fmt.Errorf("%w: more than %d unknown IDs of keys in a minute", ErrOverloaded, missesInMinute)
 	}
-	flight := c.join(ctx, id)
 	select {
 	case <-flight.done:
 	case <-ctx.Done():
@@ -85,12 +86,16 @@ func (c *KeyCache) Keys(ctx context.Context, id string) ([]string, error) {
 	return flight.keys, flight.err
 }
 
-// join returns the flight of an ID, which may have begun before.
-func (c *KeyCache) join(ctx context.Context, id string) *keyFlight {
+// join returns the flight of an ID, which may have begun before, or nil if there were
+// too many of IDs that were not found.
+func (c *KeyCache) join(ctx context.Context, id string, found bool) *keyFlight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	flight := c.flights[id]
 	if flight == nil {
+		if !found && !c.mayMiss() {
+			return nil
+		}
 		if c.flights == nil {
 			c.flights = make(map[string]*keyFlight)
 		}
@@ -115,10 +120,8 @@ func (c *KeyCache) look(id string) (cachedKey, bool) {
 	return cached, found
 }
 
-// mayMiss counts a miss.
+// mayMiss counts a miss. c.mu is held.
 func (c *KeyCache) mayMiss() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.minute) >= time.Minute {
 		c.minute, c.misses = now, 0
 	}
@@ -151,6 +154,11 @@ func (c *KeyCache) land(id string, f *keyFlight) {
 		delete(c.entries, id) // it was withdrawn
 	case f.err == nil:
 		c.keep(id, f.keys)
+	default: // a server that is away, or hangs, must not hold up each delivery
+		if old, found := c.entries[id]; found {
+			old.fetched = time.Now().Add(min(refetchAfter, c.fresh()) - c.fresh())
+			c.entries[id] = old
+		}
 	}
 	delete(c.flights, id)
 	close(f.done)

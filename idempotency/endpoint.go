@@ -223,8 +223,12 @@ func (e *Endpoint[T]) checkIdentity() error {
 			return errors.New("no verifier: pass the one that hmacverify.New returned (or set Options.AllowUnverified if something else authenticates the requests)")
 		case e.o.ID == nil:
 			return errors.New("Options.AllowUnverified needs Options.ID, which returns a request's event ID")
+		case len(e.o.Sender.Pings) > 0:
+			return errors.New("Options.Sender.Pings without a verifier: only a signed body can say that it is a ping")
 		}
-		return nil
+		// The sender of a verifier's scheme was checked by hmacverify.New.
+		_, err := hmacverify.New(hmacverify.Scheme{Name: "Options", Signature: []string{"None"}, Sender: e.o.Sender}, nil, "none")
+		return err
 	}
 	s := e.verifier.Scheme()
 	switch {

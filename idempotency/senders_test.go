@@ -332,3 +332,19 @@ func TestEndpoint_Ping(t *testing.T) {
 		checkKinds(t, c.rig, idempotency.KindIgnored)
 	}
 }
+
+// What is wrong in the Sender of unverified requests is found at start, as in a scheme.
+func TestNewEndpoint_SenderRefused(t *testing.T) {
+	t.Parallel()
+	for says, sender := range map[string]hmacverify.Sender{
+		"Sender.Instead": {Instead: map[int]int{500: 200}},
+		"Sender.Success": {Success: []int{302}},
+		"Sender.Pings":   {Pings: []hmacverify.Ping{{JSON: "type", Value: "0"}}},
+	} {
+		o := idempotency.Options{AllowUnverified: true, ID: byHeader, Sender: sender}
+		_, err := idempotency.NewEndpoint("test", nil, newRig(t).runner, &o)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v", says, err)
+		}
+	}
+}

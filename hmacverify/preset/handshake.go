@@ -93,10 +93,10 @@ func MetaChallenge(verifyToken string) http.Handler {
 	})
 }
 
-// Setup answers the unsigned calls by which some senders find out whether an endpoint
-// is there, and calls next for everything else. Put it outside the Verifier, and route
-// all methods to it: Setup(scheme, endpoint.Handle(f)). It answers every client: there
-// is no secret in it.
+// Setup answers the unsigned requests with which some senders check that an endpoint
+// exists, and passes all others to next. Put it outside the Verifier, and route all
+// methods to it: Setup(scheme, endpoint.Handle(f)). It answers every client, because the
+// answers contain no secret.
 //
 //   - Dropbox, Nylas and Onfleet send a GET with a text, which is echoed as plain text
 //     that browsers do not render as a page.
@@ -104,16 +104,17 @@ func MetaChallenge(verifyToken string) http.Handler {
 //   - WooCommerce sends a form that holds nothing but the number of the webhook, which
 //     gets a 200.
 //
-// For other schemes it returns next.
+// It goes by Sender.Title, since a changed scheme has a name of its own. For other
+// senders it returns next.
 func Setup(s hmacverify.Scheme, next http.Handler) http.Handler {
-	switch s.Name {
-	case "dropbox", "nylas":
+	switch s.Sender.Title {
+	case "Dropbox", "Nylas":
 		return echoQuery("challenge", next)
-	case "onfleet":
+	case "Onfleet":
 		return echoQuery("check", next)
-	case "trello", "mandrill":
+	case "Trello", "Mandrill":
 		return forMethod(http.MethodHead, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, next)
-	case "woocommerce":
+	case "WooCommerce":
 		return wooCommercePing(next)
 	}
 	return next
@@ -240,8 +241,8 @@ func SmartcarChallenge(secret string, next http.Handler) http.Handler {
 }
 
 // NotionHandshake passes the token that Notion sends when a webhook is created, to
-// accept, and calls next for everything else. The token is to be pasted into Notion's
-// page, and is the key of all deliveries. Put it outside the Verifier:
+// accept, and calls next for everything else. Paste the token into Notion's page:
+// it is the key of all deliveries. Put it outside the Verifier:
 // NotionHandshake(accept, verifier.Handler(next)). accept must do what
 // [AsanaHandshake] demands.
 func NotionHandshake(accept func(r *http.Request, token string) error, next http.Handler) http.Handler {

@@ -209,6 +209,7 @@ func TestSetup(t *testing.T) {
 			})
 			w, r := httptest.NewRecorder(), httptest.NewRequest(tt.method, "https://example.com"+tt.target, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", form)
+			tt.scheme.Name += "-eu" // as users do who have two
 			preset.Setup(tt.scheme, next).ServeHTTP(w, r)
 			if w.Code != tt.status || tt.status != 401 && w.Body.String() != tt.want {
 				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, tt.status, tt.want)

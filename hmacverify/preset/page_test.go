@@ -119,7 +119,7 @@ func highlights(functions map[string]function) string {
 		{"**Take other 2xx for a failure** than the codes in the table", func(s hmacverify.Scheme) bool {
 			return len(s.Sender.Success) > 0
 		}},
-		{"**Take a body for a failure**, so no response has one", func(s hmacverify.Scheme) bool { return s.Sender.NoBody }},
+		{"**Treat a response with a body as a failure**, so no response has one", func(s hmacverify.Scheme) bool { return s.Sender.NoBody }},
 		{"**Get another status** than others, because of what they take the usual one for", func(s hmacverify.Scheme) bool {
 			return len(s.Sender.Instead) > 0
 		}},

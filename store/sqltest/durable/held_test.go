@@ -233,8 +233,20 @@ func checkReleased(t *testing.T, s *server) {
 	second, _ := newStore(t, s, false, 20*time.Second)
 	release := s.hold(t)
 	defer release()
-	firstErr, secondErr := make(chan error, 1), make(chan error, 1)
-	go func() { firstErr <- first.RunTx(t.Context(), keyOf(name), effect(name)) }()
+	firstErr, secondErr, begun := make(chan error, 1), make(chan error, 1), make(chan struct{}, 1)
+	go func() {
+		firstErr <- first.RunTx(t.Context(), keyOf(name), func(ctx context.Context, tx *sql.Tx) error {
+			select {
+			case begun <- struct{}{}:
+			default: // it was called before
+			}
+			return effect(name)(ctx, tx)
+		})
+	}()
+	select {
+	case <-begun: // else the duplicate could be first
+	case <-time.After(5 * time.Second): // its claim is held back too
+	}
 	time.Sleep(200 * time.Millisecond)
 	go func() { secondErr <- second.RunTx(t.Context(), keyOf(name), effect(name)) }()
 	select {
@@ -265,7 +277,7 @@ func checkKilled(t *testing.T, s *server) {
 	for i, p := range all {
 		firsts[i], copies[i] = start(ctx, p.first), nil
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(2 * time.Second) // in which all of them get to their COMMIT
 	checkVisible(t, s, all)
 	for i, p := range all {
 		copies[i] = start(ctx, p.copy)
