@@ -37,6 +37,8 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 		return answer{status: p.response.statusCode(), writer: p.response.send}
 	case o.Kind == KindCompleted, o.Kind == KindIgnored:
 		return answer{status: e.success()}
+	case o.Kind == KindAccepted:
+		return answer{status: e.sender.StatusOf(http.StatusAccepted)}
 	case o.Kind == KindRefused && e.verifier != nil:
 		return answer{status: e.sender.StatusOf(hmacverify.Status(o.Err)), writer: func(w http.ResponseWriter, r *http.Request) {
 			e.verifier.Refuse(w, r, o.Err)
@@ -46,6 +48,8 @@ func (e *Endpoint[T]) answerTo(o Outcome, p *passage) answer {
 		return answer{status: Status(err), writer: func(w http.ResponseWriter, r *http.Request) {
 			e.o.ErrorHandler(w, r, err)
 		}}
+	case p.accepted && (o.Kind == KindDuplicate || o.Kind == KindDead):
+		return answer{status: e.sender.StatusOf(http.StatusAccepted), kind: o.Kind}
 	case (o.Kind == KindDuplicate || o.Kind == KindDead) && o.Kind.workStatus(o.Err) == 0 && e.sender.Duplicate != hmacverify.Conflict:
 		return e.acknowledge(o)
 	case o.Kind == KindRefused:

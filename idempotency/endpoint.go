@@ -43,6 +43,7 @@ const maxNameBytes = 64
 //	what happened                          response              kind
 //	the work succeeded                     2xx, or the handler's completed
 //	the work returned ErrIgnored           2xx                   ignored
+//	the event was stored for later         202                   accepted
 //	the event was processed before         as the sender expects duplicate
 //	the event is being processed           503, Retry-After      in_flight
 //	same key, other content (if checked)   422                   mismatch
@@ -288,9 +289,9 @@ func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
 		panic(fmt.Sprintf("idempotency: endpoint %q: Handle(nil)", e.name))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.serve(w, r, func(ctx context.Context, tx T, p *passage) (*Result, error) {
+		e.serve(w, r, e.now(func(ctx context.Context, tx T, p *passage) (*Result, error) {
 			return nil, f(ctx, tx, p.delivery)
-		})
+		}), false)
 	})
 }
 
@@ -334,14 +335,14 @@ func (e *Endpoint[T]) WrapFunc(next func(w http.ResponseWriter, r *http.Request,
 		panic(fmt.Sprintf("idempotency: endpoint %q: WrapFunc(nil)", e.name))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.serve(w, r, func(ctx context.Context, tx T, p *passage) (*Result, error) {
+		e.serve(w, r, e.now(func(ctx context.Context, tx T, p *passage) (*Result, error) {
 			p.response = &response{under: w, max: e.o.MaxResponse, header: p.outer.Clone(), discards: e.effectsStand}
 			err := next(p.response, p.requestFor(ctx), tx)
 			if p.response.overflowed && e.effectsStand {
 				e.observe(p, OutcomeOf(KindResponseTooLarge, nil), p.response.statusCode())
 			}
 			return e.resultOf(ctx, p.response, err)
-		})
+		}), false)
 	})
 }
 

@@ -61,7 +61,7 @@ func (f *flights) do(ctx context.Context, to route, wait time.Duration, run func
 	}
 	kind := KindInFlight
 	switch leader.outcome.Kind {
-	case KindCompleted, KindIgnored, KindDuplicate:
+	case KindCompleted, KindIgnored, KindAccepted, KindDuplicate:
 		kind = KindDuplicate
 	}
 	o := OutcomeOf(kind, nil)

@@ -54,6 +54,7 @@ type Kind string
 const (
 	KindCompleted        Kind = "completed"
 	KindIgnored          Kind = "ignored"
+	KindAccepted         Kind = "accepted" // stored, to be processed later
 	KindDuplicate        Kind = "duplicate"
 	KindInFlight         Kind = "in_flight"
 	KindMismatch         Kind = "mismatch"
@@ -92,7 +93,7 @@ type Outcome struct {
 	// RetryAfter is when an event that is in flight will be free. 0: not known.
 	RetryAfter time.Duration
 
-	// Err is nil for [KindCompleted] and [KindIgnored]. It is the work's error
+	// Err is nil for [KindCompleted], [KindIgnored] and [KindAccepted]. It is the work's error
 	// for [KindFailed], and wraps the sentinel of every other kind.
 	Err error
 }
@@ -165,6 +166,7 @@ var kinds = [...]properties{
 	{KindStoreError, nil, 0, false, slog.LevelWarn, true, "webhook store error"},
 	{KindCompleted, nil, 0, false, 0, false, ""},
 	{KindIgnored, nil, 0, false, 0, false, ""},
+	{KindAccepted, nil, 0, false, 0, false, ""},
 	{KindClaimed, nil, 0, false, 0, false, ""},
 	{KindStolen, nil, 0, false, 0, false, ""},
 	{KindPurged, nil, 0, false, 0, false, ""},

@@ -22,20 +22,33 @@ type passage struct {
 	response *response   // of the latest call of a wrapped handler
 	outer    http.Header // set by others before the endpoint was called; nil if none
 	answered int         // the status that was sent while the work hung; 0: none
+	accepted bool        // the work is done after the response
 }
 
 // A caller calls the user's function or handler for p.
 type caller[T any] func(ctx context.Context, tx T, p *passage) (*Result, error)
 
+// A taker does with the event of p what is to be done before the response.
+type taker func(ctx context.Context, p *passage, item Item) Outcome
+
+// now returns the taker that does the work.
+func (e *Endpoint[T]) now(call caller[T]) taker {
+	return func(ctx context.Context, p *passage, item Item) Outcome {
+		return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
+			return call(ctx, tx, p)
+		})
+	}
+}
+
 // serve takes one request from its arrival to its response. What happened in between
 // is one Outcome, which flows back once: the response, the observation and the log
 // line follow from it.
-func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, call caller[T]) {
-	p := &passage{request: r, start: time.Now()}
+func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, take taker, accepts bool) {
+	p := &passage{request: r, start: time.Now(), accepted: accepts}
 	if h := w.Header(); len(h) > 0 {
 		p.outer = h.Clone()
 	}
-	o := e.process(w, p, call)
+	o := e.process(w, p, take)
 	if p.answered != 0 {
 		if o.Err == nil { // it was late, and has done its work
 			e.observe(p, o, p.answered)
@@ -62,7 +75,7 @@ func (e *Endpoint[T]) observe(p *passage, o Outcome, status int) {
 // process verifies the delivery, finds its key, and has the runner do the work.
 // Everything that is needed of the request is read before anything is claimed: a
 // slow sender must hold neither a lease nor a database connection.
-func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T]) Outcome {
+func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, take taker) Outcome {
 	if err := e.receive(w, p); err != nil {
 		return Outcome{Kind: KindRefused, Err: err}
 	}
@@ -81,7 +94,7 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, call caller[T])
 		item.Fingerprint = FingerprintOf(p.signedBody())
 	}
 	to := route{p.key, item.Fingerprint}
-	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(w, p, item, call, land) })
+	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(w, p, item, take, land) })
 }
 
 // receive verifies the request and reads its body, within hmacverify's limits.
@@ -133,15 +146,13 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 	return err
 }
 
-// run gives the event to the runner, detached from the client's disconnecting.
-func (e *Endpoint[T]) run(w http.ResponseWriter, p *passage, item Item, call caller[T], land func()) Outcome {
+// run takes the event, detached from the client's disconnecting.
+func (e *Endpoint[T]) run(w http.ResponseWriter, p *passage, item Item, take taker, land func()) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
 	defer cancel()
 	watch := e.watch(w, p, land)
 	defer func() { p.answered = watch.stop() }()
-	return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
-		return call(ctx, tx, p)
-	})
+	return take(ctx, p, item)
 }
 
 // kept is the delivery that a store that keeps payloads keeps.

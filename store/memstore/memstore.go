@@ -74,6 +74,7 @@ type Store struct {
 	count  atomic.Int64
 	_      [64]byte
 	shards [64]shard
+	queue  queue
 }
 
 // New returns a Store with opts; nil means the defaults.

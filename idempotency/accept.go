@@ -1,0 +1,73 @@
+package idempotency
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// An Accepter stores deliveries whose work is done later, such as an inbox.Inbox.
+type Accepter interface {
+	// Accept stores the events of one request, all of them or none. The outcome is
+	// [KindAccepted] when they are durable, [KindDuplicate] if all of them were
+	// accepted or processed before, and [KindDead] if the only one has failed
+	// permanently. Its other kinds are [KindMismatch], [KindUnavailable] and
+	// [KindInFlight], after which the sender delivers again.
+	Accept(ctx context.Context, items []Item) Outcome
+}
+
+// Accept returns a handler that has a store each event, and responds when that is
+// durable: 202, or what the sender takes for success. So does it for an event that was
+// accepted before, whatever has become of it, unless Options.ErrorHandler responds to
+// that. [Endpoint.Process] does the work later.
+//
+// It is for implementations of an inbox: see package inbox, whose Handle calls it.
+func (e *Endpoint[T]) Accept(a Accepter) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.serve(w, r, func(ctx context.Context, _ *passage, item Item) Outcome {
+			return a.Accept(ctx, []Item{item})
+		}, true)
+	})
+}
+
+// Process does the work of an event that was accepted before, and observes the
+// outcome. The delivery is what was stored, or nil. It is [Run] with what the endpoint
+// is configured with: its runner, its name, and Options.Timeout. attempt counts the
+// calls for this event, 0 if they are not counted.
+func (e *Endpoint[T]) Process(ctx context.Context, key Key, fp Fingerprint, d *hmacverify.Delivery, attempt int, f Func[T]) Outcome {
+	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
+	defer cancel()
+	if d != nil {
+		ctx = hmacverify.NewContext(ctx, d)
+	}
+	start := time.Now()
+	o := process(ctx, e.runner, Item{Key: key, Fingerprint: fp}, func(ctx context.Context, tx T) (*Result, error) {
+		return nil, f(ctx, tx, d)
+	})
+	if attempt > 0 {
+		o.Attempt = attempt
+	}
+	e.runner.Observe(ctx, Event{
+		Kind:     o.Kind,
+		Endpoint: e.name,
+		Key:      key,
+		Attempt:  o.Attempt,
+		Duration: time.Since(start),
+		Err:      o.Err,
+	})
+	return o
+}
+
+// Name returns the endpoint's name.
+func (e *Endpoint[T]) Name() string { return e.name }
+
+// Timeout returns how long the work of one event may take.
+func (e *Endpoint[T]) Timeout() time.Duration { return e.o.Timeout }
+
+// Observe reports ev to the runner's observer, under the endpoint's name.
+func (e *Endpoint[T]) Observe(ctx context.Context, ev Event) {
+	ev.Endpoint = e.name
+	e.runner.Observe(ctx, ev)
+}
