@@ -2,10 +2,24 @@ package idempotency
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+)
+
+// What the methods of stores return that look at one event, or change it.
+var (
+	// ErrNotFound means that there is no such event.
+	ErrNotFound = errors.New("idempotency: event not found")
+
+	// ErrNotDead means that the event has not failed permanently: it waits, is being
+	// processed, or is done.
+	ErrNotDead = errors.New("idempotency: event is not dead")
+
+	// ErrNoPayload means that no payload of the event is kept.
+	ErrNoPayload = errors.New("idempotency: no payload is kept")
 )
 
 // An Accepter stores deliveries whose work is done later, such as an inbox.Inbox.

@@ -27,19 +27,6 @@ const (
 	DefaultStop        = 30 * time.Second
 )
 
-// Errors of [Inbox.Redeliver], of [Inbox.Lookup] and of a [Queue].
-var (
-	// ErrNotFound means that there is no such event.
-	ErrNotFound = errors.New("inbox: event not found")
-
-	// ErrNotDead means that the event has not failed permanently: it waits, is
-	// being processed, or is done.
-	ErrNotDead = errors.New("inbox: event is not dead")
-
-	// ErrNoPayload means that nothing is kept that could be delivered again.
-	ErrNoPayload = errors.New("inbox: no payload is kept")
-)
-
 // An Inbox accepts events for endpoints, and does their work later. Create one with
 // [New], give it endpoints with [Handle], and start [Inbox.Run]. It is safe for
 // concurrent use.
@@ -184,7 +171,7 @@ func (b *Inbox) endpoint(name string) *endpoint {
 // Redeliver makes a dead event due at once, with no attempts: it is processed from what
 // was kept of its delivery, by the function that [Handle] was given. The event must be
 // dead, in the inbox or in the records of an endpoint that keeps payloads; otherwise
-// the error wraps [ErrNotDead], [ErrNotFound] or [ErrNoPayload].
+// the error wraps [idempotency.ErrNotDead], [idempotency.ErrNotFound] or [idempotency.ErrNoPayload].
 func (b *Inbox) Redeliver(ctx context.Context, key idempotency.Key) error {
 	if err := key.Validate(); err != nil {
 		return err
@@ -211,7 +198,7 @@ func (b *Inbox) RedeliverAll(ctx context.Context, endpoint string, match func(St
 				continue
 			}
 			switch err := b.Redeliver(ctx, s.Key); {
-			case errors.Is(err, ErrNotDead), errors.Is(err, ErrNotFound): // by another meanwhile
+			case errors.Is(err, idempotency.ErrNotDead), errors.Is(err, idempotency.ErrNotFound): // by another meanwhile
 			case err != nil:
 				return n, err
 			default:
@@ -227,7 +214,7 @@ func (b *Inbox) RedeliverAll(ctx context.Context, endpoint string, match func(St
 
 const listPage = 100
 
-// Lookup returns the state of an event in the inbox, or [ErrNotFound]: also of one that
+// Lookup returns the state of an event in the inbox, or [idempotency.ErrNotFound]: also of one that
 // is done, which the store's Lookup knows.
 func (b *Inbox) Lookup(ctx context.Context, key idempotency.Key) (Status, error) {
 	return b.queue.Entry(ctx, key)
@@ -239,7 +226,7 @@ func (b *Inbox) List(ctx context.Context, endpoint string, state State, after *S
 	return b.queue.Entries(ctx, endpoint, state, after, limit)
 }
 
-// Payload returns what is kept of an event's delivery, or [ErrNoPayload].
+// Payload returns what is kept of an event's delivery, or [idempotency.ErrNoPayload].
 func (b *Inbox) Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error) {
 	return b.queue.Payload(ctx, key)
 }

@@ -137,7 +137,7 @@ func (w *world) wantState(id string, want inbox.State) {
 
 func (w *world) wantDone(id string) {
 	w.t.Helper()
-	if s, err := w.lookup(id); !errors.Is(err, inbox.ErrNotFound) {
+	if s, err := w.lookup(id); !errors.Is(err, idempotency.ErrNotFound) {
 		w.t.Errorf("%s: got %+v, error %v, want no entry", id, s, err)
 	}
 }
@@ -242,10 +242,10 @@ func TestInbox_PermanentDiesAtOnceAndCanBeRedelivered(t *testing.T) {
 		synctest.Wait()
 		stop()
 		w.wantDone("evt_1")
-		if err := w.box.Redeliver(t.Context(), key("evt_1")); !errors.Is(err, inbox.ErrNotDead) {
+		if err := w.box.Redeliver(t.Context(), key("evt_1")); !errors.Is(err, idempotency.ErrNotDead) {
 			t.Errorf("Redeliver of a done event: error %v, want ErrNotDead", err)
 		}
-		if err := w.box.Redeliver(t.Context(), key("evt_2")); !errors.Is(err, inbox.ErrNotFound) {
+		if err := w.box.Redeliver(t.Context(), key("evt_2")); !errors.Is(err, idempotency.ErrNotFound) {
 			t.Errorf("Redeliver of no event: error %v, want ErrNotFound", err)
 		}
 	})

@@ -58,7 +58,7 @@ type Queue interface {
 	// kept.
 	Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error)
 
-	// Entry returns what is known of an entry, or [ErrNotFound].
+	// Entry returns what is known of an entry, or [idempotency.ErrNotFound].
 	Entry(ctx context.Context, key idempotency.Key) (Status, error)
 
 	// Entries returns up to limit entries of the endpoint in a state, the one with the
@@ -67,7 +67,7 @@ type Queue interface {
 
 	// Redeliver makes a dead event due at once, with no attempts: one that is Dead in
 	// the queue, or one whose record is Dead and whose payload was kept. Otherwise
-	// the error is [ErrNotDead], [ErrNotFound] or [ErrNoPayload].
+	// the error is [idempotency.ErrNotDead], [idempotency.ErrNotFound] or [idempotency.ErrNoPayload].
 	Redeliver(ctx context.Context, key idempotency.Key) error
 }
 

@@ -247,7 +247,7 @@ func (s *Store) Payload(ctx context.Context, key idempotency.Key) (hmacverify.St
 	if e := q.entries[key]; e != nil {
 		return e.Delivery, nil
 	}
-	return hmacverify.Stored{}, inbox.ErrNoPayload
+	return hmacverify.Stored{}, idempotency.ErrNoPayload
 }
 
 // Entry implements [inbox.Queue].
@@ -260,7 +260,7 @@ func (s *Store) Entry(ctx context.Context, key idempotency.Key) (inbox.Status, e
 	defer q.mu.Unlock()
 	e := q.entries[key]
 	if e == nil {
-		return inbox.Status{}, inbox.ErrNotFound
+		return inbox.Status{}, idempotency.ErrNotFound
 	}
 	return e.status(time.Now()), nil
 }
@@ -310,26 +310,28 @@ func (s *Store) Redeliver(ctx context.Context, key idempotency.Key) error {
 	defer q.mu.Unlock()
 	e := q.entries[key]
 	if e == nil {
-		err := inbox.ErrNotFound
+		err := idempotency.ErrNotFound
 		s.onRecord(key, func(r *record, _ time.Duration) {
-			err = inbox.ErrNotDead
+			err = idempotency.ErrNotDead
 			if r.state == lease.Dead {
-				err = inbox.ErrNoPayload
+				err = idempotency.ErrNoPayload
 			}
 		})
 		return err
 	}
 	if e.state != inbox.Dead {
-		return inbox.ErrNotDead
+		return idempotency.ErrNotDead
 	}
 	s.onRecord(key, func(r *record, now time.Duration) {
 		if r.state == lease.Dead {
 			r.state, r.attempts, r.changed = lease.Released, 0, now
 		}
 	})
-	e.state, e.due, e.attempts = inbox.Waiting, time.Now(), 0
-	if first := q.head(e.Key.Scope, e.Group); first != nil && first != e && first.state != inbox.Blocked {
-		e.state = inbox.Blocked
+	state := inbox.Waiting
+	if q.head(key.Scope, e.Group) != nil {
+		state = inbox.Blocked
 	}
+	q.last++
+	e.state, e.due, e.attempts, e.order = state, time.Now(), 0, q.last
 	return nil
 }

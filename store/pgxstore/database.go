@@ -3,6 +3,7 @@ package pgxstore
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,10 +41,13 @@ func (d database) Enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-func (d database) Begin(ctx context.Context, leave func(), run bool) (records.Transaction[pgx.Tx], error) {
+func (d database) Begin(ctx context.Context, leave func(), p records.Purpose) (records.Transaction[pgx.Tx], error) {
 	begin := "BEGIN"
-	if run {
+	switch p {
+	case records.ForRun:
 		begin = d.s.begin
+	case records.ForQueue:
+		begin = begins[sql.LevelReadCommitted]
 	}
 	return beginTransaction(ctx, d.s.pool, begin, leave)
 }
@@ -105,4 +109,18 @@ func (c conn) QueryKeys(ctx context.Context, query string, args ...any) ([]idemp
 		err := row.Scan(&scope, &id)
 		return idempotency.Key{Scope: string(scope), ID: string(id)}, err
 	})
+}
+
+func (c conn) QueryRows(ctx context.Context, query string, args []any, scan func(records.Row) error) error {
+	rows, err := c.on.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

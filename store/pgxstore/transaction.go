@@ -134,12 +134,32 @@ func (t *transaction) replace(ctx context.Context) error {
 
 // QueryRow implements [records.Conn].
 func (t *transaction) QueryRow(ctx context.Context, query string, args ...any) records.Row {
+	if t.tx == nil {
+		if _, err := t.Exec(ctx, "SELECT"); err != nil { // with BEGIN
+			return failedRow{err}
+		}
+	}
 	return t.tx.QueryRow(ctx, query, args...)
 }
+
+// A failedRow is the answer to a query that could not be sent.
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
 
 // QueryKeys implements [records.Conn].
 func (t *transaction) QueryKeys(ctx context.Context, query string, args ...any) ([]idempotency.Key, error) {
 	return conn{t.tx, false}.QueryKeys(ctx, query, args...)
+}
+
+// QueryRows implements [records.Conn].
+func (t *transaction) QueryRows(ctx context.Context, query string, args []any, scan func(records.Row) error) error {
+	if t.tx == nil {
+		if _, err := t.Exec(ctx, "SELECT"); err != nil { // with BEGIN
+			return err
+		}
+	}
+	return conn{t.tx, false}.QueryRows(ctx, query, args, scan)
 }
 
 var errLost = errors.New("the connection was lost")

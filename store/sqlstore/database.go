@@ -24,10 +24,13 @@ func (d database) OnConn(ctx context.Context, f func(records.Conn) error) error 
 
 func (d database) Enter(ctx context.Context) (leave func(), err error) { return d.s.enter(ctx) }
 
-func (d database) Begin(ctx context.Context, leave func(), run bool) (records.Transaction[*sql.Tx], error) {
+func (d database) Begin(ctx context.Context, leave func(), p records.Purpose) (records.Transaction[*sql.Tx], error) {
 	var o *sql.TxOptions
-	if run {
+	switch {
+	case p == records.ForRun:
 		o = d.s.txOptions()
+	case p == records.ForQueue && d.s.dialect != SQLite:
+		o = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 	}
 	t, err := d.s.begin(ctx, o, leave)
 	if err != nil {
@@ -87,6 +90,20 @@ func (c sqlConn) QueryKeys(ctx context.Context, query string, args ...any) (keys
 		keys = append(keys, idempotency.Key{Scope: string(scope), ID: string(id)})
 	}
 	return keys, rows.Err()
+}
+
+func (c sqlConn) QueryRows(ctx context.Context, query string, args []any, scan func(records.Row) error) error {
+	rows, err := c.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // changed runs a statement on c and reports whether it has changed a row.

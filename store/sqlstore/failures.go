@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // ErrNotDead means that [Store.Retry] was called for an event that is not dead.
-var ErrNotDead = errors.New("sqlstore: event is not dead")
+var ErrNotDead = idempotency.ErrNotDead
 
 // Failures returns up to limit events that failed, in the order of their keys,
 // starting after the given key; the zero Key starts at the first. Events that fail in

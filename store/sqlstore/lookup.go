@@ -13,7 +13,7 @@ import (
 
 // ErrNotFound means that the store has no record of an event: it was never seen, or
 // it was purged or forgotten, or it failed without Options.RecordFailures.
-var ErrNotFound = errors.New("sqlstore: no record of the event")
+var ErrNotFound = idempotency.ErrNotFound
 
 // An EventStatus is what the store knows of an event. Its times are measured by the
 // database's clock.

@@ -2,8 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,29 +10,15 @@ import (
 )
 
 // ErrNoPayload means that no payload is kept of an event.
-var ErrNoPayload = errors.New("sqlstore: no payload")
+var ErrNoPayload = idempotency.ErrNoPayload
 
-// Payload returns what Options.KeepPayloads kept of an event: its first delivery that
-// left a record. Its RestoreUnverified method restores the delivery. The error is
-// [ErrNoPayload] if nothing is kept.
+// Payload returns what is kept of an event: the delivery that an inbox has accepted, or
+// that Options.KeepPayloads has kept, its first that left a record. Its RestoreUnverified
+// method restores the delivery. The error is [ErrNoPayload] if nothing is kept.
 func (s *Store) Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error) {
-	p, err := s.findPayload(ctx, s.db, key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, ErrNoPayload
+	p, err := s.engine.Payload(ctx, key)
+	if err != nil && !errors.Is(err, ErrNoPayload) {
+		err = fmt.Errorf("sqlstore: %w", err)
 	}
-	if err != nil {
-		return p, fmt.Errorf("sqlstore: payload: %w", err)
-	}
-	return p, nil
-}
-
-func (s *Store) findPayload(ctx context.Context, c conn, key idempotency.Key) (p hmacverify.Stored, err error) {
-	var delivery, body []byte
-	row := c.QueryRowContext(ctx, s.table.SQL().FindPayload, []byte(key.Scope), []byte(key.ID))
-	if err := row.Scan(&delivery, &body); err != nil {
-		return p, err
-	}
-	err = json.Unmarshal(delivery, &p)
-	p.Body = body
 	return p, err
 }

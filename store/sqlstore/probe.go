@@ -224,7 +224,7 @@ func (p probe) payload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("table %s fails on inserting: %w; alter it to be as in Schema", table, err)
 	}
-	got, err := p.store.findPayload(ctx, p.tx, key)
+	got, err := p.store.table.FindPayload(ctx, p.store.on(p.tx), key)
 	if err != nil {
 		return fmt.Errorf("table %s fails on reading: %w; alter it to be as in Schema", table, err)
 	}

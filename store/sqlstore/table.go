@@ -19,20 +19,20 @@ func (s *Store) CreateTables(ctx context.Context) error {
 	return nil
 }
 
-// createTables looks for the records first, because IF NOT EXISTS looks in one
-// schema only: on PostgreSQL an empty table would hide the one that is used, if that
-// is further on in the search_path. They are the last table of the schema, so where
-// they exist the others do.
+// createTables looks for the tables first, because IF NOT EXISTS looks in one schema
+// only: on PostgreSQL an empty table would hide the one that is used, if that is further
+// on in the search_path. The records are the last table of the schema; where they exist
+// and the table of an inbox does not, they are of a release that had none.
 func (s *Store) createTables(ctx context.Context) error {
 	defer s.table.Locate(ctx, s.pool())
-	exists, err := s.recordsExist(ctx)
+	exist, err := s.tablesExist(ctx)
 	if err != nil {
 		return err
 	}
-	if !exists {
-		exists, err = s.runSchema(ctx)
+	if !exist {
+		exist, err = s.runSchema(ctx)
 	}
-	if exists {
+	if exist {
 		return s.checkVersion(ctx)
 	}
 	return err
@@ -49,7 +49,7 @@ func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
 	}
 	err = s.inTx(ctx, func(tx *sql.Tx) error { return execAll(ctx, tx, schema) })
 	if err != nil && s.dialect == PostgreSQL {
-		exist, _ = s.recordsExist(ctx)
+		exist, _ = s.tablesExist(ctx)
 		return exist, err
 	}
 	return err == nil, err
@@ -66,16 +66,27 @@ func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 	return nil
 }
 
-// recordsExist reports whether the table of records exists.
-func (s *Store) recordsExist(ctx context.Context) (bool, error) {
+// tablesExist reports whether the tables of records and of an inbox exist.
+func (s *Store) tablesExist(ctx context.Context) (bool, error) {
+	for _, table := range []string{"", "_inbox"} {
+		exists, err := s.exists(ctx, table)
+		if err != nil || !exists {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// exists reports whether the table with that ending exists.
+func (s *Store) exists(ctx context.Context, ending string) (bool, error) {
 	err := s.retry(ctx, func(c conn) error {
-		return c.QueryRowContext(ctx, s.table.SQL().Columns).Scan()
+		return c.QueryRowContext(ctx, s.table.Text("SELECT * FROM {table}"+ending+" WHERE 1 = 0")).Scan()
 	})
 	switch {
 	case s.table.Dialect.MissingTable(err):
 		return false, nil
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return false, fmt.Errorf("reading table %s: %w", s.o.Table, err)
+		return false, fmt.Errorf("reading table %s: %w", s.o.Table+ending, err)
 	}
 	return true, nil
 }

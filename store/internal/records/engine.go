@@ -14,6 +14,8 @@ type Engine[T any] struct {
 	Table    *Table
 	Database Database[T]
 	Settings Settings
+
+	low lowWater // of the queue
 }
 
 // Settings are the options of the stores that concern their runs.
@@ -52,10 +54,10 @@ type Database[T any] interface {
 	// Enter waits until a run may begin its transaction.
 	Enter(ctx context.Context) (leave func(), err error)
 
-	// Begin begins the transaction of a run, or else one at the database's own
-	// isolation level. It ends with ctx until its COMMIT is sent, and calls leave,
-	// once, when it has ended.
-	Begin(ctx context.Context, leave func(), run bool) (Transaction[T], error)
+	// Begin begins a transaction at the isolation level that its purpose asks for. It
+	// ends with ctx until its COMMIT is sent, and calls leave, once, when it has
+	// ended.
+	Begin(ctx context.Context, leave func(), p Purpose) (Transaction[T], error)
 
 	// WithTx returns the context of the work on tx.
 	WithTx(ctx context.Context, tx T) context.Context
@@ -66,6 +68,16 @@ type Database[T any] interface {
 
 	Observe(ctx context.Context, e idempotency.Event)
 }
+
+// A Purpose is what a transaction is for.
+type Purpose int
+
+// The purposes.
+const (
+	ForRun   Purpose = iota // at the level of the store's options
+	ForStore                // at the database's own level
+	ForQueue                // at READ COMMITTED; of SQLite, which has no levels, at its own
+)
 
 // A Transaction is one on a connection of its own.
 type Transaction[T any] interface {
@@ -96,7 +108,7 @@ type Transaction[T any] interface {
 // does not commit is rolled back.
 func (e *Engine[T]) InTransaction(ctx context.Context, f func(t Transaction[T]) error) error {
 	return e.Table.RetryConflicts(ctx, func() error {
-		t, err := e.Database.Begin(ctx, func() {}, false)
+		t, err := e.Database.Begin(ctx, func() {}, ForStore)
 		if err != nil {
 			return err
 		}

@@ -176,6 +176,7 @@ SELECT scope, id
 FROM {table}
 WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
   AND greatest(changed_at, lease_until) < {now} - ?
+  AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}.scope AND i.id = {table}.id)
 FOR UPDATE SKIP LOCKED`,
 
 	PurgePayloads: `
@@ -183,6 +184,7 @@ SELECT scope, id
 FROM {table}_payloads
 WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
   AND changed_at < {now} - ?
+  AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)
 FOR UPDATE SKIP LOCKED`,
 
 	// The list comes first, in hexadecimal, and each of its keys is looked up: with

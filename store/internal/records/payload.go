@@ -45,3 +45,15 @@ func (t *Table) InsertPayload(ctx context.Context, c Conn, key idempotency.Key, 
 	_, err = c.Exec(ctx, t.SQL().KeepPayload, []byte(key.Scope), []byte(key.ID), string(delivery), body)
 	return RivalIndex(err)
 }
+
+// FindPayload returns a stored delivery; without one the error is [sql.ErrNoRows].
+func (t *Table) FindPayload(ctx context.Context, c Conn, key idempotency.Key) (p hmacverify.Stored, err error) {
+	var delivery, body []byte
+	row := c.QueryRow(ctx, t.SQL().FindPayload, []byte(key.Scope), []byte(key.ID))
+	if err := row.Scan(&delivery, &body); err != nil {
+		return p, err
+	}
+	err = json.Unmarshal(delivery, &p)
+	p.Body = body
+	return p, err
+}

@@ -177,6 +177,7 @@ WHERE ctid = ANY (ARRAY(
     ))
       AND (scope, id) <= ($3, $4)
       AND greatest(changed_at, lease_until) < {now} - $5::bigint
+      AND NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = {table}.scope AND i.id = {table}.id)
     FOR UPDATE SKIP LOCKED
 ))
   AND greatest(changed_at, lease_until) < {now} - $5::bigint`,
@@ -195,6 +196,7 @@ WHERE ctid = ANY (ARRAY(
     ))
       AND (scope, id) <= ($3, $4)
       AND changed_at < {now} - $5::bigint
+      AND NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)
     FOR UPDATE SKIP LOCKED
 ))
   AND changed_at < {now} - $5::bigint`,

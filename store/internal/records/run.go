@@ -114,7 +114,7 @@ func (r *run[T]) once(ctx context.Context) (o idempotency.Outcome) {
 	if err != nil {
 		return Unavailable("begin", err)
 	}
-	t, err := r.engine.Database.Begin(ctx, leave, true)
+	t, err := r.engine.Database.Begin(ctx, leave, ForRun)
 	if err != nil {
 		return Unavailable("begin", err)
 	}

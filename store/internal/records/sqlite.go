@@ -136,11 +136,13 @@ LIMIT 1 OFFSET ?3`,
 	Purge: `
 DELETE FROM {table}
 WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4)
-  AND max(changed_at, lease_until) < {now} - ?5`,
+  AND max(changed_at, lease_until) < {now} - ?5
+  AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}.scope AND i.id = {table}.id)`,
 
 	PurgePayloads: `
 DELETE FROM {table}_payloads
-WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} - ?5`,
+WHERE (scope, id) > (?1, ?2) AND (scope, id) <= (?3, ?4) AND changed_at < {now} - ?5
+  AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)`,
 
 	InsertText: `
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)

@@ -83,12 +83,13 @@ var dialects = map[Dialect]*Statements{PostgreSQL: &postgreSQL, MySQL: &mySQL, S
 
 // texts are a dialect's statements for one table.
 type texts struct {
+	name  string     // the table's
 	inTx  Statements // as they run in a transaction
 	alone Statements // as they run without one, for which they bound their waiting
 }
 
 func textsOf(d Dialect, table string, wait time.Duration) *texts {
-	return &texts{statementsOf(d, table, wait, false), statementsOf(d, table, wait, true)}
+	return &texts{table, statementsOf(d, table, wait, false), statementsOf(d, table, wait, true)}
 }
 
 // statementsOf returns d's statements for a table, to be run in a transaction or,

@@ -23,6 +23,9 @@ type Conn interface {
 	// QueryKeys reads rows of a scope and an ID.
 	QueryKeys(ctx context.Context, query string, args ...any) ([]idempotency.Key, error)
 
+	// QueryRows calls scan for each row.
+	QueryRows(ctx context.Context, query string, args []any, scan func(Row) error) error
+
 	// Alone reports whether each statement is committed by itself.
 	Alone() bool
 }

@@ -31,6 +31,35 @@ ALTER TABLE idempotency_records_payloads
     DROP COLUMN source,
     DROP COLUMN content_type;
 
+-- The deliveries that an inbox has accepted and that are not done. It stays small, so that
+-- its rows are found, and cleaned up, whatever the size of the others.
+CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
+    scope       VARBINARY(255) NOT NULL,
+    id          VARBINARY(255) NOT NULL,
+    endpoint    VARBINARY(255) NOT NULL, -- the scope up to its first slash
+    state       TINYINT        NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
+    group_name  VARBINARY(255) NOT NULL, -- empty: none
+    fingerprint VARBINARY(32),
+    due_at      BIGINT         NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    accepted_at BIGINT         NOT NULL, -- microseconds since 1970
+    token       BIGINT         NOT NULL,
+    attempts    INT            NOT NULL,
+    copies      INT            NOT NULL, -- duplicates that had to be made durable
+    last_error  VARBINARY(512),
+    PRIMARY KEY (scope, id),
+    UNIQUE (endpoint, state, due_at, scope, id)
+) ENGINE = InnoDB;
+
+-- The order of the entries of each group, if an inbox has groups.
+CREATE TABLE IF NOT EXISTS idempotency_records_groups (
+    scope      VARBINARY(255) NOT NULL,
+    group_name VARBINARY(255) NOT NULL,
+    place      BIGINT         NOT NULL, -- 0: the lock of the group
+    id         VARBINARY(255) NOT NULL,
+    last_place BIGINT         NOT NULL, -- that was given away, of place 0
+    PRIMARY KEY (scope, group_name, place)
+) ENGINE = InnoDB;
+
 -- The version of these tables, in one row.
 CREATE TABLE IF NOT EXISTS idempotency_records_version (
     id      TINYINT PRIMARY KEY CHECK (id = 1),

@@ -30,6 +30,38 @@ ALTER TABLE idempotency_records_payloads
     DROP COLUMN source,
     DROP COLUMN content_type;
 
+-- The deliveries that an inbox has accepted and that are not done. It stays small, so that
+-- its rows are found, and cleaned up, whatever the size of the others.
+CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
+    scope       bytea    NOT NULL,
+    id          bytea    NOT NULL,
+    endpoint    bytea    NOT NULL, -- the scope up to its first slash
+    state       smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
+    group_name  bytea    NOT NULL, -- empty: none
+    fingerprint bytea,
+    due_at      bigint   NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    accepted_at bigint   NOT NULL, -- microseconds since 1970
+    token       bigint   NOT NULL,
+    attempts    integer  NOT NULL,
+    copies      integer  NOT NULL, -- duplicates that had to be made durable
+    last_error  text,
+    PRIMARY KEY (scope, id),
+    UNIQUE (endpoint, state, due_at, scope, id)
+) WITH (
+    autovacuum_vacuum_scale_factor  = 0, autovacuum_vacuum_threshold  = 1000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000
+);
+
+-- The order of the entries of each group, if an inbox has groups.
+CREATE TABLE IF NOT EXISTS idempotency_records_groups (
+    scope      bytea  NOT NULL,
+    group_name bytea  NOT NULL,
+    place      bigint NOT NULL, -- 0: the lock of the group
+    id         bytea  NOT NULL,
+    last_place bigint NOT NULL, -- that was given away, of place 0
+    PRIMARY KEY (scope, group_name, place)
+);
+
 -- The version of these tables, in one row.
 CREATE TABLE IF NOT EXISTS idempotency_records_version (
     id      smallint PRIMARY KEY CHECK (id = 1),

@@ -41,6 +41,35 @@ FROM idempotency_records_payloads0;
 
 DROP TABLE idempotency_records_payloads0;
 
+-- The deliveries that an inbox has accepted and that are not done. It stays small, so that
+-- its rows are found, and cleaned up, whatever the size of the others.
+CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
+    scope       BLOB    NOT NULL,
+    id          BLOB    NOT NULL,
+    endpoint    BLOB    NOT NULL, -- the scope up to its first slash
+    state       INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
+    group_name  BLOB    NOT NULL, -- empty: none
+    fingerprint BLOB,
+    due_at      INTEGER NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    accepted_at INTEGER NOT NULL, -- microseconds since 1970
+    token       INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    copies      INTEGER NOT NULL, -- duplicates that had to be made durable
+    last_error  TEXT,
+    PRIMARY KEY (scope, id),
+    UNIQUE (endpoint, state, due_at, scope, id)
+) STRICT, WITHOUT ROWID;
+
+-- The order of the entries of each group, if an inbox has groups.
+CREATE TABLE IF NOT EXISTS idempotency_records_groups (
+    scope      BLOB    NOT NULL,
+    group_name BLOB    NOT NULL,
+    place      INTEGER NOT NULL, -- 0: the lock of the group
+    id         BLOB    NOT NULL,
+    last_place INTEGER NOT NULL, -- that was given away, of place 0
+    PRIMARY KEY (scope, group_name, place)
+) STRICT, WITHOUT ROWID;
+
 -- The version of these tables, in one row.
 CREATE TABLE IF NOT EXISTS idempotency_records_version (
     id      INTEGER PRIMARY KEY CHECK (id = 1),

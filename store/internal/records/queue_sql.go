@@ -1,0 +1,202 @@
+package records
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/hookonce/hookonce/idempotency"
+)
+
+// The statements of an inbox's queue are the same in every dialect but for the words of
+// queueWords. {pairs} is a list of keys, {rows} a list of new rows.
+//
+// An entry's due_at is, of one that is waiting, when it may be dequeued; of one that is in
+// flight, when its lease ends; of a dead one, when it died. The order in which a group's
+// entries were committed is that of their rows in the table of groups. Who adds or removes
+// one holds the lock of the group's row 0.
+const (
+	// Which of the keys are in the queue, or have a record that is Done: for those the
+	// state is 0.
+	queueKnown = `
+SELECT scope, id, state, fingerprint, {early}
+FROM {table}_inbox
+WHERE (scope, id) IN ({pairs})
+UNION ALL
+SELECT scope, id, 0, fingerprint, {early}
+FROM {table}
+WHERE (scope, id) IN ({pairs}) AND state = 2`
+
+	queueAdd = `
+INSERT INTO {table}_inbox (scope, id, endpoint, state, group_name, fingerprint, due_at, accepted_at, token, attempts, copies)
+VALUES {rows}`
+	queueAddRow = `({bytes}, {bytes}, {bytes}, {int}, {bytes}, {bytes}, {now}, {now}, 0, 0, 0)`
+
+	queueKeep = `
+INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+VALUES {rows}
+{unless}`
+	queueKeepRow = `({bytes}, {bytes}, {text}, {bytes}, {now})`
+
+	queueTouch = `
+UPDATE {table}_inbox
+SET copies = copies + 1
+WHERE scope = ? AND id = ?`
+
+	queuePick = `
+SELECT scope, id, token, attempts, fingerprint, {now} - accepted_at, due_at
+FROM {table}_inbox
+WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock}
+ORDER BY endpoint, state, due_at
+LIMIT ?
+{skip}`
+
+	queueClaim = `
+UPDATE {table}_inbox
+SET state = 2, due_at = {now} + ?, token = token + 1, attempts = attempts + 1
+WHERE (scope, id) IN ({pairs})`
+
+	queueDue = `
+SELECT {clock}{due}`
+	queueDuePart = `,
+    EXISTS (SELECT 1 FROM {table}_inbox WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock})`
+
+	queueExtend = `
+UPDATE {table}_inbox
+SET due_at = {now} + ?
+WHERE scope = ? AND id = ? AND token = ? AND state = 2`
+
+	queueHeld = `
+SELECT scope, id, token, group_name
+FROM {table}_inbox
+WHERE (scope, id) IN ({pairs}) AND state = 2
+{lock}`
+
+	queueRemove     = `DELETE FROM {table}_inbox WHERE (scope, id) IN ({pairs})`
+	queueRemoveBody = `DELETE FROM {table}_payloads WHERE (scope, id) IN ({pairs})`
+
+	queuePostpone = `
+UPDATE {table}_inbox
+SET state = 1, due_at = {now} + ?, attempts = attempts - ?, last_error = coalesce(?, last_error)
+WHERE scope = ? AND id = ?`
+
+	queueBury = `
+UPDATE {table}_inbox
+SET state = 4, due_at = {now}, last_error = coalesce(?, last_error)
+WHERE scope = ? AND id = ?`
+
+	queueEntry = `
+SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
+FROM {table}_inbox
+WHERE scope = ? AND id = ?`
+
+	queueEntries = `
+SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
+FROM {table}_inbox
+WHERE endpoint = ? AND state = {state} AND (due_at > ? OR due_at = ? AND (scope > ? OR scope = ? AND id > ?))
+ORDER BY endpoint, state, due_at, scope, id
+LIMIT ?`
+
+	queueRevive = `
+UPDATE {table}_inbox
+SET state = ?, due_at = {now}, attempts = 0
+WHERE scope = ? AND id = ? AND state = 4`
+
+	queueLockGroup = `
+INSERT INTO {table}_groups (scope, group_name, place, id, last_place)
+VALUES ({bytes}, {bytes}, 0, {empty}, {int})
+{orAdd}`
+	queueLast  = `SELECT last_place FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
+	queueJoin  = `INSERT INTO {table}_groups (scope, group_name, place, id, last_place) VALUES ({bytes}, {bytes}, {int}, {bytes}, 0)`
+	queueFirst = `SELECT id FROM {table}_groups WHERE scope = ? AND group_name = ? AND place > 0 ORDER BY scope, group_name, place LIMIT 1`
+	queueLeave = `DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND id = ? AND place > 0`
+	queueDrop  = `DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
+
+	queueUnblock = `
+UPDATE {table}_inbox
+SET state = 1, due_at = {now}
+WHERE scope = ? AND id = ? AND state = 3`
+
+	queueRevivable = `SELECT state FROM {table} WHERE scope = ? AND id = ?`
+	queueHasBody   = `SELECT 1 FROM {table}_payloads WHERE scope = ? AND id = ?`
+
+	queuePlanner = `
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
+)
+
+// queueWords are what differs between the dialects. The clock is a subquery so that
+// PostgreSQL, whose clock changes within a statement, can compare it with an index.
+var queueWords = map[Dialect][]string{
+	PostgreSQL: {
+		"{clock}", `(SELECT {now})`,
+		"{bytes}", `?::bytea`, "{text}", `?::text`, "{int}", `?::bigint`, "{empty}", `''::bytea`,
+		"{unless}", `ON CONFLICT (scope, id) DO NOTHING`,
+		"{orAdd}", `ON CONFLICT (scope, group_name, place) DO UPDATE SET last_place = {table}_groups.last_place + excluded.last_place`,
+		"{skip}", `FOR UPDATE SKIP LOCKED`,
+		"{lock}", `FOR UPDATE`,
+	},
+	MySQL: {
+		"{clock}", `{now}`,
+		"{bytes}", `?`, "{text}", `?`, "{int}", `?`, "{empty}", `''`,
+		"{unless}", `ON DUPLICATE KEY UPDATE changed_at = changed_at`,
+		"{orAdd}", `ON DUPLICATE KEY UPDATE last_place = last_place + VALUES(last_place)`,
+		"{skip}", `FOR UPDATE SKIP LOCKED`,
+		"{lock}", `FOR UPDATE`,
+	},
+	SQLite: {
+		"{clock}", `{now}`,
+		"{bytes}", `?`, "{text}", `?`, "{int}", `?`, "{empty}", `x''`,
+		"{unless}", `ON CONFLICT (scope, id) DO NOTHING`,
+		"{orAdd}", `ON CONFLICT (scope, group_name, place) DO UPDATE SET last_place = last_place + excluded.last_place`,
+		"{skip}", ``,
+		"{lock}", ``,
+	},
+}
+
+// Text is a statement for the table, which may have the words of queueWords in it.
+func (t *Table) Text(text string, more ...string) string {
+	if len(more) > 0 {
+		text = strings.NewReplacer(more...).Replace(text)
+	}
+	text = strings.NewReplacer(queueWords[t.Dialect]...).Replace(text)
+	text = strings.NewReplacer("{table}", t.texts.Load().name, "{now}", now[t.Dialect], "{early}", early[t.Dialect]).Replace(text)
+	if t.Dialect == PostgreSQL {
+		text = number(text)
+	}
+	return text
+}
+
+// number replaces question marks by $1, $2 and so on.
+func number(text string) string {
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(text, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("$" + strconv.Itoa(n))
+		text = after
+	}
+}
+
+// pairsOf is n keys as a list.
+func (t *Table) pairsOf(n int) string {
+	list := strings.TrimSuffix(strings.Repeat("(?, ?), ", n), ", ")
+	if t.Dialect == SQLite {
+		list = "VALUES " + list
+	}
+	return list
+}
+
+// rowsOf is n rows as a list.
+func rowsOf(row string, n int) string {
+	return strings.TrimSuffix(strings.Repeat(row+",\n       ", n), ",\n       ")
+}
+
+// keyArgs returns keys as parameters.
+func keyArgs(keys []idempotency.Key) (args []any) {
+	for _, key := range keys {
+		args = append(args, []byte(key.Scope), []byte(key.ID))
+	}
+	return args
+}

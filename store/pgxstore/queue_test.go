@@ -1,0 +1,21 @@
+package pgxstore_test
+
+import (
+	"testing"
+
+	"github.com/hookonce/hookonce/store/storetest"
+)
+
+// The contract of an inbox's queue, in each of pgx's modes.
+func TestStore_Queue(t *testing.T) {
+	t.Parallel()
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := configFor(t)
+			config.ConnConfig.DefaultQueryExecMode = mode
+			events := newEvents(t, connect(t, config), nil)
+			storetest.RunQueue(t, func(*testing.T) storetest.QueueStore { return events })
+		})
+	}
+}
