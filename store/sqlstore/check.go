@@ -72,9 +72,9 @@ func (s *Store) checkSettings(ctx context.Context) error {
 }
 
 func (s *Store) checkExist(ctx context.Context) error {
-	exist, err := s.tablesExist(ctx)
-	if err == nil && !exist {
-		err = fmt.Errorf("table %[1]s, or %[1]s_inbox, does not exist: create them with CreateTables, or run the statements of Schema", s.o.Table)
+	missing, err := s.missing(ctx)
+	if err == nil && missing != "" {
+		err = fmt.Errorf("table %s does not exist: create it with CreateTables, or run the statements of Schema", missing)
 	}
 	return err
 }

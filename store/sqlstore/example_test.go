@@ -21,6 +21,8 @@ func ExampleSchema() {
 	// Output:
 	// CREATE TABLE IF NOT EXISTS app.webhooks_version (
 	// CREATE TABLE IF NOT EXISTS app.webhooks_payloads (
+	// CREATE TABLE IF NOT EXISTS app.webhooks_inbox (
+	// CREATE TABLE IF NOT EXISTS app.webhooks_groups (
 	// CREATE TABLE IF NOT EXISTS app.webhooks (
 	// CREATE OR REPLACE VIEW app.webhooks_readable AS
 }

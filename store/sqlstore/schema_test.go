@@ -23,8 +23,10 @@ func TestSchema_TableNames(t *testing.T) {
 			"CREATE TABLE IF NOT EXISTS app.events (":          1,
 			"CREATE TABLE IF NOT EXISTS app.events_payloads (": 1,
 			"CREATE TABLE IF NOT EXISTS app.events_version (":  1,
+			"CREATE TABLE IF NOT EXISTS app.events_inbox (":    1,
+			"CREATE TABLE IF NOT EXISTS app.events_groups (":   1,
 			" app.events_readable AS":                          1,
-			"CREATE":                                           4,
+			"CREATE":                                           6,
 			sqlstore.DefaultTable:                              0,
 		} {
 			if got := strings.Count(schema, part); got != want {

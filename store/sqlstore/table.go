@@ -25,10 +25,11 @@ func (s *Store) CreateTables(ctx context.Context) error {
 // and the table of an inbox does not, they are of a release that had none.
 func (s *Store) createTables(ctx context.Context) error {
 	defer s.table.Locate(ctx, s.pool())
-	exist, err := s.tablesExist(ctx)
+	missing, err := s.missing(ctx)
 	if err != nil {
 		return err
 	}
+	exist := missing == ""
 	if !exist {
 		exist, err = s.runSchema(ctx)
 	}
@@ -49,8 +50,8 @@ func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
 	}
 	err = s.inTx(ctx, func(tx *sql.Tx) error { return execAll(ctx, tx, schema) })
 	if err != nil && s.dialect == PostgreSQL {
-		exist, _ = s.tablesExist(ctx)
-		return exist, err
+		missing, _ := s.missing(ctx)
+		return missing == "", err
 	}
 	return err == nil, err
 }
@@ -66,15 +67,16 @@ func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
 	return nil
 }
 
-// tablesExist reports whether the tables of records and of an inbox exist.
-func (s *Store) tablesExist(ctx context.Context) (bool, error) {
-	for _, table := range []string{"", "_inbox"} {
-		exists, err := s.exists(ctx, table)
+// missing returns the name of a table that does not exist, of those of records and of an
+// inbox, or "".
+func (s *Store) missing(ctx context.Context) (string, error) {
+	for _, ending := range []string{"", "_inbox"} {
+		exists, err := s.exists(ctx, ending)
 		if err != nil || !exists {
-			return false, err
+			return s.o.Table + ending, err
 		}
 	}
-	return true, nil
+	return "", nil
 }
 
 // exists reports whether the table with that ending exists.

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
     state       TINYINT        NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
     group_name  VARBINARY(255) NOT NULL, -- empty: none
     fingerprint VARBINARY(32),
-    due_at      BIGINT         NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    due_at      BIGINT         NOT NULL, -- microseconds since 1970, for one in flight the end of its lease
     accepted_at BIGINT         NOT NULL, -- microseconds since 1970
     token       BIGINT         NOT NULL,
     attempts    INT            NOT NULL,

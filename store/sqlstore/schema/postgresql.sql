@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
     state       smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
     group_name  bytea    NOT NULL, -- empty: none
     fingerprint bytea,
-    due_at      bigint   NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    due_at      bigint   NOT NULL, -- microseconds since 1970, for one in flight the end of its lease
     accepted_at bigint   NOT NULL, -- microseconds since 1970
     token       bigint   NOT NULL,
     attempts    integer  NOT NULL,

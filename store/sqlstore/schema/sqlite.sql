@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
     state       INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4), -- waiting, in flight, blocked, dead
     group_name  BLOB    NOT NULL, -- empty: none
     fingerprint BLOB,
-    due_at      INTEGER NOT NULL, -- microseconds since 1970; of one in flight the end of its lease
+    due_at      INTEGER NOT NULL, -- microseconds since 1970, for one in flight the end of its lease
     accepted_at INTEGER NOT NULL, -- microseconds since 1970
     token       INTEGER NOT NULL,
     attempts    INTEGER NOT NULL,
