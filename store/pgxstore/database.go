@@ -122,5 +122,5 @@ func (c conn) QueryRows(ctx context.Context, query string, args []any, scan func
 			return err
 		}
 	}
-	return rows.Err()
+	return cmp.Or(rows.Err(), ctx.Err())
 }

@@ -89,7 +89,7 @@ func (c sqlConn) QueryKeys(ctx context.Context, query string, args ...any) (keys
 		}
 		keys = append(keys, idempotency.Key{Scope: string(scope), ID: string(id)})
 	}
-	return keys, rows.Err()
+	return keys, cmp.Or(rows.Err(), ctx.Err())
 }
 
 func (c sqlConn) QueryRows(ctx context.Context, query string, args []any, scan func(records.Row) error) error {
@@ -103,7 +103,7 @@ func (c sqlConn) QueryRows(ctx context.Context, query string, args []any, scan f
 			return err
 		}
 	}
-	return rows.Err()
+	return cmp.Or(rows.Err(), ctx.Err())
 }
 
 // changed runs a statement on c and reports whether it has changed a row.

@@ -53,14 +53,82 @@ func (e *Engine[T]) Enqueue(ctx context.Context, entries []inbox.Entry) (results
 			return nil, err
 		}
 	}
-	err = e.queueTx(ctx, func(ctx context.Context, c Conn) (err error) {
-		results, err = e.enqueue(ctx, c, entries)
-		return err
-	})
+	if e.Table.Dialect == PostgreSQL && !slices.ContainsFunc(entries, func(e inbox.Entry) bool { return e.Group != "" }) {
+		results, err = e.enqueueAtOnce(ctx, entries)
+	} else {
+		results, err = e.enqueueInTx(ctx, entries)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 	return results, nil
+}
+
+func (e *Engine[T]) enqueueInTx(ctx context.Context, entries []inbox.Entry) (results []inbox.Enqueued, err error) {
+	err = e.queueTx(ctx, func(ctx context.Context, c Conn) (err error) {
+		results, err = e.enqueue(ctx, c, entries)
+		return err
+	})
+	return results, err
+}
+
+// enqueueAtOnce adds entries without groups in one statement. What that does not add is
+// known, and looked at in a transaction.
+func (e *Engine[T]) enqueueAtOnce(ctx context.Context, entries []inbox.Entry) ([]inbox.Enqueued, error) {
+	e.Table.Locate(ctx, e.Database.Pool())
+	var scopes, ids, endpoints, fingerprints, deliveries, bodies array
+	for _, entry := range entries {
+		delivery, err := json.Marshal(entry.Delivery)
+		if err != nil {
+			return nil, err
+		}
+		scopes.addBytes([]byte(entry.Key.Scope))
+		ids.addBytes([]byte(entry.Key.ID))
+		endpoints.addBytes([]byte(entry.Key.Endpoint()))
+		if entry.Fingerprint == (idempotency.Fingerprint{}) {
+			fingerprints.addNull()
+		} else {
+			fingerprints.addBytes(entry.Fingerprint[:])
+		}
+		deliveries.addText(delivery)
+		bodies.addBytes(entry.Delivery.Body)
+	}
+	query := e.Table.Text(queueAddAll)
+	args := []any{scopes.String(), ids.String(), endpoints.String(), fingerprints.String(), deliveries.String(), bodies.String()}
+	var added map[idempotency.Key]bool
+	err := e.Table.RetryConflicts(ctx, func() error {
+		return e.Table.WithWait(ctx, func(ctx context.Context) (err error) {
+			added, err = keySet(e.Database.Pool().QueryKeys(ctx, query, args...))
+			return err
+		})
+	})
+	if err != nil {
+		e.Database.Shed(ctx, err)
+		return nil, err
+	}
+	results := make([]inbox.Enqueued, len(entries))
+	var left []inbox.Entry
+	var places []int
+	for i, entry := range entries {
+		if !added[entry.Key] {
+			left, places = append(left, entry), append(places, i)
+		}
+	}
+	if len(left) == 0 {
+		return results, nil
+	}
+	looked, err := e.enqueueInTx(ctx, left)
+	for i, r := range looked {
+		results[places[i]] = r
+	}
+	return results, err
+}
+
+func bytesArg(b []byte) []byte {
+	if b == nil {
+		return []byte{} // nil would be NULL
+	}
+	return b
 }
 
 func (e *Engine[T]) enqueue(ctx context.Context, c Conn, entries []inbox.Entry) ([]inbox.Enqueued, error) {
@@ -220,11 +288,7 @@ func (e *Engine[T]) keepBodies(ctx context.Context, c Conn, entries []inbox.Entr
 				return err
 			}
 		}
-		body := entry.Delivery.Body
-		if body == nil {
-			body = []byte{}
-		}
-		args = append(args, []byte(entry.Key.Scope), []byte(entry.Key.ID), string(delivery), body)
+		args = append(args, []byte(entry.Key.Scope), []byte(entry.Key.ID), string(delivery), bytesArg(entry.Delivery.Body))
 		rows, size = rows+1, size+n
 	}
 	return flush()

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,31 @@ WHERE (scope, id) IN ({pairs}) AND state = 2`
 INSERT INTO {table}_inbox (scope, id, endpoint, state, group_name, fingerprint, due_at, accepted_at, token, attempts, copies)
 VALUES {rows}`
 	queueAddRow = `({bytes}, {bytes}, {bytes}, {int}, {bytes}, {bytes}, {now}, {now}, 0, 0, 0)`
+
+	// All of it in one statement, for PostgreSQL, whose text and plan are the same for any
+	// number of entries. It returns what it has added.
+	queueAddAll = `
+WITH given AS (
+    SELECT *
+    FROM unnest(?::bytea[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[], ?::bytea[])
+        AS g (scope, id, endpoint, fingerprint, delivery, body)
+),
+added AS (
+    INSERT INTO {table}_inbox (scope, id, endpoint, state, group_name, fingerprint, due_at, accepted_at, token, attempts, copies)
+    SELECT scope, id, endpoint, 1, '', fingerprint, {now}, {now}, 0, 0, 0
+    FROM given AS g
+    WHERE NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = g.scope AND i.id = g.id)
+      AND NOT EXISTS (SELECT FROM {table} AS r WHERE r.scope = g.scope AND r.id = g.id AND r.state = 2)
+    ON CONFLICT (scope, id) DO NOTHING
+    RETURNING scope, id
+),
+kept AS (
+    INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
+    SELECT scope, id, delivery, body, {now}
+    FROM added JOIN given USING (scope, id)
+    ON CONFLICT (scope, id) DO NOTHING
+)
+SELECT scope, id FROM added`
 
 	queueKeep = `
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
@@ -200,3 +226,41 @@ func keyArgs(keys []idempotency.Key) (args []any) {
 	}
 	return args
 }
+
+// An array is a parameter of PostgreSQL's: the elements of an array, as text, which every
+// driver can send.
+type array struct{ text []byte }
+
+func (a *array) next() {
+	if a.text == nil {
+		a.text = append(a.text, '{')
+	} else {
+		a.text = append(a.text, ',')
+	}
+}
+
+func (a *array) addBytes(b []byte) {
+	a.next()
+	a.text = append(a.text, `"\\x`...)
+	a.text = hex.AppendEncode(a.text, b)
+	a.text = append(a.text, '"')
+}
+
+func (a *array) addNull() {
+	a.next()
+	a.text = append(a.text, "NULL"...)
+}
+
+func (a *array) addText(s []byte) {
+	a.next()
+	a.text = append(a.text, '"')
+	for _, c := range s {
+		if c == '"' || c == '\\' {
+			a.text = append(a.text, '\\')
+		}
+		a.text = append(a.text, c)
+	}
+	a.text = append(a.text, '"')
+}
+
+func (a *array) String() string { return string(append(a.text, '}')) }
