@@ -67,6 +67,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	table.Privacy = records.Privacy{Redact: o.Redact, Seal: o.Seal, Open: o.Open}
 	s := &Store{pool: pool, rest: rest, spare: spare, begin: begins[o.Isolation]}
 	s.simple = config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
 	if config.MaxConns > 1 {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/internal/records"
@@ -103,8 +104,8 @@ type Options struct {
 	AllowShortRetention bool
 
 	// KeepPayloads stores the first delivery of each event beside its record,
-	// in a table of its own, see [Store.Payload]. Payloads may hold personal
-	// data. MySQL takes none that is more than half of its max_allowed_packet: the
+	// in a table of its own, see [Store.Payload], and keeps those that an inbox has
+	// accepted when they are done. Payloads may hold personal data. MySQL takes none that is more than half of its max_allowed_packet: the
 	// event is processed without, and the observer sees an
 	// [idempotency.KindStoreError]. Default false.
 	KeepPayloads bool
@@ -112,6 +113,19 @@ type Options struct {
 	// PayloadRetention is the age at which [Store.Purge] deletes a payload.
 	// Default: Retention.
 	PayloadRetention time.Duration
+
+	// Redact changes what is stored of a delivery, of those that an inbox accepts and
+	// under KeepPayloads: it may delete headers, or parts of the body. What it deletes
+	// is not there either when the delivery is processed later. It must be safe for
+	// concurrent use, and must not change the bytes of Body in place. Default none.
+	Redact func(d *hmacverify.Stored)
+
+	// Seal encrypts what is stored of a delivery, body and headers, and Open decrypts
+	// it; key may serve as additional data. Both are set, or none, and must be safe
+	// for concurrent use. An inbox does not accept a delivery for which Seal returns
+	// an error; under KeepPayloads its event is processed without. Payloads that
+	// were stored before there was a Seal are still read. Default none.
+	Seal, Open func(key idempotency.Key, data []byte) ([]byte, error)
 
 	// Observe sees what happens: to runs, to the endpoints that use this store,
 	// to leases on it unless lease.Options says otherwise, and to purges.
@@ -136,6 +150,7 @@ func New(db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	table.Privacy = records.Privacy{Redact: filled.Redact, Seal: filled.Seal, Open: filled.Open}
 	s := &Store{db: db, dialect: d, o: filled, table: table, reserve: reserve{lock: make(chan struct{}, 1)}}
 	s.engine = records.NewEngine(table, database{s}, records.Settings{
 		RecordFailures:  filled.RecordFailures,
@@ -153,6 +168,8 @@ func (o *Options) check(d Dialect) error {
 	switch {
 	case o.Wait < 0 || o.MaxAttempts < 0 || o.AttemptInterval < 0 || o.Retention < 0 || o.PayloadRetention < 0:
 		return errors.New("sqlstore: a number in Options is negative; leave it 0 for the default")
+	case (o.Seal == nil) != (o.Open == nil):
+		return errors.New("sqlstore: Options.Seal and Options.Open: set both, or what is stored could not be read")
 	case o.Wait > maxWait:
 		return fmt.Errorf("sqlstore: Options.Wait of %v, at most %v", o.Wait, maxWait)
 	case !slices.Contains(levels[d], o.Isolation) && o.Isolation != sql.LevelDefault:

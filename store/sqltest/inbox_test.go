@@ -2,11 +2,14 @@ package sqltest_test
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -258,6 +261,97 @@ func TestPurge_LeavesTheInbox(t *testing.T) {
 		}
 		if n := count(t, db, sqlstore.DefaultTable+"_payloads"); n != 2 {
 			t.Errorf("%d payloads are left, want 2", n)
+		}
+	})
+}
+
+// What is stored of a delivery is sealed, and redacted, and the work gets it back.
+func TestOptions_SealAndRedact(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		aead := newAEAD(t)
+		o := &sqlstore.Options{
+			KeepPayloads: true,
+			Redact:       func(d *hmacverify.Stored) { d.Header.Del("X-Region") },
+			Seal: func(key idempotency.Key, data []byte) ([]byte, error) {
+				return aead.Seal(nil, nil, data, []byte(key.String())), nil
+			},
+			Open: func(key idempotency.Key, data []byte) ([]byte, error) {
+				return aead.Open(nil, nil, data, []byte(key.String()))
+			},
+		}
+		events := newEvents(t, db, d, o)
+		var got *hmacverify.Delivery
+		box, h, signer := newInbox(t, events, quickly(inbox.Options{}), func(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
+			got = d
+			return effectOf(ctx, tx, d)
+		})
+		accept(t, h, signer, "evt_1")
+		endpoint, _ := newEndpoint(t, events)
+		if w, err := deliver(t.Context(), endpoint.Handle(effectOf), signer, "evt_2"); err != nil || w.Code != 200 {
+			t.Fatalf("got %v, error %v", w, err)
+		}
+		rows, err := db.QueryContext(t.Context(), "SELECT delivery, body FROM "+sqlstore.DefaultTable+"_payloads")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		stored := 0
+		for ; rows.Next(); stored++ {
+			var delivery, body []byte
+			if err := rows.Scan(&delivery, &body); err != nil {
+				t.Fatal(err)
+			}
+			if all := string(delivery) + string(body); strings.Contains(all, "evt_") || strings.Contains(all, "paid") || strings.Contains(all, "Webhook") {
+				t.Errorf("stored in the clear: %q", all)
+			}
+		}
+		if err := rows.Err(); err != nil || stored != 2 {
+			t.Errorf("%d payloads, error %v, want 2", stored, err)
+		}
+		stop := work(t, box, 1)
+		eventually(t, "both effects", func() bool { return count(t, db, "effects") == 2 })
+		stop()
+		if string(got.Body) != `{"type":"paid","id":"evt_1"}` || got.EventType() != "paid" || got.Header.Get("X-Region") != "" || got.Header.Get("Webhook-Id") != "evt_1" {
+			t.Errorf("the work got %+v", got.Stored())
+		}
+		// Without the key there is no way in.
+		o.Seal, o.Open, o.Redact = nil, nil, nil
+		if _, err := newStore(t, db, d, o).Payload(t.Context(), idempotency.Key{Scope: "test", ID: "evt_1"}); err == nil || !strings.Contains(err.Error(), "Options.Open") {
+			t.Errorf("without Open: error %v, want one that names it", err)
+		}
+	})
+}
+
+func newAEAD(t testing.TB) cipher.AEAD {
+	t.Helper()
+	block, err := aes.NewCipher([]byte("0123456789abcdef0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aead
+}
+
+// A delivery that cannot be sealed is not accepted; at once, it is processed and not kept.
+func TestOptions_SealFails(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		broken := func(idempotency.Key, []byte) ([]byte, error) { return nil, errors.New("the vault is away") }
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true, Seal: broken, Open: broken})
+		_, h, signer := newInbox(t, events, nil, effectOf)
+		if w, err := deliver(t.Context(), h, signer, "evt_1"); err != nil || w.Code != 503 {
+			t.Errorf("got %v, error %v, want 503", w, err)
+		}
+		endpoint, _ := newEndpoint(t, events)
+		if w, err := deliver(t.Context(), endpoint.Handle(effectOf), signer, "evt_1"); err != nil || w.Code != 200 {
+			t.Errorf("at once: got %v, error %v, want 200", w, err)
+		}
+		if n := count(t, db, sqlstore.DefaultTable+"_payloads"); n != 0 {
+			t.Errorf("%d payloads, want none", n)
 		}
 	})
 }

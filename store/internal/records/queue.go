@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,7 +77,7 @@ func (e *Engine[T]) enqueueAtOnce(ctx context.Context, entries []inbox.Entry) ([
 	e.Table.Locate(ctx, e.Database.Pool())
 	var scopes, ids, endpoints, fingerprints, deliveries, bodies array
 	for _, entry := range entries {
-		delivery, err := json.Marshal(entry.Delivery)
+		delivery, body, err := e.Table.encode(entry.Key, entry.Delivery)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +90,7 @@ func (e *Engine[T]) enqueueAtOnce(ctx context.Context, entries []inbox.Entry) ([
 			fingerprints.addBytes(entry.Fingerprint[:])
 		}
 		deliveries.addText(delivery)
-		bodies.addBytes(entry.Delivery.Body)
+		bodies.addBytes(body)
 	}
 	query := e.Table.Text(queueAddAll)
 	args := []any{scopes.String(), ids.String(), endpoints.String(), fingerprints.String(), deliveries.String(), bodies.String()}
@@ -122,13 +121,6 @@ func (e *Engine[T]) enqueueAtOnce(ctx context.Context, entries []inbox.Entry) ([
 		results[places[i]] = r
 	}
 	return results, err
-}
-
-func bytesArg(b []byte) []byte {
-	if b == nil {
-		return []byte{} // nil would be NULL
-	}
-	return b
 }
 
 func (e *Engine[T]) enqueue(ctx context.Context, c Conn, entries []inbox.Entry) ([]inbox.Enqueued, error) {
@@ -275,12 +267,12 @@ func (e *Engine[T]) keepBodies(ctx context.Context, c Conn, entries []inbox.Entr
 		return err
 	}
 	for _, entry := range entries {
-		delivery, err := json.Marshal(entry.Delivery)
+		delivery, body, err := e.Table.encode(entry.Key, entry.Delivery)
 		if err != nil {
 			return err
 		}
-		n := len(delivery) + len(entry.Delivery.Body) + 2*idempotency.MaxKeyBytes + 1024
-		if limit := e.Table.maxPacket.Load(); limit > 0 && 2*int64(n) > limit {
+		n := len(delivery) + len(body)
+		if !e.Table.fits(n) {
 			return errPacket
 		}
 		if size+n > maxStatement {
@@ -288,7 +280,7 @@ func (e *Engine[T]) keepBodies(ctx context.Context, c Conn, entries []inbox.Entr
 				return err
 			}
 		}
-		args = append(args, []byte(entry.Key.Scope), []byte(entry.Key.ID), string(delivery), bytesArg(entry.Delivery.Body))
+		args = append(args, []byte(entry.Key.Scope), []byte(entry.Key.ID), delivery, body)
 		rows, size = rows+1, size+n
 	}
 	return flush()

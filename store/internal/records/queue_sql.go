@@ -251,10 +251,10 @@ func (a *array) addNull() {
 	a.text = append(a.text, "NULL"...)
 }
 
-func (a *array) addText(s []byte) {
+func (a *array) addText(s string) {
 	a.next()
 	a.text = append(a.text, '"')
-	for _, c := range s {
+	for _, c := range []byte(s) {
 		if c == '"' || c == '\\' {
 			a.text = append(a.text, '\\')
 		}

@@ -44,6 +44,7 @@ type Table struct {
 	Dialect Dialect
 	Name    string
 	Wait    time.Duration // for another transaction
+	Privacy Privacy       // of payloads
 
 	texts      atomic.Pointer[texts]
 	located    atomic.Bool  // the names in texts are qualified
