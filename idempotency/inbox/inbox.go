@@ -233,10 +233,7 @@ func (b *Inbox) Payload(ctx context.Context, key idempotency.Key) (hmacverify.St
 
 // hurry has a worker look at the queue.
 func (b *Inbox) hurry() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	signal(b.wake)
 }
 
 // jitter returns d with a random part of up to a fifth added or taken away.

@@ -22,6 +22,16 @@ const (
 	// grace is how long work may take to notice that its time is up.
 	grace = 2 * time.Second
 
+	// maxAhead is how many entries a process holds at most besides those that its workers
+	// are at, so that one transaction dequeues many; aheadFor is how long they may take to
+	// get their turn. While the work is slow there are none: another process may be free.
+	maxAhead = 16
+	aheadFor = 50 * time.Millisecond
+
+	// settleDelay is how long what has become of an entry waits for others to be written
+	// in one transaction.
+	settleDelay = 20 * time.Millisecond
+
 	// settleTimeout bounds one call of Queue.Settle or Queue.Extend.
 	settleTimeout = 10 * time.Second
 )
@@ -55,8 +65,9 @@ func (b *Inbox) Run(ctx context.Context, workers int) error {
 		workers: workers,
 		work:    work,
 		held:    make(map[Ticket]*held),
-		begun:   make(chan *held, 2*workers),
+		begun:   make(chan *held, workers+maxAhead),
 		settled: make(chan struct{}, 1),
+		urgent:  make(chan struct{}, 1),
 	}
 	c.freed = sync.NewCond(&c.mu)
 	upkeep, endUpkeep := context.WithCancel(context.WithoutCancel(ctx))
@@ -89,6 +100,8 @@ type crew struct {
 	stopping bool
 	pending  []Settlement
 	settled  chan struct{} // pending is not empty
+	urgent   chan struct{} // pending should not wait for more
+	typical  time.Duration // of the work of late
 }
 
 // A held is an entry that this process has dequeued.
@@ -139,18 +152,22 @@ func (c *crew) fetch(ctx context.Context) {
 	}
 }
 
-// room waits until workers have less than half of what they may hold, and returns how
-// many entries to dequeue; 0 if ctx has ended.
+// room waits until there is room for more entries, and returns for how many; 0 if ctx has
+// ended.
 func (c *crew) room(ctx context.Context) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for ctx.Err() == nil && len(c.held) > c.workers {
+	for ctx.Err() == nil {
+		ahead := maxAhead
+		if c.typical > 0 {
+			ahead = min(ahead, int(aheadFor/c.typical)*c.workers)
+		}
+		if len(c.held) < c.workers+(ahead+1)/2 {
+			return c.workers + ahead - len(c.held)
+		}
 		c.freed.Wait()
 	}
-	if ctx.Err() != nil {
-		return 0
-	}
-	return 2*c.workers - len(c.held)
+	return 0
 }
 
 // fill dequeues up to room entries, of all endpoints that have some, in turn.
@@ -211,8 +228,8 @@ func (c *crew) take(ctx context.Context, endpoint string, limit int, suspects bo
 func (c *crew) labor() {
 	for h := range c.begun {
 		ctx, cancel := context.WithCancelCause(c.work)
-		if c.begin(h, cancel) {
-			c.finish(h, c.attempt(ctx, h))
+		if start := time.Now(); c.begin(h, cancel) {
+			c.finish(h, c.attempt(ctx, h), time.Since(start))
 		}
 		cancel(nil)
 	}
@@ -321,9 +338,10 @@ func reason(err error) string {
 }
 
 // finish gives back h, whose work has ended, unless that was done already.
-func (c *crew) finish(h *held, s Settlement) {
+func (c *crew) finish(h *held, s Settlement, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.typical = (7*c.typical + took) / 8
 	if c.held[h.Ticket] == h {
 		c.drop(h, s)
 	}
@@ -337,8 +355,15 @@ func (c *crew) drop(h *held, s Settlement) {
 	}
 	c.freed.Broadcast()
 	c.pending = append(c.pending, s)
+	signal(c.settled)
+	if h.endpoint.group != nil || len(c.pending) >= maxShare/2 || c.stopping {
+		signal(c.urgent)
+	}
+}
+
+func signal(c chan struct{}) {
 	select {
-	case c.settled <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -348,6 +373,13 @@ func (c *crew) settle(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-c.settled:
+			delay := time.NewTimer(settleDelay)
+			select {
+			case <-delay.C:
+			case <-c.urgent:
+			case <-ctx.Done():
+			}
+			delay.Stop()
 		case <-ctx.Done():
 		}
 		c.settlePending(ctx)

@@ -1,0 +1,116 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/idempotency/inbox"
+	"github.com/hookonce/hookonce/store/sqlstore"
+)
+
+var (
+	waiting         = flag.Int("inbox.waiting", 20_000, "entries that wait, in BenchmarkWork")
+	finishedRecords = flag.Int("inbox.finished", 100_000, "events that are done, in BenchmarkWork")
+)
+
+// BenchmarkWork measures how many events a second eight inboxes process that share a
+// queue, each with a pool of its own, while nothing else happens, and while a report holds
+// an old snapshot open. An iteration is one second of each.
+func BenchmarkWork(b *testing.B) {
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL} {
+		b.Run(string(d), func(b *testing.B) {
+			var rates [2][]float64
+			for round := range 2 {
+				b.Run([]string{"alone", "snapshot"}[round], func(b *testing.B) {
+					rates[round] = append(rates[round], benchWork(b, d, round == 1))
+				})
+			}
+		})
+	}
+}
+
+func benchWork(b *testing.B, d sqlstore.Dialect, snapshot bool) float64 {
+	db := newBusiness(b, d, 33)
+	events := newStore(b, db, d, nil)
+	if err := events.CreateTables(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	fillRecords(b, db, d, *finishedRecords)
+	fillInbox(b, db, d, *waiting)
+	if snapshot {
+		tx, err := db.BeginTx(b.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer tx.Rollback()
+		if err := tx.QueryRowContext(b.Context(), "SELECT n FROM sessions WHERE id = 1").Scan(new(int)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var done atomic.Int64
+	f := func(ctx context.Context, tx *sql.Tx, _ *hmacverify.Delivery) error {
+		return updateSession(ctx, tx, d, done.Add(1))
+	}
+	for range 8 {
+		box, _, _ := newInbox(b, newStore(b, db, d, nil), &inbox.Options{}, f)
+		defer work(b, box, 2)()
+	}
+	time.Sleep(time.Second) // until all are at work
+	var slices []float64
+	for b.Loop() {
+		from, start := done.Load(), time.Now()
+		time.Sleep(time.Second)
+		slices = append(slices, float64(done.Load()-from)/time.Since(start).Seconds())
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(slices), "events/s")
+	b.ReportMetric(slices[len(slices)-1], "at-the-end/s")
+	if int(done.Load()) >= *waiting {
+		b.Logf("the queue was empty before the end: %d", done.Load())
+	}
+	return median(slices)
+}
+
+// fillInbox adds entries that are due, and their payloads.
+func fillInbox(b *testing.B, db *sql.DB, d sqlstore.Dialect, n int) {
+	b.Helper()
+	var q string
+	switch d {
+	case sqlstore.PostgreSQL:
+		mustExec(b, db, fmt.Sprintf(`
+INSERT INTO idempotency_records_inbox (scope, id, endpoint, state, group_name, due_at, accepted_at, token, attempts, copies)
+SELECT 'test', convert_to('wait_' || md5(i::text), 'utf8'), 'test', 1, '', t + i, t, 0, 0, 0
+FROM generate_series(1, %d) AS i, (SELECT ((extract(epoch FROM now()) - 60) * 1000000)::bigint AS t) AS t`, n))
+		q = `
+INSERT INTO idempotency_records_payloads (scope, id, delivery, body, changed_at)
+SELECT scope, id, '{"scheme":"test"}', convert_to(repeat('x', 1000), 'utf8'), accepted_at FROM idempotency_records_inbox`
+	case sqlstore.MySQL:
+		mustExec(b, db, fmt.Sprintf(`
+INSERT INTO idempotency_records_inbox (scope, id, endpoint, state, group_name, due_at, accepted_at, token, attempts, copies)
+SELECT 'test', concat('wait_', md5(seq)), 'test', 1, '', t + seq, t, 0, 0, 0
+FROM seq_1_to_%d, (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 60000000 AS t) AS t`, n))
+		q = `
+INSERT INTO idempotency_records_payloads (scope, id, delivery, body, changed_at)
+SELECT scope, id, '{"scheme":"test"}', repeat('x', 1000), accepted_at FROM idempotency_records_inbox`
+	}
+	mustExec(b, db, q)
+}
+
+// fillRecords adds records that are done.
+func fillRecords(b *testing.B, db *sql.DB, d sqlstore.Dialect, n int) {
+	b.Helper()
+	rows := fmt.Sprintf("SELECT 'test', convert_to('done_' || md5(i::text), 'utf8'), 2, '', 1, 1, 0, 0 FROM generate_series(1, %d) AS i", n)
+	if d == sqlstore.MySQL {
+		rows = fmt.Sprintf("SELECT 'test', concat('done_', md5(seq)), 2, '', 1, 1, 0, 0 FROM seq_1_to_%d", n)
+	}
+	mustExec(b, db, "INSERT INTO idempotency_records (scope, id, state, owner, token, attempts, lease_until, changed_at) "+rows)
+	if d == sqlstore.PostgreSQL {
+		mustExec(b, db, "ANALYZE idempotency_records")
+	}
+}
