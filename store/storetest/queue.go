@@ -426,6 +426,14 @@ func checkRedeliver(t *queueTrial) {
 	if jobs := t.dequeueFor(1, time.Minute, true); len(jobs) > 0 {
 		t.Errorf("dequeued %q, which is dead", ids(jobs))
 	}
+	c := lease.Claim{Key: t.key("a"), Owner: lease.NewOwner(), Token: 1}
+	terms := lease.Terms{Owner: c.Owner, Lease: time.Minute}
+	if _, won, err := t.q.Claim(t.Context(), c.Key, terms); err != nil || !won {
+		t.Fatalf("Claim: won %v, error %v", won, err)
+	}
+	if err := t.q.Release(t.Context(), c, lease.Failure{Reason: "boom", Dead: true}); err != nil {
+		t.Fatal(err)
+	}
 	if err := t.q.Redeliver(t.Context(), t.key("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -435,6 +443,9 @@ func checkRedeliver(t *queueTrial) {
 	}
 	if _, err := t.q.Payload(t.Context(), t.key("a")); err != nil {
 		t.Errorf("the payload is gone: %v", err)
+	}
+	if rec, won, err := t.q.Claim(t.Context(), c.Key, terms); err != nil || !won {
+		t.Errorf("the record is %v, error %v, want it free", rec.State, err)
 	}
 }
 
