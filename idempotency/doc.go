@@ -34,6 +34,9 @@
 //     place of the transaction. If slow work ends with a transaction of its own, the
 //     claim can be completed in that, and the effect is exactly-once again.
 //
+// Work that takes longer than the sender waits is accepted now and done later, by
+// package inbox, with the same function and the same runner.
+//
 // # Without HTTP
 //
 // Consumers of a queue, functions, and frameworks with their own idea of a response
@@ -54,7 +57,8 @@
 //
 // # What is not promised
 //
-// Events are processed as they arrive, possibly concurrently: order is the sender's.
+// Events are processed as they arrive, possibly concurrently: order is the sender's,
+// except within the groups of an inbox.
 // An effect outside the database is not undone when the work fails. A record is
 // purged after its retention, and an event that is delivered after that is processed
 // again.
