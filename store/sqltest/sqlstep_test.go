@@ -1,6 +1,7 @@
 package sqltest_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -41,7 +42,12 @@ func submit(t testing.TB, sessions sessionStore, s sessionstep.Submission) {
 // checkSession compares a session with want, except for the times.
 func checkSession(t testing.TB, sessions sessionStore, want sqlstep.Session) {
 	t.Helper()
-	got, err := sessions.Session(t.Context(), want.ID)
+	checkSessionIn(t.Context(), t, sessions, want)
+}
+
+func checkSessionIn(ctx context.Context, t testing.TB, sessions sessionStore, want sqlstep.Session) {
+	t.Helper()
+	got, err := sessions.Session(ctx, want.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
