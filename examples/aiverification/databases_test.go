@@ -109,3 +109,17 @@ func makeAndDrop(t *testing.T, driver, dsn, make, drop string) {
 		}
 	})
 }
+
+// What -db cannot be is refused at start, and not repeated: it may hold a password.
+func TestOpenDatabase_Refused(t *testing.T) {
+	t.Parallel()
+	for _, dbURL := range []string{
+		"", "sqlite:", "mysql://app:canary@host", "mysql://app:canary@host:x/name", "oracle://app:canary@host/name",
+		"pgxpool:", "pgxpool:host=db password=canary", "pgxpool:mysql://app:canary@host/name", "pgxpool:postgres://app:canary@host:x/name",
+	} {
+		db, err := openDatabase(t.Context(), dbURL)
+		if db != nil || err == nil || !strings.HasPrefix(err.Error(), "-db ") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: got %v, error %v, want one about -db without the password", dbURL, db, err)
+		}
+	}
+}
