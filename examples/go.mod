@@ -2,7 +2,11 @@ module github.com/hookonce/hookonce/examples
 
 go 1.26.0
 
-replace github.com/hookonce/hookonce => ../
+replace (
+	github.com/hookonce/hookonce => ../
+	github.com/hookonce/hookonce/sessionstep/pgxstep => ../sessionstep/pgxstep
+	github.com/hookonce/hookonce/store/pgxstore => ../store/pgxstore
+)
 
 require (
 	github.com/gin-gonic/gin v1.12.0
@@ -11,6 +15,8 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/hookonce/hookonce v0.0.0-00010101000000-000000000000
+	github.com/hookonce/hookonce/sessionstep/pgxstep v0.0.0-00010101000000-000000000000
+	github.com/hookonce/hookonce/store/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/prometheus/client_golang v1.25.0

@@ -4,7 +4,7 @@
 // A [Handler] decodes the callback, passes it to a [Submitter], which is your
 // session service, and writes the response that the sender understands:
 //
-//	sessions, err := sqlstep.New(db, sqlstore.PostgreSQL, nil) // or a Submitter of your own
+//	sessions, err := sqlstep.New(db, sqlstore.PostgreSQL, nil) // or pgxstep.New, or a Submitter of your own
 //	…
 //	callback, err := sessionstep.NewHandler(sessions, nil)
 //	…

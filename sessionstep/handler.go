@@ -65,7 +65,7 @@ func NewHandler(submitter Submitter, o *Options) (*Handler, error) {
 	}
 	switch {
 	case submitter == nil:
-		return nil, errors.New("sessionstep: NewHandler: submitter is nil: pass your session service or the Store that sqlstep.New returns")
+		return nil, errors.New("sessionstep: NewHandler: submitter is nil: pass your session service or the Store that sqlstep.New or pgxstep.New returns")
 	case o.Step != "" && !ValidID(o.Step):
 		return nil, fmt.Errorf("sessionstep: NewHandler: Options.Step of %d bytes cannot name a step: use 1 to %d bytes of UTF-8 without NUL and U+FFFD, or leave it empty for %q",
 			len(o.Step), MaxIDBytes, DefaultStep)

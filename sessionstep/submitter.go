@@ -3,7 +3,8 @@ package sessionstep
 import "context"
 
 // A Submitter submits payloads to the steps of sessions. It must be safe for
-// concurrent use. Package sqlstep has one that keeps its sessions in SQL tables.
+// concurrent use. Package sqlstep has one that keeps its sessions in SQL tables, and
+// package pgxstep the same for services on pgxpool.
 type Submitter interface {
 	// Submit submits s to the step of the session that it names.
 	//

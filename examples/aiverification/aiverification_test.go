@@ -192,10 +192,14 @@ func TestCallback_Refusals(t *testing.T) {
 
 func TestCallback_ConcurrentDuplicatesToTwoProcesses(t *testing.T) {
 	t.Parallel()
-	dbURL := newPostgreSQL(t)
-	a, s := newServer(t, dbURL, nil) // to look at the database with
-	mustCreate(t, s, "sess_1")
-	checkFiftyCopies(t, a, startServer(t, dbURL).sender, startServer(t, dbURL).sender)
+	for _, by := range [][2]string{{"", ""}, {"pgxpool:", "pgxpool:"}, {"", "pgxpool:"}} {
+		t.Run(by[0]+"postgres and "+by[1]+"postgres", func(t *testing.T) {
+			dbURL := newPostgreSQL(t)
+			a, s := newServer(t, dbURL, nil) // to look at the database with
+			mustCreate(t, s, "sess_1")
+			checkFiftyCopies(t, a, startServer(t, by[0]+dbURL).sender, startServer(t, by[1]+dbURL).sender)
+		})
+	}
 }
 
 func TestCallback_ConcurrentDuplicatesOnSQLite(t *testing.T) {

@@ -1,14 +1,16 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net/url"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
-	_ "modernc.org/sqlite"             // registers "sqlite"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib" // registers "pgx"
+	_ "modernc.org/sqlite"           // registers "sqlite"
 
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -16,38 +18,65 @@ import (
 // maxConns bounds the connections to the database server.
 const maxConns = 16
 
-// openDatabase opens what the flag -db names.
-func openDatabase(dbURL string) (*sql.DB, sqlstore.Dialect, error) {
+// A database is what the flag -db names.
+type database struct {
+	db      *sql.DB
+	dialect sqlstore.Dialect
+	pool    *pgxpool.Pool // of pgxpool:URL, else nil; db then uses its connections
+}
+
+func (d *database) close() {
+	d.db.Close()
+	if d.pool != nil {
+		d.pool.Close()
+	}
+}
+
+func openDatabase(ctx context.Context, dbURL string) (*database, error) {
 	scheme, rest, _ := strings.Cut(dbURL, ":")
 	switch scheme {
 	case "sqlite":
 		if rest == "" {
-			return nil, "", errors.New("-db sqlite: needs a file: sqlite:FILE")
+			return nil, errors.New("-db sqlite: needs a file: sqlite:FILE")
 		}
 		db, err := sql.Open("sqlite", sqliteDSN(rest))
-		return db, sqlstore.SQLite, err
+		return &database{db: db, dialect: sqlstore.SQLite}, err
 	case "postgres", "postgresql":
-		db, err := openServer("pgx", dbURL)
-		return db, sqlstore.PostgreSQL, err
+		return openServer("pgx", dbURL, sqlstore.PostgreSQL)
+	case "pgxpool":
+		return openPool(ctx, rest)
 	case "mysql":
 		dsn, err := mysqlDSN(dbURL)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		db, err := openServer("mysql", dsn)
-		return db, sqlstore.MySQL, err
+		return openServer("mysql", dsn, sqlstore.MySQL)
 	}
 	// The URL itself may hold a password.
-	return nil, "", errors.New("-db must be sqlite:FILE, postgres://… or mysql://…")
+	return nil, errors.New("-db must be sqlite:FILE, postgres://…, pgxpool:postgres://… or mysql://…")
 }
 
-func openServer(driver, dsn string) (*sql.DB, error) {
+func openServer(driver, dsn string, d sqlstore.Dialect) (*database, error) {
 	db, err := sql.Open(driver, dsn)
-	if err == nil {
-		db.SetMaxOpenConns(maxConns)
-		db.SetMaxIdleConns(maxConns)
+	if err != nil {
+		return nil, err
 	}
-	return db, err
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	return &database{db: db, dialect: d}, nil
+}
+
+func openPool(ctx context.Context, dbURL string) (*database, error) {
+	config, err := pgxpool.ParseConfig(dbURL)
+	if err != nil || !strings.HasPrefix(dbURL, "postgres") {
+		return nil, errors.New("-db pgxpool: needs a URL: pgxpool:postgres://…")
+	}
+	config.MaxConns = maxConns
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &database{db: stdlib.OpenDBFromPool(pool), dialect: sqlstore.PostgreSQL, pool: pool}, nil
 }
 
 // mysqlDSN converts mysql://user:password@host:port/name to the driver's form.

@@ -13,21 +13,45 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// eachDatabase runs f with the URL of an empty database of each kind.
+// databases are the kinds of database, by the URL of an empty one.
+var databases = []struct {
+	name string
+	make func(t *testing.T) (dbURL string)
+}{
+	{"SQLite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
+	{"PostgreSQL", newPostgreSQL},
+	{"PostgreSQL by pgxpool", func(t *testing.T) string { return "pgxpool:" + newPostgreSQL(t) }},
+	{"MariaDB", newMariaDB},
+}
+
+// eachDatabase runs f with an empty database of each kind.
 func eachDatabase(t *testing.T, f func(t *testing.T, dbURL string)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		f(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		f(t, newPostgreSQL(t))
-	})
-	t.Run("MariaDB", func(t *testing.T) {
-		t.Parallel()
-		f(t, newMariaDB(t))
-	})
+	for _, d := range databases {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, d.make(t))
+		})
+	}
+}
+
+// eachInTurn is eachDatabase for tests that measure this process.
+func eachInTurn(t *testing.T, f func(t *testing.T, dbURL string)) {
+	t.Helper()
+	for _, d := range databases {
+		t.Run(d.name, func(t *testing.T) { f(t, d.make(t)) })
+	}
+}
+
+// eachPostgreSQL is eachInTurn for what needs a server under load: PostgreSQL, in both
+// ways.
+func eachPostgreSQL(t *testing.T, f func(t *testing.T, dbURL string)) {
+	t.Helper()
+	for _, d := range databases {
+		if strings.HasPrefix(d.name, "PostgreSQL") {
+			t.Run(d.name, func(t *testing.T) { f(t, d.make(t)) })
+		}
+	}
 }
 
 // newPostgreSQL creates a schema on the server of HOOKONCE_POSTGRES.
@@ -84,4 +108,18 @@ func makeAndDrop(t *testing.T, driver, dsn, make, drop string) {
 			t.Error(err)
 		}
 	})
+}
+
+// What -db cannot be is refused at start, and not repeated: it may hold a password.
+func TestOpenDatabase_Refused(t *testing.T) {
+	t.Parallel()
+	for _, dbURL := range []string{
+		"", "sqlite:", "mysql://app:canary@host", "mysql://app:canary@host:x/name", "oracle://app:canary@host/name",
+		"pgxpool:", "pgxpool:host=db password=canary", "pgxpool:mysql://app:canary@host/name", "pgxpool:postgres://app:canary@host:x/name",
+	} {
+		db, err := openDatabase(t.Context(), dbURL)
+		if db != nil || err == nil || !strings.HasPrefix(err.Error(), "-db ") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: got %v, error %v, want one about -db without the password", dbURL, db, err)
+		}
+	}
 }

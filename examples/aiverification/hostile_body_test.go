@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,11 @@ import (
 
 func TestHostile_BodyAgainstItsHeaders(t *testing.T) {
 	t.Parallel()
-	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	eachDatabase(t, bodyAgainstItsHeaders)
+}
+
+func bodyAgainstItsHeaders(t *testing.T, dbURL string) {
+	h := newHostile(t, dbURL)
 	body := callback("evt_1")
 	mac := "X-Signature-256: " + h.sign(body)
 	const start = "POST /webhooks/ai-verification HTTP/1.1\r\nHost: localhost\r\n"
@@ -94,7 +97,11 @@ func compressed(t *testing.T, s string) string {
 // Slow senders hold neither a database connection nor a claim: the body is read before
 // anything is claimed. It measures the heap, so no other test runs beside it.
 func TestHostile_SlowSenders(t *testing.T) {
-	h := newHostile(t, newPostgreSQL(t))
+	eachPostgreSQL(t, slowSenders)
+}
+
+func slowSenders(t *testing.T, dbURL string) {
+	h := newHostile(t, dbURL)
 	const slow = 10 * maxConns
 	body := callback("evt_slow")
 	head := strings.TrimSuffix(post(body, "X-Signature-256: "+h.sign(body)), body)
@@ -108,7 +115,7 @@ func TestHostile_SlowSenders(t *testing.T) {
 		conns = append(conns, c)
 	}
 	time.Sleep(200 * time.Millisecond)
-	if got := h.db.Stats().InUse; got != 0 {
+	if got := h.inUse(); got != 0 {
 		t.Errorf("slow senders hold %d connections to the database, want 0", got)
 	}
 	if got := h.records(t); got != 0 {
@@ -130,7 +137,11 @@ func TestHostile_SlowSenders(t *testing.T) {
 // What a sender announces costs no more than the limit allows, whether or not it
 // comes.
 func TestHostile_AnnouncedBodies(t *testing.T) {
-	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	eachInTurn(t, announcedBodies)
+}
+
+func announcedBodies(t *testing.T, dbURL string) {
+	h := newHostile(t, dbURL)
 	const slow = 200
 	before := heap()
 	for range slow {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +11,11 @@ import (
 )
 
 func TestHostile_FloodsOfHeaders(t *testing.T) {
-	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	eachInTurn(t, floodsOfHeaders)
+}
+
+func floodsOfHeaders(t *testing.T, dbURL string) {
+	h := newHostile(t, dbURL)
 	body := callback("evt_1")
 	mac := "X-Signature-256: " + h.sign(body)
 	before := heap()
@@ -47,8 +50,12 @@ func TestHostile_FloodsOfHeaders(t *testing.T) {
 // Of two thousand concurrent connections half are authentic, with several deliveries of
 // each event; the others are forged.
 func TestHostile_TwoThousandConnections(t *testing.T) {
+	eachPostgreSQL(t, twoThousandConnections)
+}
+
+func twoThousandConnections(t *testing.T, dbURL string) {
 	const n, events = 2000, 100
-	h := newHostile(t, newPostgreSQL(t))
+	h := newHostile(t, dbURL)
 	before := heap()
 	conns := make([]net.Conn, n)
 	var (
@@ -112,9 +119,9 @@ func TestHostile_TwoThousandConnections(t *testing.T) {
 // checkIdle waits until the server holds no connection to the database.
 func checkIdle(t *testing.T, h *hostile) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); h.db.Stats().InUse > 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); h.inUse() > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d connections are in use, want 0", h.db.Stats().InUse)
+			t.Fatalf("%d connections are in use, want 0", h.inUse())
 		}
 	}
 }

@@ -25,7 +25,11 @@ func forgeries(other string) []string {
 
 func TestHostile_ForgedSignatures(t *testing.T) {
 	t.Parallel()
-	h := newHostile(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	eachDatabase(t, forgedSignatures)
+}
+
+func forgedSignatures(t *testing.T, dbURL string) {
+	h := newHostile(t, dbURL)
 	body := callback("evt_1")
 	mac := h.sign(body)
 	other := h.sign(body + " ")

@@ -187,6 +187,14 @@ func (h *hostile) records(t testing.TB) int {
 	return n
 }
 
+// inUse returns how many connections to the database the server holds.
+func (h *hostile) inUse() int {
+	if h.pool != nil {
+		return int(h.pool.Stat().AcquiredConns())
+	}
+	return h.db.Stats().InUse
+}
+
 // checkRefused checks that a forgery was refused, by a 4xx or by closing the connection.
 func checkRefused(t testing.TB, status int) {
 	t.Helper()

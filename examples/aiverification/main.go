@@ -9,6 +9,8 @@
 //
 //	AI_WEBHOOK_SECRET=example go -C examples run ./aiverification -db sqlite:/tmp/aiverification.db
 //
+// With -db pgxpool:postgres://… it runs on pgxpool and pgx.Tx.
+//
 // Then create a session and submit a result to it from another terminal:
 //
 //	curl -d '{"id":"sess_1"}' http://127.0.0.1:8080/sessions
@@ -58,7 +60,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("aiverification", flag.ContinueOnError)
 	demo := flags.Bool("demo", false, "send all kinds of deliveries to a temporary database, and exit")
 	addr := flags.String("addr", "127.0.0.1:8080", "listen on this `address`")
-	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE, postgres://… or mysql://…")
+	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE, postgres://…, pgxpool:postgres://… or mysql://…")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {

@@ -2,8 +2,9 @@ package sqlstep
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+
+	"github.com/hookonce/hookonce/sessionstep/internal/join"
 )
 
 // unfinished is the count of submissions of a session that is being created, which
@@ -17,15 +18,15 @@ func (s *Store) Create(ctx context.Context, v Session) error {
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, func(tx *sql.Tx) error { return s.create(ctx, tx, v) })
+	return s.transact(ctx, func(tx join.Conn) error { return s.create(ctx, tx, v) })
 }
 
 // create inserts the session's row unless there is one, and then reads whose it is.
 // Nothing else works on every database: on MySQL the count of affected rows depends
 // on a flag of the connection, and on PostgreSQL a plain INSERT that fails ends the
 // transaction, and only the driver's error says why.
-func (s *Store) create(ctx context.Context, tx *sql.Tx, v Session) error {
-	if _, err := tx.ExecContext(ctx, s.sql.insertSession, v.ID, string(v.State), unfinished); err != nil {
+func (s *Store) create(ctx context.Context, tx join.Conn, v Session) error {
+	if err := tx.Exec(ctx, s.sql.insertSession, v.ID, string(v.State), unfinished); err != nil {
 		return fmt.Errorf("sqlstep: insert session: %w", err)
 	}
 	_, count, err := s.lock(ctx, tx, v.ID)
@@ -36,7 +37,7 @@ func (s *Store) create(ctx context.Context, tx *sql.Tx, v Session) error {
 		return ErrSessionExists
 	}
 	for i, step := range v.Steps {
-		if _, err := tx.ExecContext(ctx, s.sql.insertStep, v.ID, step.Name, i, string(step.State), step.Required, false); err != nil {
+		if err := tx.Exec(ctx, s.sql.insertStep, v.ID, step.Name, i, string(step.State), step.Required, false); err != nil {
 			return fmt.Errorf("sqlstep: insert step: %w", err)
 		}
 	}

@@ -8,25 +8,19 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/internal/join"
 )
 
 // Session returns the session with its steps and their submissions, all of one
 // moment. It returns [sessionstep.ErrSessionNotFound] if there is none.
 func (s *Store) Session(ctx context.Context, id string) (Session, error) {
-	rows, err := s.query(ctx, s.sql.findSession, id)
-	if err != nil {
-		return Session{}, fmt.Errorf("sqlstep: read session: %w", err)
-	}
-	defer rows.Close()
 	v := Session{ID: id}
-	var found bool
-	for rows.Next() {
+	found := false
+	err := s.reader(ctx).Query(ctx, s.sql.findSession, []any{id}, func(row join.Row) error {
 		found = true
-		if err := v.add(rows); err != nil {
-			return Session{}, fmt.Errorf("sqlstep: read session: %w", err)
-		}
-	}
-	if err := rows.Err(); err != nil {
+		return v.add(row)
+	})
+	if err != nil {
 		return Session{}, fmt.Errorf("sqlstep: read session: %w", err)
 	}
 	if !found {
@@ -37,12 +31,12 @@ func (s *Store) Session(ctx context.Context, id string) (Session, error) {
 
 // add adds a row of findSession: the session, one of its steps, and one of that
 // step's submissions. The rows are in the order of steps and submissions.
-func (v *Session) add(rows *sql.Rows) error {
+func (v *Session) add(r join.Row) error {
 	var created, updated int64
 	var name, state, key, status, details sql.NullString
 	var required, needsReview sql.NullBool
 	var submitted sql.NullInt64
-	if err := rows.Scan(
+	if err := r.Scan(
 		(*string)(&v.State), &created, &updated,
 		&name, &state, &required, &needsReview,
 		&key, &status, &details, &submitted,

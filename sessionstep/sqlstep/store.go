@@ -27,7 +27,7 @@
 // Every method joins the transaction that its context carries (sqlstore.Tx). Under
 // the transactional runner of sqlstore, the event's record, the submission and the
 // changes of step and session are one commit. The tables must then be in the
-// database of that transaction.
+// database of that transaction. Package pgxstep joins the transactions of pgxstore.
 //
 // Without one, a method begins and commits a transaction of its own. What it does is
 // still all or nothing, but it is not tied to the event's record: only the

@@ -7,17 +7,22 @@ import (
 	"fmt"
 
 	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/internal/join"
 )
 
 // Submit implements [sessionstep.Submitter]. It joins the transaction that ctx
 // carries, or begins and commits one of its own.
 func (s *Store) Submit(ctx context.Context, sub sessionstep.Submission) error {
-	return s.transact(ctx, func(tx *sql.Tx) error { return s.SubmitTx(ctx, tx, sub) })
+	return s.transact(ctx, func(tx join.Conn) error { return s.submit(ctx, tx, sub) })
 }
 
 // SubmitTx is [Store.Submit] in tx, which the caller commits. If it returns an
 // error, the caller must roll tx back.
 func (s *Store) SubmitTx(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
+	return s.submit(ctx, conn{tx}, sub)
+}
+
+func (s *Store) submit(ctx context.Context, tx join.Conn, sub sessionstep.Submission) error {
 	if err := sub.Validate(); err != nil {
 		return err
 	}
@@ -88,9 +93,9 @@ func completes(steps []Step, sub sessionstep.Submission) bool {
 // reads the key's number. If that is seq, sub is new: the session is locked, so no
 // other submission has that number. See create for why it does not count affected
 // rows.
-func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission, seq int64) (first bool, err error) {
+func (s *Store) record(ctx context.Context, tx join.Conn, sub sessionstep.Submission, seq int64) (first bool, err error) {
 	details := sql.NullString{String: string(sub.Details), Valid: sub.Details != nil}
-	if _, err := tx.ExecContext(ctx, s.sql.insertSubmission,
+	if err := tx.Exec(ctx, s.sql.insertSubmission,
 		sub.Session, sub.Step, sub.Key, seq, string(sub.Status), details); err != nil {
 		return false, fmt.Errorf("sqlstep: insert submission: %w", err)
 	}
@@ -102,9 +107,10 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, sub sessionstep.Submissi
 }
 
 // recorded returns the number of the submission with the key of sub, or 0.
-func (s *Store) recorded(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) (seq int64, err error) {
-	err = tx.QueryRowContext(ctx, s.sql.findSubmission, sub.Session, sub.Step, sub.Key).Scan(&seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+func (s *Store) recorded(ctx context.Context, tx join.Conn, sub sessionstep.Submission) (seq int64, err error) {
+	args := []any{sub.Session, sub.Step, sub.Key}
+	err = tx.Query(ctx, s.sql.findSubmission, args, func(row join.Row) error { return row.Scan(&seq) })
+	if err != nil {
 		return 0, fmt.Errorf("sqlstep: read submission: %w", err)
 	}
 	return seq, nil
@@ -112,7 +118,7 @@ func (s *Store) recorded(ctx context.Context, tx *sql.Tx, sub sessionstep.Submis
 
 // moveStep moves the step as the submission's status says. Verified and rejected
 // also end the need for a review.
-func (s *Store) moveStep(ctx context.Context, tx *sql.Tx, sub sessionstep.Submission) error {
+func (s *Store) moveStep(ctx context.Context, tx join.Conn, sub sessionstep.Submission) error {
 	state, needsReview := StepInProgress, false
 	switch sub.Status {
 	case sessionstep.Verified:
@@ -122,7 +128,7 @@ func (s *Store) moveStep(ctx context.Context, tx *sql.Tx, sub sessionstep.Submis
 	case sessionstep.NeedsReview:
 		needsReview = true
 	}
-	if _, err := tx.ExecContext(ctx, s.sql.moveStep, string(state), needsReview, sub.Session, sub.Step); err != nil {
+	if err := tx.Exec(ctx, s.sql.moveStep, string(state), needsReview, sub.Session, sub.Step); err != nil {
 		return fmt.Errorf("sqlstep: update step: %w", err)
 	}
 	return nil

@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/hookonce/hookonce/sessionstep/internal/join"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // transact calls f with the transaction that ctx carries, or with one of its own.
-func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if tx, ok := sqlstore.Tx(ctx); ok {
+func (s *Store) transact(ctx context.Context, f func(tx join.Conn) error) error {
+	if tx, ok := joined(ctx); ok {
 		return f(tx)
 	}
 	tx, err := s.db.BeginTx(ctx, s.isolation())
@@ -18,13 +19,22 @@ func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return fmt.Errorf("sqlstep: begin: %w", err)
 	}
 	defer tx.Rollback() // does nothing after Commit; covers a panic of f
-	if err := f(tx); err != nil {
+	if err := f(conn{tx}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("sqlstep: commit: %w", err)
 	}
 	return nil
+}
+
+// joined returns the transaction that ctx carries.
+func joined(ctx context.Context) (join.Conn, bool) {
+	if tx, ok := join.From(ctx); ok {
+		return tx, true
+	}
+	tx, ok := sqlstore.Tx(ctx)
+	return conn{tx}, ok
 }
 
 // isolation is READ COMMITTED where there is a choice. With the session's row locked
@@ -37,11 +47,38 @@ func (s *Store) isolation() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
-// query reads in the transaction that ctx carries, so that it sees what that has
-// written and does not wait for a second connection.
-func (s *Store) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
-	if tx, ok := sqlstore.Tx(ctx); ok {
-		return tx.QueryContext(ctx, statement, args...)
+// reader returns the transaction that ctx carries, so that a read sees what that has
+// written and does not wait for a second connection; without one, the database.
+func (s *Store) reader(ctx context.Context) join.Conn {
+	if tx, ok := joined(ctx); ok {
+		return tx
 	}
-	return s.db.QueryContext(ctx, statement, args...)
+	return conn{s.db}
+}
+
+// A conn is a *sql.DB or a *sql.Tx as a [join.Conn].
+type conn struct {
+	on interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+}
+
+func (c conn) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := c.on.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (c conn) Query(ctx context.Context, query string, args []any, each func(join.Row) error) error {
+	rows, err := c.on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

@@ -133,6 +133,13 @@ func openPostgreSQL(t testing.TB, settings ...string) *sql.DB {
 
 func openPostgreSQLBy(t testing.TB, driver string, settings ...string) *sql.DB {
 	t.Helper()
+	return open(t, driver, newPostgreSQL(t, settings...))
+}
+
+// newPostgreSQL creates a schema on the server of HOOKONCE_POSTGRES, and returns the
+// URL of connections to it that have the settings.
+func newPostgreSQL(t testing.TB, settings ...string) string {
+	t.Helper()
 	dsn := os.Getenv("HOOKONCE_POSTGRES")
 	if dsn == "" {
 		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
@@ -148,7 +155,7 @@ func openPostgreSQLBy(t testing.TB, driver string, settings ...string) *sql.DB {
 		q.Set(settings[i], settings[i+1])
 	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
-	return open(t, driver, u.String())
+	return u.String()
 }
 
 // newSchema creates a schema that is dropped at the end of the test.

@@ -1,5 +1,5 @@
-// Package sqltest holds the tests of sqlstore and sqlstep that need a driver and
-// a real database. It has no API.
+// Package sqltest holds the tests of sqlstore, sqlstep and pgxstep that need a driver
+// and a real database. It has no API.
 //
 // Each test runs against every database that the library supports. SQLite needs
 // nothing. PostgreSQL is the server that the environment variable

@@ -2,6 +2,7 @@ package sqltest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -57,26 +59,35 @@ func verdict(err error) bool {
 }
 
 // eachLevel runs f with a function that submits, for every isolation level that a
-// caller's transaction may have, and for Submit without one.
-func eachLevel(t *testing.T, f func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error)) {
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		db.SetMaxOpenConns(20)
+// caller's transaction may have, for Submit without one, and in runs.
+func eachLevel(t *testing.T, f func(t *testing.T, sessions sessionStore, submit func(sessionstep.Submission) error)) {
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		on.db.SetMaxOpenConns(20)
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		t.Cleanup(cancel)
-		sessions := newSessions(t, db, d)
+		sessions := on.sessions(t)
 		t.Run("a transaction of its own", func(t *testing.T) {
 			f(t, sessions, func(s sessionstep.Submission) error {
 				return untilSettled(ctx, func() error { return sessions.Submit(ctx, s) })
 			})
 		})
+		runTx := on.front(t, nil).runTx
+		t.Run("a run", func(t *testing.T) {
+			f(t, sessions, func(s sessionstep.Submission) error {
+				return untilSettled(ctx, func() error {
+					key := idempotency.Key{Scope: "test", ID: rand.Text()}
+					return runTx(ctx, key, func(ctx context.Context) error { return sessions.Submit(ctx, s) })
+				})
+			})
+		})
 		levels := []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}
-		if d == sqlstore.SQLite {
+		if on.dialect == sqlstore.SQLite {
 			levels = levels[2:] // it has no other
 		}
 		for _, level := range levels {
 			t.Run(level.String(), func(t *testing.T) {
 				f(t, sessions, func(s sessionstep.Submission) error {
-					return untilSettled(ctx, func() error { return submitAt(ctx, db, level, sessions, s) })
+					return untilSettled(ctx, func() error { return submitAt(ctx, on, level, sessions, s) })
 				})
 			})
 		}
@@ -85,26 +96,25 @@ func eachLevel(t *testing.T, f func(t *testing.T, sessions *sqlstep.Store, submi
 
 // submitAt submits in a transaction that has read before, so that it has its
 // snapshot if its level uses one.
-func submitAt(ctx context.Context, db *sql.DB, level sql.IsolationLevel, sessions *sqlstep.Store, s sessionstep.Submission) error {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+func submitAt(ctx context.Context, on sessionDB, level sql.IsolationLevel, sessions sessionStore, s sessionstep.Submission) error {
+	tx, err := on.begin(ctx, level, sessions)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	var n int
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM step_sessions").Scan(&n); err != nil {
+	defer tx.rollback()
+	if err := tx.scan(ctx, "SELECT count(*) FROM step_sessions", new(int)); err != nil {
 		return err
 	}
-	if err := sessions.SubmitTx(ctx, tx, s); err != nil {
+	if err := tx.submit(ctx, s); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return tx.commit()
 }
 
 // Many concurrent submissions with one key are one.
 func TestSqlstep_ConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
-	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+	eachLevel(t, func(t *testing.T, sessions sessionStore, submit func(sessionstep.Submission) error) {
 		create(t, sessions, t.Name(), "identity")
 		for i, err := range atOnce(32, func(int) error {
 			return submit(submission(t.Name(), "identity", "evt_1", sessionstep.NeedsReview))
@@ -124,7 +134,7 @@ func TestSqlstep_ConcurrentDuplicates(t *testing.T) {
 func TestSqlstep_ConcurrentEvents(t *testing.T) {
 	t.Parallel()
 	const events = 24
-	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+	eachLevel(t, func(t *testing.T, sessions sessionStore, submit func(sessionstep.Submission) error) {
 		create(t, sessions, t.Name(), "identity")
 		for i, err := range atOnce(events, func(i int) error {
 			return submit(submission(t.Name(), "identity", strconv.Itoa(i), sessionstep.NeedsReview))
@@ -146,7 +156,7 @@ func TestSqlstep_ConcurrentEvents(t *testing.T) {
 // One of many verdicts on a step is accepted.
 func TestSqlstep_ConcurrentVerdicts(t *testing.T) {
 	t.Parallel()
-	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+	eachLevel(t, func(t *testing.T, sessions sessionStore, submit func(sessionstep.Submission) error) {
 		create(t, sessions, t.Name(), "identity")
 		var won int
 		for i, err := range atOnce(16, func(i int) error {
@@ -168,7 +178,7 @@ func TestSqlstep_ConcurrentVerdicts(t *testing.T) {
 // Steps that are completed concurrently approve the session.
 func TestSqlstep_ConcurrentSteps(t *testing.T) {
 	t.Parallel()
-	eachLevel(t, func(t *testing.T, sessions *sqlstep.Store, submit func(sessionstep.Submission) error) {
+	eachLevel(t, func(t *testing.T, sessions sessionStore, submit func(sessionstep.Submission) error) {
 		steps := []string{"identity", "address", "income"}
 		for round := range 12 {
 			id := fmt.Sprint(t.Name(), round)
@@ -191,9 +201,9 @@ func TestSqlstep_ConcurrentSteps(t *testing.T) {
 // One of many concurrent creates of a session wins.
 func TestSqlstep_ConcurrentCreates(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		db.SetMaxOpenConns(20)
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		on.db.SetMaxOpenConns(20)
+		sessions := on.sessions(t)
 		var won int
 		for i, err := range atOnce(16, func(i int) error {
 			return untilSettled(t.Context(), func() error {
@@ -219,7 +229,7 @@ func TestSqlstep_ConcurrentCreates(t *testing.T) {
 func TestSqlstep_SubmitUpgradesNoLock(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "busy_timeout", "20000")
-	sessions := newSessions(t, db, sqlstore.SQLite)
+	sessions := bySQL(db, sqlstore.SQLite).sessions(t)
 	create(t, sessions, "s", "identity")
 	for i, err := range atOnce(24, func(i int) error {
 		return sessions.Submit(t.Context(), submission("s", "identity", strconv.Itoa(i), sessionstep.NeedsReview))
@@ -234,20 +244,20 @@ func TestSqlstep_SubmitUpgradesNoLock(t *testing.T) {
 // is retried here. SQLite has a single writer, so it gets a single connection.
 func TestSqlstep_SessionsDoNotConflict(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		if d == sqlstore.SQLite {
-			db.SetMaxOpenConns(1)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		if on.dialect == sqlstore.SQLite {
+			on = on.limit(t, 1)
 		}
-		sessions := newSessions(t, db, d)
+		sessions := on.sessions(t)
 		for i := range 24 {
 			create(t, sessions, strconv.Itoa(i), "identity")
 		}
 		for i, err := range atOnce(24, func(i int) error {
 			sub := submission(strconv.Itoa(i), "identity", "evt", sessionstep.Verified)
-			if d == sqlstore.SQLite {
+			if on.dialect == sqlstore.SQLite {
 				return sessions.Submit(t.Context(), sub)
 			}
-			return submitAt(t.Context(), db, sql.LevelRepeatableRead, sessions, sub)
+			return submitAt(t.Context(), on, sql.LevelRepeatableRead, sessions, sub)
 		}) {
 			if err != nil {
 				t.Errorf("session %d: %v", i, err)
@@ -260,20 +270,20 @@ func TestSqlstep_SessionsDoNotConflict(t *testing.T) {
 // that delivery or fail, at any level.
 func TestSqlstep_OldSnapshot(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		for _, level := range []sql.IsolationLevel{sql.LevelRepeatableRead, sql.LevelSerializable} {
-			if d == sqlstore.MySQL && level == sql.LevelSerializable {
+			if on.dialect == sqlstore.MySQL && level == sql.LevelSerializable {
 				continue // its reads take locks, so there is no snapshot, and the first delivery waits
 			}
 			t.Run(level.String(), func(t *testing.T) {
 				id := t.Name()
 				create(t, sessions, id, "identity")
-				tx := beginWithSnapshot(t, db, d, level)
-				defer tx.Rollback()
+				tx := beginWithSnapshot(t, on, level, sessions)
+				defer tx.rollback()
 				sub := submission(id, "identity", "evt", sessionstep.Verified)
 				submit(t, sessions, sub)
-				if err := sessions.SubmitTx(t.Context(), tx, sub); verdict(err) {
+				if err := tx.submit(t.Context(), sub); verdict(err) {
 					t.Errorf("the same key again: got %v, want nil or a conflict", err)
 				}
 				checkSession(t, sessions, sqlstep.Session{ID: id, State: sqlstep.SessionApproved, Steps: []sqlstep.Step{{
@@ -285,17 +295,16 @@ func TestSqlstep_OldSnapshot(t *testing.T) {
 	})
 }
 
-func beginWithSnapshot(t *testing.T, db *sql.DB, d sqlstore.Dialect, level sql.IsolationLevel) *sql.Tx {
+func beginWithSnapshot(t *testing.T, on sessionDB, level sql.IsolationLevel, sessions sessionStore) *callersTx {
 	t.Helper()
-	if d == sqlstore.SQLite {
+	if on.dialect == sqlstore.SQLite {
 		level = sql.LevelDefault // its only one, which is serializable
 	}
-	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
+	tx, err := on.begin(t.Context(), level, sessions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var n int
-	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM step_submissions").Scan(&n); err != nil {
+	if err := tx.scan(t.Context(), "SELECT count(*) FROM step_submissions", new(int)); err != nil {
 		t.Fatal(err)
 	}
 	return tx

@@ -13,9 +13,9 @@ import (
 // each other instead of failing.
 func TestSqlstep_SubmitIsolation(t *testing.T) {
 	t.Parallel()
-	f := func(db *sql.DB, d sqlstore.Dialect) func(*testing.T) {
+	f := func(on sessionDB) func(*testing.T) {
 		return func(t *testing.T) {
-			sessions := newSessions(t, db, d)
+			sessions := on.sessions(t)
 			create(t, sessions, "s", "identity")
 			for i, err := range atOnce(24, func(i int) error {
 				return sessions.Submit(t.Context(), submission("s", "identity", strconv.Itoa(i), sessionstep.NeedsReview))
@@ -26,10 +26,11 @@ func TestSqlstep_SubmitIsolation(t *testing.T) {
 			}
 		}
 	}
-	t.Run("PostgreSQL", f(openPostgreSQL(t, "default_transaction_isolation", "serializable"), sqlstore.PostgreSQL))
-	t.Run("MariaDB", f(openMariaDB(t, "innodb_snapshot_isolation", "1", "tx_isolation", "'SERIALIZABLE'"), sqlstore.MySQL))
+	t.Run("PostgreSQL", f(bySQL(openPostgreSQL(t, "default_transaction_isolation", "serializable"), sqlstore.PostgreSQL)))
+	t.Run("PostgreSQL by pgxpool", f(openByPgx(t, "default_transaction_isolation", "serializable")))
+	t.Run("MariaDB", f(bySQL(openMariaDB(t, "innodb_snapshot_isolation", "1", "tx_isolation", "'SERIALIZABLE'"), sqlstore.MySQL)))
 	if hasMySQL() {
-		t.Run("MySQL", f(openMySQL(t, "transaction_isolation", "'SERIALIZABLE'"), sqlstore.MySQL))
+		t.Run("MySQL", f(bySQL(openMySQL(t, "transaction_isolation", "'SERIALIZABLE'"), sqlstore.MySQL)))
 	}
 }
 
@@ -38,7 +39,7 @@ func TestSqlstep_SubmitIsolation(t *testing.T) {
 func TestSqlstep_FailedCommit(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t, "journal_mode", "DELETE", "busy_timeout", "0")
-	sessions := newSessions(t, db, sqlstore.SQLite)
+	sessions := bySQL(db, sqlstore.SQLite).sessions(t)
 	create(t, sessions, "s", "identity")
 	err := inTx(t, db, nil, func(reader *sql.Tx) error {
 		if err := reader.QueryRowContext(t.Context(), "SELECT count(*) FROM step_sessions").Scan(new(int)); err != nil {

@@ -1,7 +1,6 @@
 package sqltest_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
-	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // A submission that is refused changes nothing.
@@ -36,8 +34,8 @@ func TestSqlstep_RefusedSubmission(t *testing.T) {
 			Session: "open", Step: "identity", Key: "1", Status: "verified", Details: json.RawMessage("{"),
 		}, sessionstep.ErrNotAcceptable},
 	}
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		open := sqlstep.Session{ID: "open", State: sqlstep.SessionPending, Steps: []sqlstep.Step{
 			{Name: "identity", State: sqlstep.StepInProgress, Required: true},
 			{Name: "pending", State: sqlstep.StepPending},
@@ -66,8 +64,8 @@ func TestSqlstep_RefusedSubmission(t *testing.T) {
 // another step or session is no repetition.
 func TestSqlstep_KeyOfAnotherStep(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		for id, state := range map[string]sqlstep.SessionState{
 			"a": sqlstep.SessionCancelled, "b": sqlstep.SessionPending, "c": sqlstep.SessionCancelled,
 		} {

@@ -15,15 +15,6 @@ import (
 // stepTables are the tables of sqlstep with their rows after CreateTables.
 var stepTables = map[string]int{"step_version": 1, "step_sessions": 0, "step_steps": 0, "step_submissions": 0}
 
-func newSessionStore(t *testing.T, db *sql.DB, d sqlstore.Dialect, o *sqlstep.Options) *sqlstep.Store {
-	t.Helper()
-	sessions, err := sqlstep.New(db, d, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sessions
-}
-
 // runScript runs statements as a migration tool does, one by one.
 func runScript(t *testing.T, db *sql.DB, statements string, err error) {
 	t.Helper()
@@ -48,9 +39,9 @@ func TestSqlstep_CreateTablesConcurrently(t *testing.T) {
 	t.Parallel()
 	for i := range 5 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+			eachSessions(t, func(t *testing.T, on sessionDB) {
 				for i, err := range atOnce(8, func(int) error {
-					sessions := newSessionStore(t, db, d, nil) // each process has its own
+					sessions := on.store(t, nil) // each process has its own
 					if err := sessions.CreateTables(t.Context()); err != nil {
 						return err
 					}
@@ -61,7 +52,7 @@ func TestSqlstep_CreateTablesConcurrently(t *testing.T) {
 					}
 				}
 				for table, want := range stepTables {
-					if got := count(t, db, table); got != want {
+					if got := count(t, on.db, table); got != want {
 						t.Errorf("%s has %d rows, want %d", table, got, want)
 					}
 				}
@@ -86,7 +77,7 @@ func TestSqlstep_CreateTablesWaitsForTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(300*time.Millisecond, func() { tx.Commit() })
-	if err := newSessionStore(t, db, sqlstore.SQLite, nil).CreateTables(t.Context()); err != nil {
+	if err := bySQL(db, sqlstore.SQLite).store(t, nil).CreateTables(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -95,22 +86,22 @@ func TestSqlstep_CreateTablesWaitsForTheFile(t *testing.T) {
 // PostgreSQL a read-only default would not do, as lib/pq begins with READ WRITE.
 func TestSqlstep_CreateTablesReadOnly(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	eachSessions(t, func(t *testing.T, on sessionDB) {
 		readOnly := map[sqlstore.Dialect]string{
 			sqlstore.SQLite:     "PRAGMA query_only = 1",
 			sqlstore.PostgreSQL: "SET ROLE pg_read_all_data",
 			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
-		}[d]
-		db.SetMaxOpenConns(1)
-		sessions := newSessions(t, db, d)
-		mustExec(t, db, readOnly)
+		}[on.dialect]
+		on = on.limit(t, 1)
+		sessions := on.sessions(t)
+		mustExec(t, on.db, readOnly)
 		if err := sessions.CreateTables(t.Context()); err != nil {
 			t.Errorf("the tables exist: %v", err)
 		}
 		if err := sessions.Check(t.Context()); err != nil {
 			t.Error(err)
 		}
-		other := newSessionStore(t, db, d, &sqlstep.Options{Prefix: "other_"})
+		other := on.store(t, &sqlstep.Options{Prefix: "other_"})
 		if err := other.CreateTables(t.Context()); err == nil {
 			t.Error("created tables where nothing can be written")
 		}
@@ -120,32 +111,40 @@ func TestSqlstep_CreateTablesReadOnly(t *testing.T) {
 // Empty tables in front of those that are used would hide their sessions.
 func TestSqlstep_CreateTablesSearchPath(t *testing.T) {
 	t.Parallel()
-	db := openPostgreSQL(t)
-	create(t, newSessions(t, db, sqlstore.PostgreSQL), "s", "identity")
-	var used string
-	if err := db.QueryRowContext(t.Context(), "SELECT current_schema()").Scan(&used); err != nil {
-		t.Fatal(err)
-	}
-	db = openPostgreSQL(t, "search_path", newSchema(t, db)+","+used)
-	sessions := newSessions(t, db, sqlstore.PostgreSQL)
-	if _, err := sessions.Session(t.Context(), "s"); err != nil {
-		t.Error(err)
+	for name, open := range map[string]func(t testing.TB, settings ...string) sessionDB{
+		"PostgreSQL": func(t testing.TB, settings ...string) sessionDB {
+			return bySQL(openPostgreSQL(t, settings...), sqlstore.PostgreSQL)
+		},
+		"PostgreSQL by pgxpool": openByPgx,
+	} {
+		t.Run(name, func(t *testing.T) {
+			on := open(t)
+			create(t, on.sessions(t), "s", "identity")
+			var used string
+			if err := on.db.QueryRowContext(t.Context(), "SELECT current_schema()").Scan(&used); err != nil {
+				t.Fatal(err)
+			}
+			on = open(t, "search_path", newSchema(t, on.db)+","+used)
+			if _, err := on.sessions(t).Session(t.Context(), "s"); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 // The schema of a migration tool is that of CreateTables, and can run twice.
 func TestSqlstep_Schema(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	eachSessions(t, func(t *testing.T, on sessionDB) {
 		o := &sqlstep.Options{Prefix: "kyc_"}
-		sessions := newSessionStore(t, db, d, o)
+		sessions := on.store(t, o)
 		for range 2 {
-			schema, err := sqlstep.Schema(d, o)
-			runScript(t, db, schema, err)
+			schema, err := sqlstep.Schema(on.dialect, o)
+			runScript(t, on.db, schema, err)
 			checkError(t, "Check", sessions.Check(t.Context()), "")
 		}
 		create(t, sessions, "s", "identity")
-		if got := count(t, db, "kyc_version"); got != 1 {
+		if got := count(t, on.db, "kyc_version"); got != 1 {
 			t.Errorf("%d versions, want 1", got)
 		}
 	})
@@ -154,16 +153,16 @@ func TestSqlstep_Schema(t *testing.T) {
 // Tables from before they had a version work after Upgrade, and keep their sessions.
 func TestSqlstep_UpgradeFromVersion0(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity")
-		mustExec(t, db, "DROP TABLE step_version")
+		mustExec(t, on.db, "DROP TABLE step_version")
 		const wayOut = "run the statements of Upgrade from version 0"
 		checkError(t, "Check", sessions.Check(t.Context()), wayOut)
 		checkError(t, "CreateTables", sessions.CreateTables(t.Context()), wayOut)
 
-		statements, err := sqlstep.Upgrade(d, nil, 0)
-		runScript(t, db, statements, err)
+		statements, err := sqlstep.Upgrade(on.dialect, nil, 0)
+		runScript(t, on.db, statements, err)
 		checkError(t, "Check after Upgrade", sessions.Check(t.Context()), "")
 		checkError(t, "CreateTables after Upgrade", sessions.CreateTables(t.Context()), "")
 		if _, err := sessions.Session(t.Context(), "s"); err != nil {
@@ -185,20 +184,20 @@ func TestSqlstep_Check(t *testing.T) {
 		{"a missing column", "ALTER TABLE step_steps DROP COLUMN needs_review", "table step_steps lacks the columns needs_review: add them as Schema has them"},
 		{"an additional column", "ALTER TABLE step_steps ADD COLUMN note text", ""},
 	}
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		checkError(t, "no tables", newSessionStore(t, db, d, nil).Check(t.Context()), "call CreateTables")
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		checkError(t, "no tables", on.store(t, nil).Check(t.Context()), "call CreateTables")
 		for i, test := range tests {
 			o := &sqlstep.Options{Prefix: fmt.Sprintf("t%d_", i)}
-			sessions := newSessionStore(t, db, d, o)
+			sessions := on.store(t, o)
 			if err := sessions.CreateTables(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if test.statement != "" {
-				mustExec(t, db, strings.ReplaceAll(test.statement, "step_", o.Prefix))
+				mustExec(t, on.db, strings.ReplaceAll(test.statement, "step_", o.Prefix))
 			}
 			checkError(t, test.name, sessions.Check(t.Context()), strings.ReplaceAll(test.want, "step_", o.Prefix))
 		}
-		db.Close()
-		checkError(t, "no connection", newSessionStore(t, db, d, nil).Check(t.Context()), "cannot connect to the database")
+		on.close()
+		checkError(t, "no connection", on.store(t, nil).Check(t.Context()), "cannot connect to the database")
 	})
 }

@@ -1,7 +1,7 @@
 package sqltest_test
 
 import (
-	"database/sql"
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -16,21 +16,8 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// newSessions returns a store with its tables.
-func newSessions(t testing.TB, db *sql.DB, d sqlstore.Dialect) *sqlstep.Store {
-	t.Helper()
-	sessions, err := sqlstep.New(db, d, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sessions.CreateTables(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return sessions
-}
-
 // create creates a session whose steps are required and in progress.
-func create(t testing.TB, sessions *sqlstep.Store, id string, steps ...string) {
+func create(t testing.TB, sessions sessionStore, id string, steps ...string) {
 	t.Helper()
 	v := sqlstep.Session{ID: id}
 	for _, name := range steps {
@@ -45,7 +32,7 @@ func submission(session, step, key string, status sessionstep.Outcome) sessionst
 	return sessionstep.Submission{Session: session, Step: step, Key: key, Status: status}
 }
 
-func submit(t testing.TB, sessions *sqlstep.Store, s sessionstep.Submission) {
+func submit(t testing.TB, sessions sessionStore, s sessionstep.Submission) {
 	t.Helper()
 	if err := sessions.Submit(t.Context(), s); err != nil {
 		t.Fatalf("Submit(%+v): %v", s, err)
@@ -53,9 +40,14 @@ func submit(t testing.TB, sessions *sqlstep.Store, s sessionstep.Submission) {
 }
 
 // checkSession compares a session with want, except for the times.
-func checkSession(t testing.TB, sessions *sqlstep.Store, want sqlstep.Session) {
+func checkSession(t testing.TB, sessions sessionStore, want sqlstep.Session) {
 	t.Helper()
-	got, err := sessions.Session(t.Context(), want.ID)
+	checkSessionIn(t.Context(), t, sessions, want)
+}
+
+func checkSessionIn(ctx context.Context, t testing.TB, sessions sessionStore, want sqlstep.Session) {
+	t.Helper()
+	got, err := sessions.Session(ctx, want.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +69,8 @@ func TestSqlstep_SubmissionMovesItsStep(t *testing.T) {
 		{sessionstep.Rejected, sqlstep.SessionPending, sqlstep.StepFailed, false},
 		{sessionstep.NeedsReview, sqlstep.SessionPending, sqlstep.StepInProgress, true},
 	}
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		for _, test := range tests {
 			t.Run(string(test.status), func(t *testing.T) {
 				id := string(test.status)
@@ -98,8 +90,8 @@ func TestSqlstep_SubmissionMovesItsStep(t *testing.T) {
 // A verdict ends the step's need for a review.
 func TestSqlstep_VerdictEndsReview(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity")
 		submit(t, sessions, submission("s", "identity", "1", sessionstep.NeedsReview))
 		submit(t, sessions, submission("s", "identity", "2", sessionstep.Verified))
@@ -112,8 +104,8 @@ func TestSqlstep_VerdictEndsReview(t *testing.T) {
 
 func TestSqlstep_LastRequiredStepApproves(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		err := sessions.Create(t.Context(), sqlstep.Session{ID: "s", Steps: []sqlstep.Step{
 			{Name: "b", State: sqlstep.StepInProgress, Required: true},
 			{Name: "a", State: sqlstep.StepInProgress, Required: true},
@@ -143,8 +135,8 @@ func TestSqlstep_LastRequiredStepApproves(t *testing.T) {
 // A session without required steps stays pending.
 func TestSqlstep_NoRequiredSteps(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "optional", State: sqlstep.StepInProgress}}}
 		if err := sessions.Create(t.Context(), v); err != nil {
 			t.Fatal(err)
@@ -160,8 +152,8 @@ func TestSqlstep_NoRequiredSteps(t *testing.T) {
 // A submission with a key that was accepted changes nothing.
 func TestSqlstep_RepeatedSubmission(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity", "address")
 		submit(t, sessions, submission("s", "identity", "1", sessionstep.NeedsReview))
 		before, err := sessions.Session(t.Context(), "s")
@@ -203,8 +195,8 @@ func TestSqlstep_RepeatedSubmission(t *testing.T) {
 func TestSqlstep_IDsAreBytes(t *testing.T) {
 	t.Parallel()
 	ids := []string{"a", "A", "a ", " a", "\u00e9", "e\u0301", "ß", "ss", "1", "01", "1.0", strings.Repeat("€", 85)}
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		var steps []sqlstep.Step
 		for _, id := range ids {
 			steps = append(steps, sqlstep.Step{Name: id, State: sqlstep.StepInProgress})
@@ -226,8 +218,8 @@ func TestSqlstep_IDsAreBytes(t *testing.T) {
 
 func TestSqlstep_Create(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity")
 		submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified))
 		want, err := sessions.Session(t.Context(), "s")
@@ -272,23 +264,20 @@ func TestSqlstep_Create(t *testing.T) {
 // Options.Prefix names the tables, in a schema if it has one.
 func TestSqlstep_Prefix(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		schema := map[sqlstore.Dialect]string{sqlstore.SQLite: "main", sqlstore.PostgreSQL: "pg_temp", sqlstore.MySQL: ""}[d]
-		if d == sqlstore.PostgreSQL {
-			db.SetMaxOpenConns(1) // pg_temp belongs to a connection
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		schema := map[sqlstore.Dialect]string{sqlstore.SQLite: "main", sqlstore.PostgreSQL: "pg_temp", sqlstore.MySQL: ""}[on.dialect]
+		if on.dialect == sqlstore.PostgreSQL {
+			on = on.limit(t, 1) // pg_temp belongs to a connection
 		}
 		for _, prefix := range []string{"kyc_", schema + ".kyc2_"} {
-			sessions, err := sqlstep.New(db, d, &sqlstep.Options{Prefix: strings.TrimPrefix(prefix, ".")})
-			if err != nil {
-				t.Fatal(err)
-			}
+			sessions := on.store(t, &sqlstep.Options{Prefix: strings.TrimPrefix(prefix, ".")})
 			if err := sessions.CreateTables(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			create(t, sessions, "s", "identity")
 			submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified))
 			var n int
-			if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+strings.TrimPrefix(prefix, ".")+"submissions").Scan(&n); err != nil || n != 1 {
+			if err := on.db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+strings.TrimPrefix(prefix, ".")+"submissions").Scan(&n); err != nil || n != 1 {
 				t.Errorf("%s: got %d submissions, error %v, want 1", prefix, n, err)
 			}
 		}

@@ -10,14 +10,13 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
-	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // A database error halfway through a submission leaves nothing behind.
 func TestSqlstep_FailureHalfway(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity")
 		want, err := sessions.Session(t.Context(), "s")
 		if err != nil {
@@ -25,7 +24,7 @@ func TestSqlstep_FailureHalfway(t *testing.T) {
 		}
 		rename := func(from, to string) {
 			t.Helper()
-			if _, err := db.ExecContext(t.Context(), "ALTER TABLE step_steps RENAME COLUMN "+from+" TO "+to); err != nil {
+			if _, err := on.db.ExecContext(t.Context(), "ALTER TABLE step_steps RENAME COLUMN "+from+" TO "+to); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -47,21 +46,21 @@ func TestSqlstep_FailureHalfway(t *testing.T) {
 // SubmitTx leaves the transaction to its caller.
 func TestSqlstep_SubmitTxCommitsNothing(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		sessions := newSessions(t, db, d)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		sessions := on.sessions(t)
 		create(t, sessions, "s", "identity")
 		want, err := sessions.Session(t.Context(), "s")
 		if err != nil {
 			t.Fatal(err)
 		}
-		tx, err := db.BeginTx(t.Context(), nil)
+		tx, err := on.begin(t.Context(), sql.LevelDefault, sessions)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sessions.SubmitTx(t.Context(), tx, submission("s", "identity", "1", sessionstep.Verified)); err != nil {
+		if err := tx.submit(t.Context(), submission("s", "identity", "1", sessionstep.Verified)); err != nil {
 			t.Fatal(err)
 		}
-		if err := tx.Rollback(); err != nil {
+		if err := tx.rollback(); err != nil {
 			t.Fatalf("Rollback after SubmitTx: %v", err)
 		}
 		checkSession(t, sessions, want)
@@ -72,18 +71,12 @@ func TestSqlstep_SubmitTxCommitsNothing(t *testing.T) {
 // that did not would hang.
 func TestSqlstep_JoinsTheRunnersTransaction(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		db.SetMaxOpenConns(1)
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		on = on.limit(t, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		sessions := newSessions(t, db, d)
-		events, err := sqlstore.New(db, d, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := events.CreateTables(ctx); err != nil {
-			t.Fatal(err)
-		}
+		sessions := on.sessions(t)
+		runTx := on.front(t, nil).runTx
 		key := idempotency.Key{Scope: "test", ID: "evt_1"}
 		work := func(ctx context.Context) error {
 			v := sqlstep.Session{ID: "s", Steps: []sqlstep.Step{{Name: "identity", State: sqlstep.StepInProgress, Required: true}}}
@@ -101,7 +94,7 @@ func TestSqlstep_JoinsTheRunnersTransaction(t *testing.T) {
 		}
 
 		failure := errors.New("after the submission")
-		err = events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error {
+		err := runTx(ctx, key, func(ctx context.Context) error {
 			return errors.Join(work(ctx), failure)
 		})
 		if !errors.Is(err, failure) {
@@ -112,7 +105,7 @@ func TestSqlstep_JoinsTheRunnersTransaction(t *testing.T) {
 		}
 
 		for i, want := range []error{nil, idempotency.ErrDuplicate} {
-			err := events.RunTx(ctx, key, func(ctx context.Context, _ *sql.Tx) error { return work(ctx) })
+			err := runTx(ctx, key, work)
 			if !errors.Is(err, want) {
 				t.Errorf("run %d: got %v, want %v", i, err, want)
 			}
