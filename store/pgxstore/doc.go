@@ -50,6 +50,11 @@
 //
 // Every [pgx.QueryExecMode] works. Behind PgBouncer in transaction mode use
 // QueryExecModeExec or QueryExecModeCacheDescribe; [Store.Check] finds a mode that loses
-// its prepared statements there. pgx's tracers see the statements as they are sent: BEGIN
-// and the claim as a batch.
+// its prepared statements there.
+//
+// # Tracing
+//
+// Tracers of pgx see every statement. Those of the store begin with a name as sqlc writes
+// it, such as "-- name: HookonceClaim :execrows", and hold no values. BEGIN and the claim
+// are seen as a batch: a tracer must be a [pgx.BatchTracer] too.
 package pgxstore
