@@ -49,8 +49,12 @@
 // # Modes of pgx
 //
 // Every [pgx.QueryExecMode] works. Behind PgBouncer in transaction mode use
-// QueryExecModeExec or QueryExecModeCacheDescribe; [Store.Check] finds a mode that loses
-// its prepared statements there.
+// QueryExecModeExec or QueryExecModeCacheDescribe (QueryExecModeSimpleProtocol works too,
+// without the one round trip of RunBatch). QueryExecModeCacheStatement, pgx's default,
+// works there if PgBouncer keeps prepared statements: from version 1.21, with
+// max_prepared_statements above 0. [Store.Check] refuses the default without that, and
+// QueryExecModeDescribeExec, which executes other clients' statements there. It needs a
+// pool of two connections for it.
 //
 // # Tracing
 //
