@@ -35,6 +35,9 @@
 // at once, so that work that needs a second connection besides its transaction finds one.
 // With a pool of 1, do everything on tx.
 //
+// The repository's examples/pgx has a pool set up for production, with the reason for
+// each setting.
+//
 // When a lease is to be renewed, completed or released and all connections of the pool
 // are in use, a connection outside of the pool is opened for it, one at a time, and
 // closed afterwards.

@@ -98,7 +98,8 @@
 //
 // # PostgreSQL
 //
-// Version 14 or later; every isolation level works.
+// Version 14 or later; every isolation level works. For services on pgxpool, package
+// pgxstore does the same with a pgx.Tx, in fewer round trips.
 //
 // A delivery of an event that another process has in flight waits for that one's
 // commit. After Options.Wait the driver cancels the statement, and closes the
