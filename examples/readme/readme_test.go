@@ -89,17 +89,23 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
+	"github.com/hookonce/hookonce/store/pgxstore"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 var (
 	ctx      context.Context
 	db       *sql.DB
+	pool     *pgxpool.Pool
+	queries  *generated
 	tx       *sql.Tx
 	events   *sqlstore.Store
 	leases   *lease.Runner
@@ -118,6 +124,12 @@ var (
 )
 
 func main() {}
+
+// generated is what sqlc makes.
+type generated struct{}
+
+func (g *generated) WithTx(tx pgx.Tx) *generated                        { return g }
+func (g *generated) AddPayment(ctx context.Context, event []byte) error { return nil }
 
 func credit(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
 func refund(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }

@@ -35,6 +35,9 @@
 // at once, so that work that needs a second connection besides its transaction finds one.
 // With a pool of 1, do everything on tx.
 //
+// The repository's examples/pgx has a pool set up for production, with the reason for
+// each setting.
+//
 // When a lease is to be renewed, completed or released and all connections of the pool
 // are in use, a connection outside of the pool is opened for it, one at a time, and
 // closed afterwards.
@@ -49,7 +52,16 @@
 // # Modes of pgx
 //
 // Every [pgx.QueryExecMode] works. Behind PgBouncer in transaction mode use
-// QueryExecModeExec or QueryExecModeCacheDescribe; [Store.Check] finds a mode that loses
-// its prepared statements there. pgx's tracers see the statements as they are sent: BEGIN
-// and the claim as a batch.
+// QueryExecModeExec or QueryExecModeCacheDescribe (QueryExecModeSimpleProtocol works too,
+// without the one round trip of RunBatch). QueryExecModeCacheStatement, pgx's default,
+// works there if PgBouncer keeps prepared statements: from version 1.21, with
+// max_prepared_statements above 0. [Store.Check] refuses the default without that, and
+// QueryExecModeDescribeExec, which executes other clients' statements there. It needs a
+// pool of two connections for it.
+//
+// # Tracing
+//
+// Tracers of pgx see every statement. Those of the store begin with a name as sqlc writes
+// it, such as "-- name: HookonceClaim :execrows", and hold no values. BEGIN and the claim
+// are seen as a batch: a tracer must be a [pgx.BatchTracer] too.
 package pgxstore

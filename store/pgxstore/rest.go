@@ -48,8 +48,13 @@ func (s *Store) CreateTables(ctx context.Context) error { return s.rest.CreateTa
 
 // Check returns an error, which says the way out, if something would make the store fail
 // or take one event for another: see [sqlstore.Store.Check]. Call it at start, before any
-// event arrives.
-func (s *Store) Check(ctx context.Context) error { return s.rest.Check(ctx) }
+// event arrives. It finds the modes of pgx that do not work behind a pooler.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.checkMode(ctx); err != nil {
+		return err
+	}
+	return s.rest.Check(ctx)
+}
 
 // An EventStatus is what the store knows of an event.
 type EventStatus = sqlstore.EventStatus

@@ -98,7 +98,8 @@
 //
 // # PostgreSQL
 //
-// Version 14 or later; every isolation level works.
+// Version 14 or later; every isolation level works. For services on pgxpool, package
+// pgxstore does the same with a pgx.Tx, in fewer round trips.
 //
 // A delivery of an event that another process has in flight waits for that one's
 // commit. After Options.Wait the driver cancels the statement, and closes the
@@ -108,10 +109,11 @@
 // Behind PgBouncer in transaction mode, or another pooler like it, tell the driver to
 // do without named prepared statements: default_query_exec_mode=exec (or
 // simple_protocol, or cache_describe) in pgx's data source name, binary_parameters=yes
-// in lib/pq's. [Store.Check] finds pgx without it; lib/pq without it executes other
-// statements than it prepared, now and then, which no check can find. Parameters such
-// as lock_timeout in the data source name are refused by PgBouncer: set them for the
-// role (ALTER ROLE … SET lock_timeout = …).
+// in lib/pq's. [Store.Check] finds pgx without it, unless the pooler keeps prepared
+// statements, as PgBouncer can since 1.21; then pgx's default works. lib/pq without it,
+// and pgx with describe_exec, execute other statements than they prepared, now and then,
+// which this check cannot find. Parameters such as lock_timeout in the data source name
+// are refused by PgBouncer: set them for the role (ALTER ROLE … SET lock_timeout = …).
 //
 // lib/pq hides the text of an error that ends the connection, so that with it an
 // idle_in_transaction_session_timeout counts as a lost connection and not as a failure.

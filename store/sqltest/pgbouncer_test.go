@@ -2,18 +2,13 @@ package sqltest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,19 +16,20 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/pgbouncertest"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // startPgBouncer starts PgBouncer in transaction mode before the server of
-// HOOKONCE_POSTGRES, with few connections to it, and returns the URL of a new database
-// behind it.
+// HOOKONCE_POSTGRES, and returns the URL of a new database behind it. It keeps no
+// prepared statements.
 func startPgBouncer(t *testing.T) *url.URL {
 	t.Helper()
 	server, err := url.Parse(os.Getenv("HOOKONCE_POSTGRES"))
 	if err != nil || server.Host == "" {
 		t.Fatal("HOOKONCE_POSTGRES is not set, or is no URL")
 	}
-	name := "pgbouncer_" + strings.ToLower(strconv.FormatInt(time.Now().UnixNano(), 36))
+	name := "pgbouncer_" + strings.ToLower(rand.Text())
 	admin := open(t, "pgx", server.String())
 	mustExec(t, admin, "CREATE DATABASE "+name)
 	t.Cleanup(func() {
@@ -41,86 +37,7 @@ func startPgBouncer(t *testing.T) *url.URL {
 			t.Error(err)
 		}
 	})
-	dir, err := os.MkdirTemp("", "pgbouncer-") // t.TempDir cannot be read by another user
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	port := freePort(t)
-	config := fmt.Sprintf(`[databases]
-%s = host=%s port=%s dbname=%[1]s user=%[4]s
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %[5]d
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 4
-max_client_conn = 100
-ignore_startup_parameters = extra_float_digits
-`, name, server.Hostname(), server.Port(), server.User.Username(), port)
-	file := filepath.Join(dir, "pgbouncer.ini")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		program = "/usr/sbin/pgbouncer"
-	}
-	cmd := exec.Command(program, file)
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	cmd.SysProcAttr = unprivileged(t)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("PgBouncer does not start: install Debian's pgbouncer: %v", err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	waitForPort(t, port)
-	behind := *server
-	behind.Host, behind.Path = fmt.Sprintf("127.0.0.1:%d", port), "/"+name
-	return &behind
-}
-
-// unprivileged makes a process run as nobody if this one is root, as whom PgBouncer
-// refuses to run.
-func unprivileged(t *testing.T) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func waitForPort(t *testing.T, port int) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			c.Close()
-			return
-		}
-	}
-	t.Fatal("PgBouncer does not listen")
+	return pgbouncertest.Start(t, server, name, 0)
 }
 
 // behind opens the database behind a PgBouncer with the driver and its settings.

@@ -1,17 +1,19 @@
 package records
 
+// Each statement begins with a name, as those that sqlc generates: tracers of pgx can show
+// that, and so does pg_stat_activity. It is no more than 45 bytes on the wire.
 var postgreSQL = Statements{
 	// A claim waits while another transaction has the same key in flight. In a
 	// transaction the context bounds that: to set lock_timeout and to put it back
 	// would cost a tenth of the whole transaction. ON CONFLICT names its columns so
 	// that no other constraint is mistaken for a duplicate.
-	Insert: `
+	Insert: `-- name: HookonceClaim :execrows
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 VALUES ($1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea)
 ON CONFLICT (scope, id) DO NOTHING`,
 
 	// By itself it sets lock_timeout, which is as before when the statement ends.
-	InsertAlone: `
+	InsertAlone: `-- name: HookonceClaim :execrows
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
 SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
 WHERE set_config('lock_timeout', {timeout}, true) IS NOT NULL
@@ -19,7 +21,7 @@ ON CONFLICT (scope, id) DO NOTHING`,
 
 	// It raises division_by_zero if the key has a record, so that nothing that was sent
 	// after it runs. Until Unbound runs, no lock is waited for longer than the claim may.
-	InsertOrFail: `
+	InsertOrFail: `-- name: HookonceClaim :one
 WITH claimed AS (
     INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
     SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
@@ -31,20 +33,21 @@ WITH claimed AS (
 )
 SELECT 1 / count(*) FROM claimed`,
 
-	Unbound: `SELECT set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
+	Unbound: `-- name: HookonceUnbound :exec
+SELECT set_config('lock_timeout', current_setting('hookonce.lock_timeout'), true)`,
 
-	Find: `
+	Find: `-- name: HookonceFind :one
 SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
-	FindDone: `
+	FindDone: `-- name: HookonceFindDone :one
 SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = $1 AND id = $2 AND state = 2`,
 
-	TakeOver: `
+	TakeOver: `-- name: HookonceTakeOver :execrows
 UPDATE {table}
 SET state       = $1,
     owner       = $2,
@@ -56,35 +59,35 @@ SET state       = $1,
 WHERE scope = $6 AND id = $7 AND token = $8
   AND (state = 3 OR state = 1 AND lease_until <= {now}){bound}`,
 
-	Bury: `
+	Bury: `-- name: HookonceBury :execrows
 UPDATE {table}
 SET state = 4, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND token = $3
   AND (state = 3 OR state = 1 AND lease_until <= {now}){bound}`,
 
-	Renew: `
+	Renew: `-- name: HookonceRenew :execrows
 UPDATE {table}
 SET lease_until = {now} + $1::bigint, changed_at = {now}
 WHERE scope = $2 AND id = $3 AND owner = $4 AND token = $5 AND state = 1`,
 
-	Complete: `
+	Complete: `-- name: HookonceComplete :execrows
 UPDATE {table}
 SET state = 2, changed_at = {now}, result_status = $1, result_type = $2, result_body = $3
 WHERE scope = $4 AND id = $5 AND owner = $6 AND token = $7 AND state = 1`,
 
-	Release: `
+	Release: `-- name: HookonceRelease :execrows
 UPDATE {table}
 SET state = $1, changed_at = {now}, last_error = $2, attempts = attempts - $3
 WHERE scope = $4 AND id = $5 AND owner = $6 AND token = $7 AND state = 1`,
 
-	AddResult: `
+	AddResult: `-- name: HookonceAddResult :execrows
 UPDATE {table}
 SET result_status = $1, result_type = $2, result_body = $3
 WHERE scope = $4 AND id = $5 AND owner = $6 AND token = $7 AND state = 2 AND result_status IS NULL`,
 
 	// It runs after the work's transaction was rolled back. A record that
 	// another delivery has completed, or is processing, stays as it is.
-	Fail: `
+	Fail: `-- name: HookonceFail :execrows
 INSERT INTO {table} AS r (scope, id, state, owner, token, attempts, lease_until, changed_at, last_error, fingerprint)
 VALUES ($1, $2, $3, '', 1, $5::integer, 0, {now}, $4, $6::bytea)
 ON CONFLICT (scope, id) DO UPDATE
@@ -96,25 +99,25 @@ SET state      = CASE WHEN r.attempts + CASE WHEN r.state = 3 AND r.attempts > 0
     fingerprint = coalesce(r.fingerprint, excluded.fingerprint)
 WHERE r.state = 3 OR r.state = 1 AND r.lease_until <= excluded.changed_at`,
 
-	Retry: `
+	Retry: `-- name: HookonceRetry :execrows
 UPDATE {table}
 SET state = 3, attempts = 0, changed_at = {now}
 WHERE scope = $1 AND id = $2 AND state = 4`,
 
-	Lookup: `
+	Lookup: `-- name: HookonceLookup :one
 SELECT state, attempts, last_error, {now} - changed_at, lease_until - {now}
 FROM {table}
 WHERE scope = $1 AND id = $2`,
 
-	Forget: `
+	Forget: `-- name: HookonceForget :execrows
 DELETE FROM {table}
 WHERE scope = $1 AND id = $2 AND NOT (state = 1 AND lease_until > {now})`,
 
-	ForgetPayload: `
+	ForgetPayload: `-- name: HookonceForgetPayload :execrows
 DELETE FROM {table}_payloads
 WHERE scope = $1 AND id = $2`,
 
-	InsertBatch: `
+	InsertBatch: `-- name: HookonceClaimBatch :many
 INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at)
 VALUES {rows}
 ON CONFLICT (scope, id) DO NOTHING
@@ -122,37 +125,37 @@ RETURNING scope, id`,
 
 	BatchRow: `($#1::bytea, $#2::bytea, 2, ''::bytea, 1, 1, {now}, {now})`,
 
-	Flush: `
+	Flush: `-- name: HookonceFlush :execrows
 SELECT 1
 FROM {table}
 WHERE scope = $1 AND id = $2 AND state = $3
 FOR KEY SHARE`,
 
-	KeepPayload: `
+	KeepPayload: `-- name: HookonceKeepPayload :execrows
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES ($1, $2, $3, $4, {now})
 ON CONFLICT (scope, id) DO NOTHING`,
 
-	FindPayload: `
+	FindPayload: `-- name: HookonceFindPayload :one
 SELECT delivery, body
 FROM {table}_payloads
 WHERE scope = $1 AND id = $2`,
 
-	Failures: `
+	Failures: `-- name: HookonceFailures :many
 SELECT scope, id, state, attempts, last_error, {now} - changed_at
 FROM {table}
 WHERE (scope, id) > ($1, $2) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
 ORDER BY scope, id
 LIMIT $3`,
 
-	NextKey: `
+	NextKey: `-- name: HookonceNextKey :one
 SELECT scope, id
 FROM {table}
 WHERE (scope, id) > ($1, $2)
 ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
-	NextPayload: `
+	NextPayload: `-- name: HookonceNextPayload :one
 SELECT scope, id
 FROM {table}_payloads
 WHERE (scope, id) > ($1, $2)
@@ -163,7 +166,7 @@ LIMIT 1 OFFSET $3`,
 	// the innermost SELECT has a LIMIT instead: a batch, and as many again that may
 	// have come in between. In a partitioned table a ctid is of one row in each
 	// partition, so the age is asked for again.
-	Purge: `
+	Purge: `-- name: HookoncePurge :execrows
 DELETE FROM {table}
 WHERE ctid = ANY (ARRAY(
     SELECT ctid
@@ -182,7 +185,7 @@ WHERE ctid = ANY (ARRAY(
 ))
   AND greatest(changed_at, lease_until) < {now} - $5::bigint`,
 
-	PurgePayloads: `
+	PurgePayloads: `-- name: HookoncePurgePayloads :execrows
 DELETE FROM {table}_payloads
 WHERE ctid = ANY (ARRAY(
     SELECT ctid
@@ -201,16 +204,19 @@ WHERE ctid = ANY (ARRAY(
 ))
   AND changed_at < {now} - $5::bigint`,
 
-	Columns: `SELECT * FROM {table} WHERE 1 = 0`,
-	Unsupported: `
+	Columns: `-- name: HookonceColumns :many
+SELECT * FROM {table} WHERE 1 = 0`,
+	Unsupported: `-- name: HookonceUnsupported :one
 SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence = 'u')
     THEN format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', {name})
     ELSE ''
 END`,
-	Locate: `
+	Locate: `-- name: HookonceLocate :one
 SELECT quote_ident(nspname), 0
 FROM pg_namespace
 WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence <> 't')`,
-	TablesVersion: `SELECT version FROM {table}_version`,
-	Version:       `SHOW server_version_num`,
+	TablesVersion: `-- name: HookonceTablesVersion :one
+SELECT version FROM {table}_version`,
+	Version: `-- name: HookonceVersion :one
+SHOW server_version_num`,
 }
