@@ -2,7 +2,10 @@ module github.com/hookonce/hookonce/store/sqltest
 
 go 1.26.0
 
-replace github.com/hookonce/hookonce => ../..
+replace (
+	github.com/hookonce/hookonce => ../..
+	github.com/hookonce/hookonce/store/pgxstore => ../pgxstore
+)
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
@@ -10,6 +13,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/hookonce/hookonce v0.0.0-00010101000000-000000000000
+	github.com/hookonce/hookonce/store/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3
 	github.com/mattn/go-sqlite3 v1.14.53
