@@ -26,7 +26,7 @@
 //   - a purge runs without end.
 //
 // In transactional mode a handler writes to a ledger in the event's transaction; on
-// pgxpool that is a batch for a third of the events.
+// pgxpool that is a batch for half of the events.
 // Under a lease it asks another system for an effect, or writes to the ledger in
 // the transaction that completes the lease. At the end there must be one effect and
 // one processed record for each event, and nothing left over.
