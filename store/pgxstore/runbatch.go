@@ -17,7 +17,8 @@ import (
 // RunBatch is [Store.RunTx] for work whose statements are known beforehand: BEGIN, the
 // claim, the statements of batch and COMMIT are one round trip. If the claim is lost, or
 // a statement fails, nothing of them remains. A duplicate, or an event that failed
-// before, takes the round trips of RunTx.
+// before, takes the round trips of RunTx; and so does what became of a batch whose
+// connection is lost before the answer, or was dead before.
 //
 // What a statement returns cannot decide about the commit, so batch must have no callback
 // (the methods of [pgx.QueuedQuery]), and a statement that changes no row is no failure;
@@ -130,7 +131,7 @@ func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request reco
 	}
 	switch err := results.Close(); {
 	case err != nil:
-		return records.Unavailable("batch", err), nil
+		return idempotency.Outcome{}, records.ErrLost
 	case ended:
 		return records.PostgreSQL.Uncommitted(records.ErrEnded), nil
 	}
@@ -140,11 +141,11 @@ func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request reco
 // endings are the tags of statements that end a transaction.
 var endings = []string{"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"}
 
-// failed says what an error at a place of the batch means. Where the claim itself fails,
-// or its statements cannot even be prepared, a transaction with one statement after the
-// other finds out why; it is also what reads the record of a claim that was lost. Errors
-// that do not come from the server leave unknown how far it has come, unless nothing was
-// sent.
+// failed says what an error at a place of the batch means. A transaction with one
+// statement after the other finds out more where the claim itself fails, or its
+// statements cannot even be prepared; and where the error is not the server's, or has
+// ended the connection, which leaves open how far it has come. It is also what reads the
+// record of a claim that was lost.
 func (r batchRunner) failed(ctx context.Context, c *pgxpool.Conn, place, last int, err error) (idempotency.Outcome, error) {
 	_, told := errors.AsType[*pgconn.PgError](err)
 	if told && !c.Conn().IsClosed() && c.Conn().PgConn().TxStatus() != 'I' {
@@ -153,12 +154,8 @@ func (r batchRunner) failed(ctx context.Context, c *pgxpool.Conn, place, last in
 		c.Exec(bounded, "ROLLBACK")
 	}
 	switch {
-	case pgconn.SafeToRetry(err):
-		return idempotency.Outcome{}, records.ErrLost
-	case !told && place == last:
-		return records.Unavailable("commit", err), nil
 	case !told || c.Conn().IsClosed():
-		return records.Unavailable("batch", err), nil
+		return idempotency.Outcome{}, records.ErrLost
 	case place == placeClaim && !records.HasState(err, "22012"): // not division_by_zero
 		return idempotency.Outcome{}, records.RivalIndex(err)
 	case place < placeWork:
