@@ -146,6 +146,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // keyOf returns a key of its own for each name.
 func keyOf(name string) idempotency.Key { return idempotency.Key{Scope: "test", ID: name} }
 
+// A testStore is a store, its pool, and one of the ways to run work.
+type testStore struct {
+	*pgxstore.Store
+	pool *pgxpool.Pool
+	run  func(ctx context.Context, key idempotency.Key, statements ...string) error
+}
+
 // ways are the ways to run work that consists of statements and leaves an effect.
 func ways(events *pgxstore.Store) map[string]func(ctx context.Context, key idempotency.Key, statements ...string) error {
 	return map[string]func(ctx context.Context, key idempotency.Key, statements ...string) error{
