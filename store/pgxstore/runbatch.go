@@ -54,7 +54,7 @@ type batchRunner struct {
 }
 
 func (r batchRunner) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[pgx.Tx]) idempotency.Outcome {
-	if r.pool == nil || r.simple {
+	if r.pool == nil || r.mode == pgx.QueryExecModeSimpleProtocol {
 		return r.Store.Run(ctx, item, work)
 	}
 	return r.engine.RunShort(ctx, item, work, r.send)
@@ -75,6 +75,11 @@ func (r batchRunner) send(ctx context.Context, request records.Request) (idempot
 	}
 	c, err := r.pool.Acquire(ctx)
 	if err != nil {
+		leave()
+		return idempotency.Outcome{}, err
+	}
+	if err := r.prepare(ctx, c); err != nil {
+		c.Release()
 		leave()
 		return idempotency.Outcome{}, err
 	}
@@ -100,10 +105,27 @@ func (r batchRunner) send(ctx context.Context, request records.Request) (idempot
 	}
 }
 
+// prepare prepares the claim if pgx prepares statements. SendBatch would do that before
+// BEGIN, where nothing bounds how long it waits for a table that is locked.
+func (r batchRunner) prepare(ctx context.Context, c *pgxpool.Conn) error {
+	if r.mode != pgx.QueryExecModeCacheStatement {
+		return nil
+	}
+	claim := r.engine.Table.SQL().InsertOrFail
+	err := r.engine.Table.WithWait(ctx, func(ctx context.Context) error {
+		_, err := c.Conn().Prepare(ctx, claim, claim)
+		return err
+	})
+	if err != nil && !records.PostgreSQL.LockTimeout(err) {
+		return records.ErrLost
+	}
+	return err
+}
+
 // The places of the statements in the batch that is sent.
 const (
-	placeClaim = 1
-	placeWork  = 3
+	placeClaim = 2
+	placeWork  = 4
 )
 
 // exchange sends the batch and reads the answers. The server stops at the first error, so
@@ -111,6 +133,7 @@ const (
 func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request records.Request) (idempotency.Outcome, error) {
 	b := new(pgx.Batch)
 	b.Queue(r.begin)
+	b.Queue(r.engine.Table.SQL().Bound)
 	b.Queue(r.engine.Table.SQL().InsertOrFail, request.Args()...)
 	b.Queue(r.engine.Table.SQL().Unbound)
 	add(b, r.batch).Queue("COMMIT")
