@@ -142,3 +142,49 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// keyOf returns a key of its own for each name.
+func keyOf(name string) idempotency.Key { return idempotency.Key{Scope: "test", ID: name} }
+
+// A testStore is a store, its pool, and one of the ways to run work.
+type testStore struct {
+	*pgxstore.Store
+	pool *pgxpool.Pool
+	run  func(ctx context.Context, key idempotency.Key, statements ...string) error
+}
+
+// ways are the ways to run work that consists of statements and leaves an effect.
+func ways(events *pgxstore.Store) map[string]func(ctx context.Context, key idempotency.Key, statements ...string) error {
+	return map[string]func(ctx context.Context, key idempotency.Key, statements ...string) error{
+		"RunTx": func(ctx context.Context, key idempotency.Key, statements ...string) error {
+			return events.RunTx(ctx, key, func(ctx context.Context, tx pgx.Tx) error {
+				if err := effect(ctx, tx); err != nil {
+					return err
+				}
+				for _, statement := range statements {
+					if _, err := tx.Exec(ctx, statement); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+		"RunBatch": func(ctx context.Context, key idempotency.Key, statements ...string) error {
+			return events.RunBatch(ctx, key, batchOf(statements...))
+		},
+	}
+}
+
+// failures returns the events that Failures lists, by ID.
+func failures(t testing.TB, events *pgxstore.Store) map[string]pgxstore.EventStatus {
+	t.Helper()
+	all, err := events.Failures(t.Context(), idempotency.Key{}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := make(map[string]pgxstore.EventStatus)
+	for _, f := range all {
+		byID[f.Key.ID] = f
+	}
+	return byID
+}

@@ -12,12 +12,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A proxy stands between a pool and its server. It delays what goes to the server, and
-// counts round trips: how often a connection speaks after the server has.
+// A proxy stands between a pool and its server. It delays what goes to the server, counts
+// round trips: how often a connection speaks after the server has; and ends a connection
+// when it is asked to.
 type proxy struct {
 	delay time.Duration
 	trips atomic.Int64
+	lose  atomic.Int32 // loseRequest or loseAnswer: of the next request, with its connection
 }
+
+const (
+	loseRequest int32 = 1 + iota
+	loseAnswer
+	losing // the answer is to come
+)
 
 // throughProxy has the connections of config go through a proxy.
 func throughProxy(config *pgxpool.Config, delay time.Duration) *proxy {
@@ -71,6 +79,9 @@ func (p *proxy) forward(server, client net.Conn) {
 			if err != nil {
 				return
 			}
+			if p.lose.CompareAndSwap(losing, 0) {
+				return
+			}
 			answered.Store(true)
 			if _, err := client.Write(buffer[:n]); err != nil {
 				return
@@ -93,6 +104,10 @@ func (p *proxy) forward(server, client net.Conn) {
 		if err != nil {
 			break
 		}
+		if p.lose.CompareAndSwap(loseRequest, 0) {
+			break
+		}
+		p.lose.CompareAndSwap(loseAnswer, losing)
 		if answered.Swap(false) {
 			p.trips.Add(1)
 		}

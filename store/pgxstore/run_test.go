@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -272,42 +271,5 @@ func TestRunTx_PoolBound(t *testing.T) {
 	}
 	if err := g.Wait(); err != nil {
 		t.Error(err)
-	}
-}
-
-// Connections that died in the pool cost no delivery, also if the pool has only one.
-func TestRunTx_DeadConnections(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{1, 5} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			t.Parallel()
-			config := configFor(t)
-			config.MaxConns = int32(n)
-			config.ConnConfig.RuntimeParams["application_name"] = config.ConnConfig.RuntimeParams["search_path"]
-			pool := connect(t, config)
-			events := newEvents(t, pool, nil)
-			var conns []*pgxpool.Conn
-			for range n {
-				c, err := pool.Acquire(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				conns = append(conns, c)
-			}
-			for _, c := range conns {
-				c.Release()
-			}
-			var ended int
-			err := openPool(t).QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1",
-				config.ConnConfig.RuntimeParams["application_name"]).Scan(&ended)
-			if err != nil || ended != n {
-				t.Fatalf("%d connections were ended, want %d; %v", ended, n, err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			if err := events.RunTx(ctx, key, effect); err != nil {
-				t.Error(err)
-			}
-		})
 	}
 }

@@ -17,7 +17,8 @@ import (
 // RunBatch is [Store.RunTx] for work whose statements are known beforehand: BEGIN, the
 // claim, the statements of batch and COMMIT are one round trip. If the claim is lost, or
 // a statement fails, nothing of them remains. A duplicate, or an event that failed
-// before, takes the round trips of RunTx.
+// before, takes the round trips of RunTx; and so does what became of a batch whose
+// connection is lost before the answer, or was dead before.
 //
 // What a statement returns cannot decide about the commit, so batch must have no callback
 // (the methods of [pgx.QueuedQuery]), and a statement that changes no row is no failure;
@@ -53,7 +54,7 @@ type batchRunner struct {
 }
 
 func (r batchRunner) Run(ctx context.Context, item idempotency.Item, work idempotency.Work[pgx.Tx]) idempotency.Outcome {
-	if r.pool == nil || r.simple {
+	if r.pool == nil || r.mode == pgx.QueryExecModeSimpleProtocol {
 		return r.Store.Run(ctx, item, work)
 	}
 	return r.engine.RunShort(ctx, item, work, r.send)
@@ -74,6 +75,11 @@ func (r batchRunner) send(ctx context.Context, request records.Request) (idempot
 	}
 	c, err := r.pool.Acquire(ctx)
 	if err != nil {
+		leave()
+		return idempotency.Outcome{}, err
+	}
+	if err := r.prepare(ctx, c); err != nil {
+		c.Release()
 		leave()
 		return idempotency.Outcome{}, err
 	}
@@ -99,10 +105,27 @@ func (r batchRunner) send(ctx context.Context, request records.Request) (idempot
 	}
 }
 
+// prepare prepares the claim if pgx prepares statements. SendBatch would do that before
+// BEGIN, where nothing bounds how long it waits for a table that is locked.
+func (r batchRunner) prepare(ctx context.Context, c *pgxpool.Conn) error {
+	if r.mode != pgx.QueryExecModeCacheStatement {
+		return nil
+	}
+	claim := r.engine.Table.SQL().InsertOrFail
+	err := r.engine.Table.WithWait(ctx, func(ctx context.Context) error {
+		_, err := c.Conn().Prepare(ctx, claim, claim)
+		return err
+	})
+	if err != nil && !records.PostgreSQL.LockTimeout(err) {
+		return records.ErrLost
+	}
+	return err
+}
+
 // The places of the statements in the batch that is sent.
 const (
-	placeClaim = 1
-	placeWork  = 3
+	placeClaim = 2
+	placeWork  = 4
 )
 
 // exchange sends the batch and reads the answers. The server stops at the first error, so
@@ -110,6 +133,7 @@ const (
 func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request records.Request) (idempotency.Outcome, error) {
 	b := new(pgx.Batch)
 	b.Queue(r.begin)
+	b.Queue(r.engine.Table.SQL().Bound)
 	b.Queue(r.engine.Table.SQL().InsertOrFail, request.Args()...)
 	b.Queue(r.engine.Table.SQL().Unbound)
 	add(b, r.batch).Queue("COMMIT")
@@ -130,7 +154,7 @@ func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request reco
 	}
 	switch err := results.Close(); {
 	case err != nil:
-		return records.Unavailable("batch", err), nil
+		return idempotency.Outcome{}, records.ErrLost
 	case ended:
 		return records.PostgreSQL.Uncommitted(records.ErrEnded), nil
 	}
@@ -140,11 +164,11 @@ func (r batchRunner) exchange(ctx context.Context, c *pgxpool.Conn, request reco
 // endings are the tags of statements that end a transaction.
 var endings = []string{"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"}
 
-// failed says what an error at a place of the batch means. Where the claim itself fails,
-// or its statements cannot even be prepared, a transaction with one statement after the
-// other finds out why; it is also what reads the record of a claim that was lost. Errors
-// that do not come from the server leave unknown how far it has come, unless nothing was
-// sent.
+// failed says what an error at a place of the batch means. A transaction with one
+// statement after the other finds out more where the claim itself fails, or its
+// statements cannot even be prepared; and where the error is not the server's, or has
+// ended the connection, which leaves open how far it has come. It is also what reads the
+// record of a claim that was lost.
 func (r batchRunner) failed(ctx context.Context, c *pgxpool.Conn, place, last int, err error) (idempotency.Outcome, error) {
 	_, told := errors.AsType[*pgconn.PgError](err)
 	if told && !c.Conn().IsClosed() && c.Conn().PgConn().TxStatus() != 'I' {
@@ -153,12 +177,8 @@ func (r batchRunner) failed(ctx context.Context, c *pgxpool.Conn, place, last in
 		c.Exec(bounded, "ROLLBACK")
 	}
 	switch {
-	case pgconn.SafeToRetry(err):
-		return idempotency.Outcome{}, records.ErrLost
-	case !told && place == last:
-		return records.Unavailable("commit", err), nil
 	case !told || c.Conn().IsClosed():
-		return records.Unavailable("batch", err), nil
+		return idempotency.Outcome{}, records.ErrLost
 	case place == placeClaim && !records.HasState(err, "22012"): // not division_by_zero
 		return idempotency.Outcome{}, records.RivalIndex(err)
 	case place < placeWork:

@@ -34,7 +34,7 @@ type Store struct {
 	spare  *sqlstore.Store // the same on a connection of its own
 	engine *records.Engine[pgx.Tx]
 	begin  string
-	simple bool          // pgx's simple protocol
+	mode   pgx.QueryExecMode
 	slots  chan struct{} // a semaphore for runs; nil: not bounded
 	shedAt atomic.Int64  // in nanoseconds since 1970
 }
@@ -68,8 +68,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Store, error) {
 		return nil, err
 	}
 	table.Privacy = records.Privacy{Redact: o.Redact, Seal: o.Seal, Open: o.Open}
-	s := &Store{pool: pool, rest: rest, spare: spare, begin: begins[o.Isolation]}
-	s.simple = config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+	s := &Store{pool: pool, rest: rest, spare: spare, begin: begins[o.Isolation], mode: config.ConnConfig.DefaultQueryExecMode}
 	if config.MaxConns > 1 {
 		s.slots = make(chan struct{}, config.MaxConns-1)
 	}

@@ -101,6 +101,10 @@ func (r *run[T]) answer(ctx context.Context, rec Stored) idempotency.Outcome {
 	if err := r.engine.Confirm(ctx, r.item.Key, rec, r.item.Fingerprint); err != nil {
 		return Unconfirmed(err)
 	}
+	if rec.Record.State == lease.Done && rec.Record.Owner == r.owner { // a shortcut's, whose answer was lost
+		r.claimed(ctx, rec.Record)
+		return idempotency.Outcome{Kind: idempotency.KindCompleted}
+	}
 	return rec.Record.Refuse(r.item.Fingerprint)
 }
 

@@ -19,15 +19,20 @@ SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, 
 WHERE set_config('lock_timeout', {timeout}, true) IS NOT NULL
 ON CONFLICT (scope, id) DO NOTHING`,
 
+	// Until Unbound runs, no lock is waited for longer than the claim may. It is a
+	// statement of its own, as the claim waits for a table that is locked before it
+	// begins.
+	Bound: `-- name: HookonceBound :exec
+SELECT set_config('lock_timeout',
+    CASE WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN {timeout} END,
+    true)`,
+
 	// It raises division_by_zero if the key has a record, so that nothing that was sent
-	// after it runs. Until Unbound runs, no lock is waited for longer than the claim may.
+	// after it runs.
 	InsertOrFail: `-- name: HookonceClaim :one
 WITH claimed AS (
     INSERT INTO {table} (scope, id, state, owner, token, attempts, lease_until, changed_at, fingerprint)
-    SELECT $1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea
-    WHERE set_config('lock_timeout',
-        CASE WHEN set_config('hookonce.lock_timeout', current_setting('lock_timeout'), true) IS NOT NULL THEN {timeout} END,
-        true) IS NOT NULL
+    VALUES ($1::bytea, $2::bytea, $3::smallint, $4::bytea, 1, 1, {now} + $5::bigint, {now}, $6::bytea)
     ON CONFLICT (scope, id) DO NOTHING
     RETURNING 1
 )

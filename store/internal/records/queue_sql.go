@@ -8,7 +8,8 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// The statements of an inbox's queue are the same in every dialect but for the words of
+// The statements of an inbox's queue, whose first line is their name for PostgreSQL's tracers, are
+// the same in every dialect but for the words of
 // queueWords. {pairs} is a list of keys, {rows} a list of new rows.
 //
 // An entry's due_at is, of one that is waiting, when it may be dequeued; of one that is in
@@ -18,7 +19,7 @@ import (
 const (
 	// Which of the keys are in the queue, or have a record that is Done: for those the
 	// state is 0.
-	queueKnown = `
+	queueKnown = `-- name: HookonceInboxKnown :many
 SELECT scope, id, state, fingerprint, {early}
 FROM {table}_inbox
 WHERE (scope, id) IN ({pairs})
@@ -27,14 +28,14 @@ SELECT scope, id, 0, fingerprint, {early}
 FROM {table}
 WHERE (scope, id) IN ({pairs}) AND state = 2`
 
-	queueAdd = `
+	queueAdd = `-- name: HookonceInboxAdd :execrows
 INSERT INTO {table}_inbox (scope, id, endpoint, state, group_name, fingerprint, due_at, accepted_at, token, attempts, copies)
 VALUES {rows}`
 	queueAddRow = `({bytes}, {bytes}, {bytes}, {int}, {bytes}, {bytes}, {now}, {now}, 0, 0, 0)`
 
 	// All of it in one statement, for PostgreSQL, whose text and plan are the same for any
 	// number of entries. It returns what it has added.
-	queueAddAll = `
+	queueAddAll = `-- name: HookonceInboxAddAll :many
 WITH given AS (
     SELECT *
     FROM unnest(?::bytea[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[], ?::bytea[])
@@ -57,18 +58,18 @@ kept AS (
 )
 SELECT scope, id FROM added`
 
-	queueKeep = `
+	queueKeep = `-- name: HookonceInboxKeep :execrows
 INSERT INTO {table}_payloads (scope, id, delivery, body, changed_at)
 VALUES {rows}
 {unless}`
 	queueKeepRow = `({bytes}, {bytes}, {text}, {bytes}, {now})`
 
-	queueTouch = `
+	queueTouch = `-- name: HookonceInboxTouch :execrows
 UPDATE {table}_inbox
 SET copies = copies + 1
 WHERE scope = ? AND id = ?`
 
-	queuePick = `
+	queuePick = `-- name: HookonceInboxPick :many
 SELECT scope, id, token, attempts, fingerprint, {now} - accepted_at, due_at
 FROM {table}_inbox
 WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock}
@@ -76,76 +77,85 @@ ORDER BY endpoint, state, due_at
 LIMIT ?
 {skip}`
 
-	queueClaim = `
+	queueClaim = `-- name: HookonceInboxDequeue :execrows
 UPDATE {table}_inbox
 SET state = 2, due_at = {now} + ?, token = token + 1, attempts = attempts + 1
 WHERE (scope, id) IN ({pairs})`
 
-	queueDue = `
+	queueDue = `-- name: HookonceInboxDue :one
 SELECT {clock}{due}`
 	queueDuePart = `,
     EXISTS (SELECT 1 FROM {table}_inbox WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock})`
 
-	queueExtend = `
+	queueExtend = `-- name: HookonceInboxExtend :execrows
 UPDATE {table}_inbox
 SET due_at = {now} + ?
 WHERE scope = ? AND id = ? AND token = ? AND state = 2`
 
-	queueHeld = `
+	queueHeld = `-- name: HookonceInboxHeld :many
 SELECT scope, id, token, group_name
 FROM {table}_inbox
 WHERE (scope, id) IN ({pairs}) AND state = 2
 {lock}`
 
-	queueRemove     = `DELETE FROM {table}_inbox WHERE (scope, id) IN ({pairs})`
-	queueRemoveBody = `DELETE FROM {table}_payloads WHERE (scope, id) IN ({pairs})`
+	queueRemove = `-- name: HookonceInboxRemove :execrows
+DELETE FROM {table}_inbox WHERE (scope, id) IN ({pairs})`
+	queueRemoveBody = `-- name: HookonceInboxRemovePayload :execrows
+DELETE FROM {table}_payloads WHERE (scope, id) IN ({pairs})`
 
-	queuePostpone = `
+	queuePostpone = `-- name: HookonceInboxPostpone :execrows
 UPDATE {table}_inbox
 SET state = 1, due_at = {now} + ?, attempts = attempts - ?, last_error = coalesce(?, last_error)
 WHERE scope = ? AND id = ?`
 
-	queueBury = `
+	queueBury = `-- name: HookonceInboxBury :execrows
 UPDATE {table}_inbox
 SET state = 4, due_at = {now}, last_error = coalesce(?, last_error)
 WHERE scope = ? AND id = ?`
 
-	queueEntry = `
+	queueEntry = `-- name: HookonceInboxEntry :one
 SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
 FROM {table}_inbox
 WHERE scope = ? AND id = ?`
 
-	queueEntries = `
+	queueEntries = `-- name: HookonceInboxEntries :many
 SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
 FROM {table}_inbox
 WHERE endpoint = ? AND state = {state} AND (due_at > ? OR due_at = ? AND (scope > ? OR scope = ? AND id > ?))
 ORDER BY endpoint, state, due_at, scope, id
 LIMIT ?`
 
-	queueRevive = `
+	queueRevive = `-- name: HookonceInboxRevive :execrows
 UPDATE {table}_inbox
 SET state = ?, due_at = {now}, attempts = 0
 WHERE scope = ? AND id = ? AND state = 4`
 
-	queueLockGroup = `
+	queueLockGroup = `-- name: HookonceInboxLockGroup :execrows
 INSERT INTO {table}_groups (scope, group_name, place, id, last_place)
 VALUES ({bytes}, {bytes}, 0, {empty}, {int})
 {orAdd}`
-	queueLast  = `SELECT last_place FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
-	queueJoin  = `INSERT INTO {table}_groups (scope, group_name, place, id, last_place) VALUES ({bytes}, {bytes}, {int}, {bytes}, 0)`
-	queueFirst = `SELECT id FROM {table}_groups WHERE scope = ? AND group_name = ? AND place > 0 ORDER BY scope, group_name, place LIMIT 1`
-	queueLeave = `DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND id = ? AND place > 0`
-	queueDrop  = `DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
+	queueLast = `-- name: HookonceInboxLastPlace :one
+SELECT last_place FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
+	queueJoin = `-- name: HookonceInboxJoin :execrows
+INSERT INTO {table}_groups (scope, group_name, place, id, last_place) VALUES ({bytes}, {bytes}, {int}, {bytes}, 0)`
+	queueFirst = `-- name: HookonceInboxFirst :one
+SELECT id FROM {table}_groups WHERE scope = ? AND group_name = ? AND place > 0 ORDER BY scope, group_name, place LIMIT 1`
+	queueLeave = `-- name: HookonceInboxLeave :execrows
+DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND id = ? AND place > 0`
+	queueDrop = `-- name: HookonceInboxDropGroup :execrows
+DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND place = 0`
 
-	queueUnblock = `
+	queueUnblock = `-- name: HookonceInboxUnblock :execrows
 UPDATE {table}_inbox
 SET state = 1, due_at = {now}
 WHERE scope = ? AND id = ? AND state = 3`
 
-	queueRevivable = `SELECT state FROM {table} WHERE scope = ? AND id = ?`
-	queueHasBody   = `SELECT 1 FROM {table}_payloads WHERE scope = ? AND id = ?`
+	queueRevivable = `-- name: HookonceInboxFindRecord :one
+SELECT state FROM {table} WHERE scope = ? AND id = ?`
+	queueHasBody = `-- name: HookonceInboxFindPayload :one
+SELECT 1 FROM {table}_payloads WHERE scope = ? AND id = ?`
 
-	queuePlanner = `
+	queuePlanner = `-- name: HookonceInboxPlanner :one
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 )
 
@@ -186,7 +196,10 @@ func (t *Table) Text(text string, more ...string) string {
 	text = strings.NewReplacer(queueWords[t.Dialect]...).Replace(text)
 	text = strings.NewReplacer("{table}", t.texts.Load().name, "{now}", now[t.Dialect], "{early}", early[t.Dialect]).Replace(text)
 	if t.Dialect == PostgreSQL {
-		text = number(text)
+		return number(text)
+	}
+	if name, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(name, "-- name:") {
+		return rest // only pgx's tracers look for it
 	}
 	return text
 }

@@ -17,12 +17,14 @@ func (e *Engine[T]) Run(ctx context.Context, item idempotency.Item, work idempot
 }
 
 // A Shortcut claims, does the work and commits in one go. The error is nil if the claim
-// has won, and then the outcome is as of the work and its COMMIT; it is ErrLost if the
-// claim has lost, which has left nothing behind; or it is what the claim met.
+// has won, and then the outcome is as of the work and its COMMIT; it is what the claim
+// met; or it is ErrLost, and a transaction with one statement after the other finds out.
 type Shortcut func(ctx context.Context, r Request) (idempotency.Outcome, error)
 
-// ErrLost means that there is a record of the key already.
-var ErrLost = errors.New("the key has a record")
+// ErrLost means that the claim has lost, or that its answer is lost: in that case it may
+// have been committed, and if not, whichever claim is committed first keeps the other
+// from it.
+var ErrLost = errors.New("the claim has lost, or its answer is lost")
 
 // RunShort is Run by way of a shortcut, if that is not nil, as long as its claim wins.
 func (e *Engine[T]) RunShort(ctx context.Context, item idempotency.Item, work idempotency.Work[T], short Shortcut) idempotency.Outcome {

@@ -28,8 +28,9 @@ type Statements struct {
 	Fail        string // records an attempt that was rolled back
 	Retry       string // makes a Dead record Released
 
+	Bound        string // bounds the wait for locks by Options.Wait, until Unbound
 	InsertOrFail string // claims a key that has no record, or fails
-	Unbound      string // takes the bound of InsertOrFail back
+	Unbound      string
 
 	Lookup        string // reads the status of an event
 	Forget        string // deletes a record that is not being worked on
@@ -122,7 +123,7 @@ func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/tim
 
 func (s *Statements) all() []*string {
 	return []*string{
-		&s.Insert, &s.InsertAlone, &s.InsertOrFail, &s.Unbound, &s.Find, &s.FindDone, &s.TakeOver, &s.Bury, &s.Renew, &s.Complete,
+		&s.Insert, &s.InsertAlone, &s.Bound, &s.InsertOrFail, &s.Unbound, &s.Find, &s.FindDone, &s.TakeOver, &s.Bury, &s.Renew, &s.Complete,
 		&s.Release, &s.AddResult, &s.Fail, &s.Retry, &s.KeepPayload, &s.FindPayload, &s.Failures,
 		&s.Lookup, &s.Forget, &s.ForgetPayload, &s.InsertBatch, &s.BatchRow, &s.FindBatch, &s.Flush, &s.Scratch, &s.Unscratch,
 		&s.NextKey, &s.NextPayload, &s.Purge, &s.PurgePayloads, &s.Delete, &s.DeletePayloads, &s.Unsupported, &s.InsertText, &s.Columns, &s.Locate, &s.TablesVersion, &s.Version,

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -17,12 +19,11 @@ func TestDurable_FailoverBeforeConfirmation(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, s *server) {
 		const name = "undone"
-		store, db := newStore(t, s, false, 10*time.Second)
+		store, db := newStoreOn(t, s, 1, 10*time.Second)
 		other := s.open(t)
-		if err := store.RunTx(t.Context(), keyOf(name), effect(name)); err != nil {
+		if err := store.run(t.Context(), keyOf(name), effect(name)); err != nil {
 			t.Fatal(err)
 		}
-		db.SetMaxOpenConns(1)
 		record := sqlstore.DefaultTable + " SET state = 3 WHERE id = '" + name + "'"
 
 		held, err := other.BeginTx(t.Context(), nil)
@@ -33,7 +34,7 @@ func TestDurable_FailoverBeforeConfirmation(t *testing.T) {
 		if _, err := held.ExecContext(t.Context(), "UPDATE "+record); err != nil {
 			t.Fatal(err)
 		}
-		duplicate := start(t.Context(), func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) })
+		duplicate := start(t.Context(), func(ctx context.Context) error { return store.run(ctx, keyOf(name), effect(name)) })
 		for db.Stats().InUse == 0 {
 			time.Sleep(time.Millisecond)
 		}
@@ -59,7 +60,7 @@ func TestDurable_FailoverBeforeConfirmation(t *testing.T) {
 		if err := <-duplicate; !errors.Is(err, idempotency.ErrInFlight) {
 			t.Errorf("duplicate: got %v, want ErrInFlight", err)
 		}
-		if err := store.RunTx(t.Context(), keyOf(name), effect(name)); err != nil {
+		if err := store.run(t.Context(), keyOf(name), effect(name)); err != nil {
 			t.Errorf("next delivery: %v", err)
 		}
 		if got := effects(t, db, name); got != 1 {
@@ -72,5 +73,52 @@ func TestDurable_FailoverBeforeConfirmation(t *testing.T) {
 		createTables(t, s)
 		check(t, s)
 	})
-	eachDriver(t, func(t *testing.T, c *cluster) { check(t, c.primary) })
+	eachDriver(t, func(t *testing.T, c *cluster) {
+		if c.primary.pgxpool {
+			checkUndone(t, c.primary)
+			return
+		}
+		check(t, c.primary)
+	})
+}
+
+// checkUndone has a pgxpool play the failover, when it hands out the connection for the
+// confirmation.
+func checkUndone(t *testing.T, s *server) {
+	t.Helper()
+	const name = "undone"
+	acquires, before := 0, []string{
+		"UPDATE " + sqlstore.DefaultTable + " SET state = 3 WHERE id = '" + name + "'",
+		"DELETE FROM effects WHERE name = '" + name + "'",
+	}
+	store := newPgxstore(t, s, 1, 10*time.Second, func(ctx context.Context, c *pgx.Conn) error {
+		if acquires--; acquires != 0 {
+			return nil
+		}
+		for _, statement := range before {
+			if _, err := c.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	run := func() error {
+		return store.RunTx(t.Context(), keyOf(name), func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO effects (name) VALUES ('"+name+"')")
+			return err
+		})
+	}
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	acquires = 2 // the run's, and that of the confirmation
+	if err := run(); !errors.Is(err, idempotency.ErrInFlight) || acquires != 0 {
+		t.Errorf("duplicate: got %v, want ErrInFlight; the failover is due in %d acquires", err, acquires)
+	}
+	if err := run(); err != nil {
+		t.Errorf("next delivery: %v", err)
+	}
+	if got := effects(t, s.open(t), name); got != 1 {
+		t.Errorf("%d effects, want 1", got)
+	}
 }

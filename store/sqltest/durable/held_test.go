@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -16,35 +18,12 @@ import (
 
 func keyOf(name string) idempotency.Key { return idempotency.Key{Scope: "durable", ID: name} }
 
-// newStore returns a store with connections of its own, as of another process. If it
-// is primed, it has just seen a duplicate, so that it looks for another one first.
-func newStore(t *testing.T, s *server, primed bool, wait time.Duration) (*sqlstore.Store, *sql.DB) {
-	t.Helper()
-	db := s.open(t)
-	db.SetMaxOpenConns(4)
-	o := &sqlstore.Options{Wait: wait, Observe: func(context.Context, idempotency.Event) {}}
-	store, err := sqlstore.New(db, s.dialect, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !primed {
-		return store, db
-	}
-	for range 2 {
-		if err := store.RunTx(t.Context(), keyOf("primer"), nothing); !acknowledges(err) {
-			t.Fatal(err)
-		}
-	}
-	return store, db
-}
-
-func nothing(context.Context, *sql.Tx) error { return nil }
+func nothing(context.Context, transaction) error { return nil }
 
 // effect returns work that leaves one row for the event.
-func effect(name string) func(context.Context, *sql.Tx) error {
-	return func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO effects (name) VALUES ('"+name+"')")
-		return err
+func effect(name string) work {
+	return func(ctx context.Context, tx transaction) error {
+		return tx.exec(ctx, "INSERT INTO effects (name) VALUES ('"+name+"')")
 	}
 }
 
@@ -83,28 +62,27 @@ func pairs(t *testing.T, s *server) []pair {
 	runTx := func(name string) func(context.Context) error {
 		// MariaDB with a binary log may hold back a first delivery's claim too.
 		store, _ := newStore(t, s, false, time.Minute)
-		return func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) }
+		return func(ctx context.Context) error { return store.run(ctx, keyOf(name), effect(name)) }
 	}
 	var all []pair
 	for name, primed := range map[string]bool{"run": false, "run, looked up first": true} {
 		store, _ := newStore(t, s, primed, wait)
-		copy := func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) }
+		copy := func(ctx context.Context) error { return store.run(ctx, keyOf(name), effect(name)) }
 		all = append(all, pair{name: name, first: runTx(name), copy: copy, bounded: true, run: true})
 	}
 	for name, primed := range map[string]bool{"claim": false, "claim, looked up first": true} {
 		store, _ := newStore(t, s, primed, wait)
 		all = append(all, pair{name: name, first: runTx(name), copy: claimLease(store, name), bounded: true, run: true})
 	}
-	one, oneDB := newStore(t, s, false, wait)
-	oneDB.SetMaxOpenConns(1)
+	one, _ := newStoreOn(t, s, 1, wait)
 	all = append(all, pair{
 		name:    "pool of one",
 		first:   runTx("pool of one"),
-		copy:    func(ctx context.Context) error { return one.RunTx(ctx, keyOf("pool of one"), effect("pool of one")) },
+		copy:    func(ctx context.Context) error { return one.run(ctx, keyOf("pool of one"), effect("pool of one")) },
 		bounded: true,
 		run:     true,
 	})
-	claimTx := func(name string) func(context.Context) error { return ownTx(t, s, name, (*sqlstore.Store).ClaimTx) }
+	claimTx := func(name string) func(context.Context) error { return ownTx(t, s, name, transaction.claim) }
 	claimBatchTx := func(name string) func(context.Context) error { return ownTx(t, s, name, claimBatch) }
 	all = append(all,
 		pair{name: "ClaimTx", first: runTx("ClaimTx"), copy: claimTx("ClaimTx"), run: true},
@@ -112,6 +90,9 @@ func pairs(t *testing.T, s *server) []pair {
 		pair{name: "batch first", first: claimBatchTx("batch first"), copy: runCopy(t, s, "batch first"), bounded: true},
 		completePair(t, s),
 		httpPair(t, s))
+	if s.pgxpool {
+		all = append(all, batchPair(t, s))
+	}
 	if !s.rollbackWaits {
 		all = append(all, deadPair(t, s))
 	}
@@ -121,37 +102,31 @@ func pairs(t *testing.T, s *server) []pair {
 // runCopy is a copy that is in flight for at most a third of a second.
 func runCopy(t *testing.T, s *server, name string) func(context.Context) error {
 	store, _ := newStore(t, s, false, 300*time.Millisecond)
-	return func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), effect(name)) }
+	return func(ctx context.Context) error { return store.run(ctx, keyOf(name), effect(name)) }
 }
 
 // ownTx claims in a transaction of the caller's, and acknowledges a duplicate as
 // ClaimTx says: after a commit.
-func ownTx(t *testing.T, s *server, name string, claim func(*sqlstore.Store, context.Context, *sql.Tx, idempotency.Key) error) func(context.Context) error {
-	store, db := newStore(t, s, false, 300*time.Millisecond)
+func ownTx(t *testing.T, s *server, name string, claim func(transaction, context.Context, idempotency.Key) error) func(context.Context) error {
+	store, _ := newStore(t, s, false, 300*time.Millisecond)
 	return func(ctx context.Context) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		err = claim(store, ctx, tx, keyOf(name))
-		if err == nil {
-			err = effect(name)(ctx, tx)
-		}
-		if !acknowledges(err) {
-			return err
-		}
-		return commit(ctx, tx)
+		var claimed error
+		err := store.inTx(ctx, func(ctx context.Context, tx transaction) error {
+			if claimed = claim(tx, ctx, keyOf(name)); claimed == nil {
+				return effect(name)(ctx, tx)
+			}
+			if acknowledges(claimed) {
+				return nil
+			}
+			return claimed
+		})
+		return cmp.Or(err, claimed)
 	}
 }
 
-// commit commits tx, which was begun with ctx. lib/pq takes a COMMIT for a success
-// whose wait for the standby was canceled because ctx has ended.
-func commit(ctx context.Context, tx *sql.Tx) error { return cmp.Or(tx.Commit(), ctx.Err()) }
-
 // claimBatch is ClaimTx by ClaimBatchTx.
-func claimBatch(s *sqlstore.Store, ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
-	claimed, err := s.ClaimBatchTx(ctx, tx, []idempotency.Key{key})
+func claimBatch(tx transaction, ctx context.Context, key idempotency.Key) error {
+	claimed, err := tx.claimBatch(ctx, []idempotency.Key{key})
 	if err == nil && !claimed[0] {
 		err = idempotency.ErrDuplicate
 	}
@@ -161,7 +136,7 @@ func claimBatch(s *sqlstore.Store, ctx context.Context, tx *sql.Tx, key idempote
 // completePair completes a lease that CompleteTx may have completed.
 func completePair(t *testing.T, s *server) pair {
 	const name = "CompleteTx"
-	store, db := newStore(t, s, false, 0)
+	store, _ := newStore(t, s, false, 0)
 	other, _ := newStore(t, s, false, 300*time.Millisecond)
 	owner := lease.NewOwner()
 	rec, won, err := store.Claim(t.Context(), keyOf(name), lease.Terms{Owner: owner, Lease: time.Second})
@@ -170,29 +145,37 @@ func completePair(t *testing.T, s *server) pair {
 	}
 	claim := lease.Claim{Key: keyOf(name), Owner: owner, Token: rec.Token}
 	first := func(ctx context.Context) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := errors.Join(effect(name)(ctx, tx), store.CompleteTx(ctx, tx, claim)); err != nil {
-			return err
-		}
-		return commit(ctx, tx)
+		return store.inTx(ctx, func(ctx context.Context, tx transaction) error {
+			return errors.Join(effect(name)(ctx, tx), tx.complete(ctx, claim))
+		})
 	}
 	return pair{name: name, first: first, copy: func(ctx context.Context) error { return other.Complete(ctx, claim, nil) }}
+}
+
+// batchPair is of events that are a batch each.
+func batchPair(t *testing.T, s *server) pair {
+	const name = "RunBatch"
+	runBatch := func(wait time.Duration) func(context.Context) error {
+		store := newPgxstore(t, s, 4, wait, nil)
+		return func(ctx context.Context) error {
+			batch := new(pgx.Batch)
+			batch.Queue("INSERT INTO effects (name) VALUES ('" + name + "')")
+			return store.RunBatch(ctx, keyOf(name), batch)
+		}
+	}
+	return pair{name: name, first: runBatch(time.Minute), copy: runBatch(300 * time.Millisecond), bounded: true, run: true}
 }
 
 // deadPair records a failure after a rollback.
 func deadPair(t *testing.T, s *server) pair {
 	const name = "dead"
-	work := func(context.Context, *sql.Tx) error { return idempotency.Permanent(errors.New("never")) }
+	work := func(context.Context, transaction) error { return idempotency.Permanent(errors.New("never")) }
 	store, _ := newStore(t, s, false, time.Minute)
 	other, _ := newStore(t, s, false, 300*time.Millisecond)
 	return pair{
 		name:    name,
-		first:   func(ctx context.Context) error { return store.RunTx(ctx, keyOf(name), work) },
-		copy:    func(ctx context.Context) error { return other.RunTx(ctx, keyOf(name), effect(name)) },
+		first:   func(ctx context.Context) error { return store.run(ctx, keyOf(name), work) },
+		copy:    func(ctx context.Context) error { return other.run(ctx, keyOf(name), effect(name)) },
 		bounded: true,
 		run:     true,
 		dead:    true,
@@ -204,10 +187,11 @@ func deadPair(t *testing.T, s *server) pair {
 func TestDurable_LogHeldBack(t *testing.T) {
 	t.Parallel()
 	engines := map[string]engine{
-		"MariaDB":           mariaDB(true),
-		"MariaDB binlog":    mariaDB(false, "--log-bin=binlog", "--server-id=1", "--sync-binlog=1"),
-		"PostgreSQL pgx":    postgreSQL("pgx"),
-		"PostgreSQL lib-pq": postgreSQL("postgres"),
+		"MariaDB":            mariaDB(true),
+		"MariaDB binlog":     mariaDB(false, "--log-bin=binlog", "--server-id=1", "--sync-binlog=1"),
+		"PostgreSQL pgx":     postgreSQL("pgx"),
+		"PostgreSQL lib-pq":  postgreSQL("postgres"),
+		"PostgreSQL pgxpool": postgreSQL("pgxpool"),
 	}
 	if os.Getenv("HOOKONCE_MYSQLD") != "" {
 		engines["MySQL"] = mySQL(true, "--disable-log-bin")
@@ -235,7 +219,7 @@ func checkReleased(t *testing.T, s *server) {
 	defer release()
 	firstErr, secondErr, begun := make(chan error, 1), make(chan error, 1), make(chan struct{}, 1)
 	go func() {
-		firstErr <- first.RunTx(t.Context(), keyOf(name), func(ctx context.Context, tx *sql.Tx) error {
+		firstErr <- first.run(t.Context(), keyOf(name), func(ctx context.Context, tx transaction) error {
 			select {
 			case begun <- struct{}{}:
 			default: // it was called before
@@ -248,7 +232,7 @@ func checkReleased(t *testing.T, s *server) {
 	case <-time.After(5 * time.Second): // its claim is held back too
 	}
 	time.Sleep(200 * time.Millisecond)
-	go func() { secondErr <- second.RunTx(t.Context(), keyOf(name), effect(name)) }()
+	go func() { secondErr <- second.run(t.Context(), keyOf(name), effect(name)) }()
 	select {
 	case err := <-firstErr:
 		t.Errorf("first delivery ended while the log was held back: %v", err)
@@ -385,7 +369,7 @@ func balance(t *testing.T, s *server, all []pair, acknowledged map[string]bool) 
 	time.Sleep(time.Second) // the lease of CompleteTx expires
 	for _, p := range all {
 		before := effects(t, db, p.name)
-		err := store.RunTx(t.Context(), keyOf(p.name), effect(p.name))
+		err := store.run(t.Context(), keyOf(p.name), effect(p.name))
 		switch {
 		case err == nil && acknowledged[p.name]:
 			t.Errorf("%s: lost: it was acknowledged, and has no record after the crash", p.name)

@@ -2,7 +2,6 @@ package durable_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -41,13 +40,10 @@ func overHTTP(t *testing.T, s *server, name string, wait time.Duration) func(con
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint, err := idempotency.NewEndpoint(keyOf(name).Scope, verifier, store, nil)
+	handler, err := store.handler(keyOf(name).Scope, verifier, effect(name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := endpoint.Handle(func(ctx context.Context, tx *sql.Tx, _ *hmacverify.Delivery) error {
-		return effect(name)(ctx, tx)
-	})
 	return func(ctx context.Context) error {
 		r, err := signer.NewRequest(ctx, "/", http.Header{"Webhook-Id": {name}}, []byte("{}"))
 		if err != nil {

@@ -9,14 +9,13 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
-	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // leasePairs are of work under a lease, whose end is recorded by a statement that is
 // a transaction of its own.
 func leasePairs(t *testing.T, s *server) []pair {
 	t.Helper()
-	completed := func(name string, copy func(*sqlstore.Store, lease.Claim) func(context.Context) error, bounded bool) pair {
+	completed := func(name string, copy func(store, lease.Claim) func(context.Context) error, bounded bool) pair {
 		store, db := newStore(t, s, false, time.Minute)
 		other, _ := newStore(t, s, false, 300*time.Millisecond)
 		claim := mustClaim(t, store, name, time.Second)
@@ -25,15 +24,15 @@ func leasePairs(t *testing.T, s *server) []pair {
 		return pair{name: name, first: first, copy: copy(other, claim), bounded: bounded, outside: true}
 	}
 	return []pair{
-		completed("completed, run", func(store *sqlstore.Store, _ lease.Claim) func(context.Context) error {
+		completed("completed, run", func(store store, _ lease.Claim) func(context.Context) error {
 			return func(ctx context.Context) error {
-				return store.RunTx(ctx, keyOf("completed, run"), effect("completed, run"))
+				return store.run(ctx, keyOf("completed, run"), effect("completed, run"))
 			}
 		}, true),
-		completed("completed, claimed", func(store *sqlstore.Store, _ lease.Claim) func(context.Context) error {
+		completed("completed, claimed", func(store store, _ lease.Claim) func(context.Context) error {
 			return claimLease(store, "completed, claimed")
 		}, true),
-		completed("completed twice", func(store *sqlstore.Store, c lease.Claim) func(context.Context) error {
+		completed("completed twice", func(store store, c lease.Claim) func(context.Context) error {
 			return func(ctx context.Context) error { return store.Complete(ctx, c, nil) }
 		}, false),
 		releasedPair(t, s),
@@ -42,7 +41,7 @@ func leasePairs(t *testing.T, s *server) []pair {
 }
 
 // claimLease claims as a copy does, which must not win.
-func claimLease(store *sqlstore.Store, name string) func(context.Context) error {
+func claimLease(store store, name string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		rec, won, err := store.Claim(ctx, keyOf(name), lease.Terms{Owner: lease.NewOwner(), Lease: time.Minute})
 		if err != nil || won {
@@ -52,7 +51,7 @@ func claimLease(store *sqlstore.Store, name string) func(context.Context) error 
 	}
 }
 
-func mustClaim(t *testing.T, store *sqlstore.Store, name string, length time.Duration) lease.Claim {
+func mustClaim(t *testing.T, store store, name string, length time.Duration) lease.Claim {
 	t.Helper()
 	owner := lease.NewOwner()
 	rec, won, err := store.Claim(t.Context(), keyOf(name), lease.Terms{Owner: owner, Lease: length})

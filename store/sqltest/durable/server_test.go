@@ -29,6 +29,7 @@ import (
 type engine struct {
 	dialect    sqlstore.Dialect
 	driver     string
+	pgxpool    bool   // the store under test is pgxstore
 	account    string // that runs the server, which refuses root
 	logPath    string // is in the path of its log's files
 	initialize func(dir string) []string
@@ -90,10 +91,16 @@ func mySQL(early bool, options ...string) engine {
 	}
 }
 
+// postgreSQL is of stores on a driver of database/sql, or on "pgxpool".
 func postgreSQL(driver string) engine {
+	pool := driver == "pgxpool"
+	if pool {
+		driver = "pgx"
+	}
 	return engine{
 		dialect: sqlstore.PostgreSQL,
 		driver:  driver,
+		pgxpool: pool,
 		account: "postgres",
 		logPath: "/pg_wal/",
 		initialize: func(dir string) []string {

@@ -13,22 +13,21 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // sqlite3, which writes through the C library
 
-	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/store/sqlstore"
 	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
 )
 
 // openSQLite opens a file with which a commit is on disk when it is acknowledged.
-func openSQLite(file string) (*sqlstore.Store, *sql.DB, error) {
+func openSQLite(file string) (store, *sql.DB, error) {
 	db, err := sql.Open("sqlite3", "file:"+file+"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=100")
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{
-		Wait:    300 * time.Millisecond,
-		Observe: func(context.Context, idempotency.Event) {},
-	})
-	return store, db, err
+	events, err := sqlstore.New(db, sqlstore.SQLite, options(300*time.Millisecond))
+	if err != nil {
+		return nil, nil, err
+	}
+	return onStandard(events, db), db, nil
 }
 
 // deliverToSQLite is the process that is killed. It delivers an event and a copy of
@@ -45,11 +44,11 @@ func deliverToSQLite(file string) int {
 	}
 	ctx := context.Background()
 	go func() {
-		err := first.RunTx(ctx, keyOf("run"), effect("run"))
+		err := first.run(ctx, keyOf("run"), effect("run"))
 		fmt.Println("first:", acknowledges(err), err)
 	}()
 	time.Sleep(500 * time.Millisecond)
-	err = second.RunTx(ctx, keyOf("run"), effect("run"))
+	err = second.run(ctx, keyOf("run"), effect("run"))
 	fmt.Println("copy:", acknowledges(err), err)
 	fmt.Println("end")
 	select {} // until it is killed
@@ -72,7 +71,7 @@ func TestDurable_SQLiteLogHeldBack(t *testing.T) {
 	if !strings.Contains(out, "copy: false") || strings.Contains(out, "first:") {
 		t.Errorf("while the log was held back: got %q, want a copy that is not acknowledged and no first", out)
 	}
-	if err := store.RunTx(t.Context(), keyOf("run"), effect("run")); !acknowledges(err) {
+	if err := store.run(t.Context(), keyOf("run"), effect("run")); !acknowledges(err) {
 		t.Error(err)
 	}
 	if got := effects(t, db, "run"); got != 1 {

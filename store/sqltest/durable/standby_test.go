@@ -188,7 +188,7 @@ func TestDurable_StandbyComesBack(t *testing.T) {
 
 func eachDriver(t *testing.T, f func(t *testing.T, c *cluster)) {
 	t.Helper()
-	for _, driver := range []string{"pgx", "postgres"} {
+	for _, driver := range []string{"pgx", "postgres", "pgxpool"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t, driver)

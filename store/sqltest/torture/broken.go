@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // Mistakes that hand-written code makes, one for each fault, so that the books are
@@ -28,12 +29,12 @@ const (
 )
 
 // transactional returns the runner of transactional mode, or a broken one.
-func (s *server) transactional() idempotency.Runner[*sql.Tx] {
+func (s *server) transactional(db *sql.DB, events *sqlstore.Store) idempotency.Runner[*sql.Tx] {
 	switch s.Broken {
 	case "", countsAll, countsNone: // see attempts
-		return s.events
+		return events
 	}
-	return &broken{server: s, unavailable: make(map[idempotency.Key]int)}
+	return &broken{server: s, db: db, events: events, unavailable: make(map[idempotency.Key]int)}
 }
 
 // attempts returns the bound on attempts and their interval, or broken ones.
@@ -50,6 +51,8 @@ func (s *server) attempts() (most int, interval time.Duration) {
 // broken is a runner that looks correct.
 type broken struct {
 	server *server
+	db     *sql.DB
+	events *sqlstore.Store
 
 	mu          sync.Mutex // guards what follows
 	unavailable map[idempotency.Key]int
@@ -70,7 +73,11 @@ func (b *broken) Run(ctx context.Context, item idempotency.Item, work idempotenc
 	case keeping:
 		return b.keep(ctx, item, work)
 	}
-	err := b.run(ctx, item.Key, work)
+	return outcomeOf(b.run(ctx, item.Key, work))
+}
+
+// outcomeOf is the outcome of a RunTx that has returned err.
+func outcomeOf(err error) idempotency.Outcome {
 	switch {
 	case err == nil:
 		return idempotency.Outcome{Kind: idempotency.KindCompleted}
@@ -83,10 +90,10 @@ func (b *broken) Run(ctx context.Context, item idempotency.Item, work idempotenc
 }
 
 // Observe implements [idempotency.Runner].
-func (b *broken) Observe(ctx context.Context, e idempotency.Event) { b.server.events.Observe(ctx, e) }
+func (b *broken) Observe(ctx context.Context, e idempotency.Event) { b.events.Observe(ctx, e) }
 
 // Retention implements [idempotency.Runner].
-func (b *broken) Retention() time.Duration { return b.server.events.Retention() }
+func (b *broken) Retention() time.Duration { return b.events.Retention() }
 
 func (b *broken) run(ctx context.Context, key idempotency.Key, work idempotency.Work[*sql.Tx]) error {
 	if b.server.Broken == markBefore {
@@ -111,13 +118,13 @@ func (b *broken) run(ctx context.Context, key idempotency.Key, work idempotency.
 
 // mark records the event as processed, in its own transaction.
 func (b *broken) mark(ctx context.Context, key idempotency.Key) error {
-	return b.server.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return nil })
+	return b.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return nil })
 }
 
 // marked reports whether the event is recorded as processed.
 func (b *broken) marked(ctx context.Context, key idempotency.Key) (bool, error) {
 	errMissing := errors.New("not yet")
-	err := b.server.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return errMissing })
+	err := b.events.RunTx(ctx, key, func(context.Context, *sql.Tx) error { return errMissing })
 	switch {
 	case errors.Is(err, errMissing):
 		return false, nil
@@ -129,7 +136,7 @@ func (b *broken) marked(ctx context.Context, key idempotency.Key) (bool, error) 
 
 // apply does the work, in another transaction.
 func (b *broken) apply(ctx context.Context, work idempotency.Work[*sql.Tx]) error {
-	tx, err := b.server.db.BeginTx(ctx, nil)
+	tx, err := b.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", idempotency.ErrUnavailable, err)
 	}

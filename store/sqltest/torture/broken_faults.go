@@ -15,7 +15,7 @@ import (
 // ask at its end whether the lease is still its own.
 func (b *broken) unfenced(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
 	terms := lease.Terms{Owner: lease.NewOwner(), Lease: b.server.Timeout}
-	rec, won, err := b.server.events.Claim(ctx, item.Key, terms)
+	rec, won, err := b.events.Claim(ctx, item.Key, terms)
 	switch {
 	case err != nil:
 		return idempotency.OutcomeOf(idempotency.KindUnavailable, err)
@@ -25,10 +25,10 @@ func (b *broken) unfenced(ctx context.Context, item idempotency.Item, work idemp
 	claim := lease.Claim{Key: item.Key, Owner: terms.Owner, Token: rec.Token}
 	ctx = context.WithoutCancel(ctx)
 	if err := b.apply(ctx, work); err != nil {
-		b.server.events.Release(ctx, claim, lease.Failure{Reason: err.Error()})
+		b.events.Release(ctx, claim, lease.Failure{Reason: err.Error()})
 		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
 	}
-	b.server.events.Complete(ctx, claim, nil)
+	b.events.Complete(ctx, claim, nil)
 	return idempotency.Outcome{Kind: idempotency.KindCompleted}
 }
 
@@ -37,11 +37,11 @@ func (b *broken) unfenced(ctx context.Context, item idempotency.Item, work idemp
 func (b *broken) early(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
 	query := b.server.bind("SELECT state FROM " + sqlstore.DefaultTable + " WHERE scope = ? AND id = ?")
 	var state lease.State
-	err := b.server.db.QueryRowContext(ctx, query, []byte(item.Key.Scope), []byte(item.Key.ID)).Scan(&state)
+	err := b.db.QueryRowContext(ctx, query, []byte(item.Key.Scope), []byte(item.Key.ID)).Scan(&state)
 	if err == nil && state == lease.Done {
 		return idempotency.OutcomeOf(idempotency.KindDuplicate, nil)
 	}
-	return b.server.events.Run(ctx, item, work)
+	return b.events.Run(ctx, item, work)
 }
 
 // impatient answers soon after the work is done, though its COMMIT has no answer yet.
@@ -55,7 +55,7 @@ func (b *broken) impatient(ctx context.Context, item idempotency.Item, work idem
 				ended <- idempotency.Outcome{Kind: idempotency.KindFailed, Err: errOnPurpose}
 			}
 		}()
-		ended <- b.server.events.Run(ctx, item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
+		ended <- b.events.Run(ctx, item, func(ctx context.Context, tx *sql.Tx) (*idempotency.Result, error) {
 			result, err := work(ctx, tx)
 			if err == nil {
 				select {
@@ -81,7 +81,7 @@ func (b *broken) impatient(ctx context.Context, item idempotency.Item, work idem
 
 // countOutages takes a delivery that found no database for an attempt at its event.
 func (b *broken) countOutages(ctx context.Context, item idempotency.Item, work idempotency.Work[*sql.Tx]) idempotency.Outcome {
-	o := b.server.events.Run(ctx, item, work)
+	o := b.events.Run(ctx, item, work)
 	if o.Kind != idempotency.KindUnavailable {
 		return o
 	}
@@ -100,7 +100,7 @@ func (b *broken) keep(ctx context.Context, item idempotency.Item, work idempoten
 	unavailable := func(err error) idempotency.Outcome { return idempotency.OutcomeOf(idempotency.KindUnavailable, err) }
 	var err error
 	if b.kept == nil {
-		if b.kept, err = b.server.db.Conn(context.WithoutCancel(ctx)); err != nil {
+		if b.kept, err = b.db.Conn(context.WithoutCancel(ctx)); err != nil {
 			return unavailable(err)
 		}
 	}
@@ -109,7 +109,7 @@ func (b *broken) keep(ctx context.Context, item idempotency.Item, work idempoten
 		return unavailable(err)
 	}
 	defer tx.Rollback()
-	switch err := b.server.events.ClaimTx(ctx, tx, item.Key); {
+	switch err := b.events.ClaimTx(ctx, tx, item.Key); {
 	case errors.Is(err, idempotency.ErrDuplicate):
 		return idempotency.OutcomeOf(idempotency.KindDuplicate, nil)
 	case err != nil:

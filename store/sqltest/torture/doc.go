@@ -6,8 +6,9 @@
 //
 // For each database it starts a throwaway server, a proxy in front of it that
 // recognizes a COMMIT, and several copies of the test binary as webhook servers,
-// which run hmacverify and idempotency's endpoints over sqlstore. It sends every
-// event at least three times at once, and retries until each copy is answered with
+// which run hmacverify and idempotency's endpoints over sqlstore; half of PostgreSQL's
+// run them over pgxstore, on the same table at once. It sends every event at least
+// three times at once, and retries until each copy is answered with
 // 2xx or 409, or for half of the events, one of them. Meanwhile:
 //
 //   - servers are killed with SIGKILL, and so is the database;
@@ -24,7 +25,8 @@
 //     delivery has done the event, some only at the end;
 //   - a purge runs without end.
 //
-// In transactional mode a handler writes to a ledger in the event's transaction.
+// In transactional mode a handler writes to a ledger in the event's transaction; on
+// pgxpool that is a batch for half of the events.
 // Under a lease it asks another system for an effect, or writes to the ledger in
 // the transaction that completes the lease. At the end there must be one effect and
 // one processed record for each event, and nothing left over.

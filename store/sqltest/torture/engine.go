@@ -17,6 +17,7 @@ type engine struct {
 	name    string
 	driver  string
 	dialect sqlstore.Dialect
+	pgxpool bool // it can be used without database/sql, too
 
 	userDSN func(address string) string // of the file, without a server process
 

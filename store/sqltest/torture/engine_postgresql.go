@@ -14,6 +14,7 @@ func postgreSQL() *engine {
 		name:    "PostgreSQL",
 		driver:  "pgx",
 		dialect: sqlstore.PostgreSQL,
+		pgxpool: true,
 		account: "postgres",
 		initialize: func(dir string) (*exec.Cmd, error) {
 			// Small WAL segments, so that a small disk is not full from the start.

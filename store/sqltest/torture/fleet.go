@@ -55,6 +55,16 @@ func newFleet(program string, attributes *syscall.SysProcAttr, env []string, con
 	return f, nil
 }
 
+func (f *fleet) String() string {
+	pgxpool := 0
+	for _, s := range f.slots {
+		if s.config.Pgxpool {
+			pgxpool++
+		}
+	}
+	return fmt.Sprintf("%d servers (%d on pgxpool)", len(f.slots), pgxpool)
+}
+
 // start starts a process in s and waits until it listens.
 func (f *fleet) start(s *slot) error {
 	config, err := json.Marshal(s.config)

@@ -198,8 +198,8 @@ func (r *run) settleOutages(ctx context.Context, recovered []string) error {
 		r.report(b, lines)
 		return errImbalance
 	}
-	fmt.Fprintf(r.out, "%s, %v, seed %d\n  did: %d events in %d deliveries to %d servers\n", r.database.name,
-		time.Since(r.start).Round(100*time.Millisecond), r.seed, len(b.events), r.sender.tally.total.Load(), len(r.fleet.slots))
+	fmt.Fprintf(r.out, "%s, %v, seed %d\n  did: %d events in %d deliveries to %s\n", r.database.name,
+		time.Since(r.start).Round(100*time.Millisecond), r.seed, len(b.events), r.sender.tally.total.Load(), r.fleet)
 	fmt.Fprintf(r.out, "       outages, and when the events were done that had met it: %s\n", strings.Join(recovered, ", "))
 	fmt.Fprintf(r.out, "       %d events failed %d times for good, and are dead\n  answers: %s\n  the books balance\n\n",
 		b.buried(), r.maxAttempts, counts(b.answers, ""))

@@ -189,7 +189,9 @@ func (l *link) up() {
 			continue
 		}
 		l.pass()
-		l.withhold.Store(c == cutAfter || c == cutStanding)
+		if c == cutAfter || c == cutStanding {
+			l.withhold.Store(true) // for good: more may follow before the answer
+		}
 		if _, err := l.server.Write(out); err != nil || c == cutMidway {
 			return
 		}

@@ -13,8 +13,8 @@ func (r *run) report(b *books, lines []*line) {
 	out := r.out
 	fmt.Fprintf(out, "%s, %v, seed %d\n", r.database.name, time.Since(r.start).Round(100*time.Millisecond), r.seed)
 	t := r.sender.tally
-	fmt.Fprintf(out, "  did: %d events in %d deliveries to %d servers, which were killed %d times, and paused for longer than a lease %d times\n",
-		len(b.events), t.total.Load(), len(r.fleet.slots), r.serverKills.Load(), r.serverPauses.Load())
+	fmt.Fprintf(out, "  did: %d events in %d deliveries to %s, which were killed %d times, and paused for longer than a lease %d times\n",
+		len(b.events), t.total.Load(), r.fleet, r.serverKills.Load(), r.serverPauses.Load())
 	if r.proxy != nil {
 		commits, statements, by := r.proxy.counted()
 		fmt.Fprintf(out, "       database killed %d times, and away for %v; network slow or stalled %d times\n",

@@ -2,9 +2,7 @@ package torture
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,7 +18,6 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -50,6 +47,7 @@ func scheme(m mode) hmacverify.Scheme {
 // A serverConfig configures a server process.
 type serverConfig struct {
 	Engine  string        // its key in engines
+	Pgxpool bool          // it uses pgxstore instead of sqlstore
 	DSN     string        // of the proxy in front of the database
 	Conns   int           // limit of its pool
 	MaxLife time.Duration // of a connection; 0 means no limit
@@ -85,9 +83,8 @@ const tolerance = 90 * time.Minute
 type server struct {
 	serverConfig
 	*engine
-	db     *sql.DB
-	events *sqlstore.Store
 	client *http.Client
+	pool   pool
 
 	mu      sync.Mutex // guards purging, and is held while the purge runs
 	purging bool
@@ -104,23 +101,23 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 	}
 	s.engine = engines()[s.Engine]
 	most, interval := s.attempts()
-	var err error
-	if s.db, err = s.open(s.DSN, s.Conns); err != nil {
-		return err
+	mux := http.NewServeMux()
+	serveModes := s.serveStandard
+	if s.Pgxpool {
+		serveModes = s.servePgxpool
 	}
-	s.db.SetConnMaxLifetime(s.MaxLife)
-	if s.events, err = sqlstore.New(s.db, s.dialect, &sqlstore.Options{
+	err := serveModes(mux, &sqlstore.Options{
 		RecordFailures:  s.Record,
 		MaxAttempts:     most,
 		AttemptInterval: interval,
 		Observe:         func(context.Context, idempotency.Event) {},
-	}); err != nil {
-		return err
-	}
-	handler, err := s.routes()
+	})
 	if err != nil {
 		return err
 	}
+	mux.HandleFunc("POST /purge", s.startPurge)
+	mux.HandleFunc("POST /drain", s.drain)
+	mux.HandleFunc("POST /peace", s.returnAll)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -130,28 +127,10 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "http://%s\n", l.Addr())
 	// The panics are intended, and net/http would log the stack of each.
-	h := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	h := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go h.Serve(l)
 	_, err = io.Copy(io.Discard, stdin)
 	return err
-}
-
-func (s *server) routes() (http.Handler, error) {
-	most, interval := s.attempts()
-	leases, err := lease.New(s.events, &lease.Options{Lease: s.Lease, MaxAttempts: most, AttemptInterval: interval})
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	err = errors.Join(
-		handle(s, mux, transactional, s.transactional(), s.inTransaction),
-		handle(s, mux, leased, leases, s.outside),
-		handle(s, mux, completed, leases, s.completeInTransaction),
-	)
-	mux.HandleFunc("POST /purge", s.startPurge)
-	mux.HandleFunc("POST /drain", s.drain)
-	mux.HandleFunc("POST /peace", s.returnAll)
-	return mux, err
 }
 
 // handle serves an endpoint that works in that mode.
@@ -174,7 +153,7 @@ func (s *server) purgeForever() {
 	for {
 		s.mu.Lock()
 		if s.purging {
-			s.events.Purge(context.Background()) // the database may be away
+			s.pool.purge(context.Background()) // the database may be away
 		}
 		s.mu.Unlock()
 		time.Sleep(100 * time.Millisecond)
@@ -203,13 +182,11 @@ func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.purging = false
-	s.db.SetMaxIdleConns(-1)
-	s.db.SetMaxIdleConns(s.Conns)
+	open, inUse := s.pool.drain()
 	s.client.CloseIdleConnections()
-	stats := s.db.Stats()
 	var stacks strings.Builder
 	pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), stats.OpenConnections, stats.InUse, stacks.String()})
+	json.NewEncoder(w).Encode(footing{runtime.NumGoroutine(), open, inUse, stacks.String()})
 }
 
 // serveProcess runs a server if args are those with which a fleet starts one.

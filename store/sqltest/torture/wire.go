@@ -27,7 +27,11 @@ var errTooLong = errors.New("message too long")
 
 // postgreSQLFrames reads the PostgreSQL protocol; see
 // https://www.postgresql.org/docs/current/protocol-message-formats.html
-type postgreSQLFrames struct{ started bool }
+type postgreSQLFrames struct {
+	started bool
+	commits map[string]bool // prepared statements, by name: those that are COMMIT
+	bound   bool            // a COMMIT is about to be executed
+}
 
 func (f *postgreSQLFrames) next(r *bufio.Reader) (message, error) {
 	// The first message, which starts the session, has a length and no type.
@@ -46,12 +50,30 @@ func (f *postgreSQLFrames) next(r *bufio.Reader) (message, error) {
 	}
 	m := message{bytes: b}
 	if f.started {
-		query, sync := b[0] == 'Q', b[0] == 'S'
-		m.asks = query || sync
-		m.commit = query && isCommit(bytes.TrimRight(b[5:], "\x00"))
+		m.asks = b[0] == 'Q' || b[0] == 'S' // Query, Sync
+		m.commit = f.commit(b[0], bytes.Split(b[5:], []byte{0}))
 	}
 	f.started = true
 	return m, nil
+}
+
+// commit reports whether a message with the strings is a COMMIT, which may be prepared
+// as any statement.
+func (f *postgreSQLFrames) commit(kind byte, strings [][]byte) bool {
+	switch {
+	case kind == 'Q':
+		return isCommit(strings[0])
+	case kind == 'P' && len(strings) > 1: // Parse: name, query
+		if f.commits == nil {
+			f.commits = make(map[string]bool)
+		}
+		f.commits[string(strings[0])] = isCommit(strings[1])
+	case kind == 'B' && len(strings) > 1: // Bind: portal, name
+		f.bound = f.commits[string(strings[1])]
+	case kind == 'E': // Execute
+		return f.bound
+	}
+	return false
 }
 
 // mySQLFrames reads the MySQL protocol; see

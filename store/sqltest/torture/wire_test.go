@@ -43,6 +43,22 @@ func TestFramer_Commit(t *testing.T) {
 			asks:    []bool{false, true, false, true, true},
 		},
 		{
+			name:   "PostgreSQL, prepared",
+			frames: &postgreSQLFrames{},
+			stream: []string{
+				startup,
+				postgreSQLMessage('P', "one\x00SELECT 1\x00\x00\x00"),
+				postgreSQLMessage('P', "two\x00COMMIT\x00\x00\x00"),
+				postgreSQLMessage('B', "\x00two\x00\x00\x00"),
+				postgreSQLMessage('E', "\x00\x00\x00\x00\x00"),
+				postgreSQLMessage('B', "\x00one\x00\x00\x00"),
+				postgreSQLMessage('E', "\x00\x00\x00\x00\x00"),
+				postgreSQLMessage('S', ""),
+			},
+			commits: []bool{false, false, false, false, true, false, false, false},
+			asks:    []bool{false, false, false, false, false, false, false, true},
+		},
+		{
 			name:   "MySQL",
 			frames: mySQLFrames{},
 			stream: []string{

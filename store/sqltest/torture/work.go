@@ -2,7 +2,6 @@ package torture
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -69,45 +68,53 @@ func (s *server) depend(ctx context.Context) error {
 }
 
 // inTransaction writes to the ledger in the record's transaction.
-func (s *server) inTransaction(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error {
-	return s.effect(ctx, tx, transactional, d.ID)
+func (a *access[T]) inTransaction(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+	return a.apply(ctx, tx, transactional, d.ID)
 }
 
 // completeInTransaction writes to the ledger in the transaction that completes the
 // lease.
-func (s *server) completeInTransaction(ctx context.Context, c lease.Claim, _ *hmacverify.Delivery) error {
-	if s.Fail {
+func (a *access[T]) completeInTransaction(ctx context.Context, claim lease.Claim, _ *hmacverify.Delivery) error {
+	if a.Fail {
 		time.Sleep(rand.N(100 * time.Millisecond)) // slow work, as in lease mode
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := s.effect(ctx, tx, completed, c.Key.ID); err != nil {
-		return err
-	}
-	if err := s.events.CompleteTx(ctx, tx, c); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return a.inTx(ctx, func(tx T) error {
+		if err := a.apply(ctx, tx, completed, claim.Key.ID); err != nil {
+			return err
+		}
+		return a.store.CompleteTx(ctx, tx, claim)
+	})
 }
 
-// effect is the work: it inserts a row, and for some events updates two rows that all
-// events share, in random order.
-func (s *server) effect(ctx context.Context, tx *sql.Tx, m mode, event string) error {
-	_, err := tx.ExecContext(ctx, s.bind("INSERT INTO ledger (mode, event, note) VALUES (?, ?, ?)"),
-		string(m), event, strings.Repeat("x", s.Pad))
-	if err != nil || !transfers(event) {
-		return err
-	}
-	for _, account := range accountsOf(event) {
-		_, err := tx.ExecContext(ctx, s.bind("UPDATE accounts SET balance = balance + 1 WHERE id = ?"), account)
-		if err != nil {
+// apply does the work in tx.
+func (a *access[T]) apply(ctx context.Context, tx T, m mode, event string) error {
+	for _, s := range a.effect(m, event) {
+		if err := a.exec(ctx, tx, s.query, s.args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// A statement is a part of the work.
+type statement struct {
+	query string
+	args  []any
+}
+
+// effect is the work: it inserts a row, and for some events updates two rows that all
+// events share, in random order.
+func (s *server) effect(m mode, event string) []statement {
+	all := []statement{{
+		s.bind("INSERT INTO ledger (mode, event, note) VALUES (?, ?, ?)"),
+		[]any{string(m), event, strings.Repeat("x", s.Pad)},
+	}}
+	if transfers(event) {
+		for _, account := range accountsOf(event) {
+			all = append(all, statement{s.bind("UPDATE accounts SET balance = balance + 1 WHERE id = ?"), []any{account}})
+		}
+	}
+	return all
 }
 
 func hashOf(event string) int {
