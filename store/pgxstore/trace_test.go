@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/pgxstore"
 )
@@ -136,6 +137,7 @@ func traced(events *pgxstore.Store, pool interface {
 		defer tx.Rollback(ctx)
 		return errors.Join(f(tx), tx.Commit(ctx))
 	}
+	var jobs []inbox.Job
 	want := func(target, err error) error {
 		if errors.Is(err, target) {
 			return nil
@@ -166,7 +168,7 @@ func traced(events *pgxstore.Store, pool interface {
 		{"a new event after it", "HookonceFindDone begin HookonceClaim insert commit", func(ctx context.Context) error {
 			return events.RunTx(ctx, keyed("new"), effect)
 		}},
-		{"RunBatch", "begin HookonceClaim HookonceUnbound insert commit", func(ctx context.Context) error {
+		{"RunBatch", "begin HookonceBound HookonceClaim HookonceUnbound insert commit", func(ctx context.Context) error {
 			return events.RunBatch(ctx, keyed("batch"), batchOf())
 		}},
 		{"an event with a payload that fails", "begin HookonceClaim HookonceKeepPayload rollback begin HookonceFail HookonceKeepPayload commit HookonceFind", func(ctx context.Context) error {
@@ -219,6 +221,21 @@ func traced(events *pgxstore.Store, pool interface {
 		{"Purge", "HookonceNextKey HookoncePurge HookonceNextPayload HookoncePurgePayloads", func(ctx context.Context) error {
 			_, err := events.Purge(ctx)
 			return err
+		}},
+		{"Enqueue", "HookonceInboxAddAll", func(ctx context.Context) error {
+			_, err := events.Enqueue(ctx, []inbox.Entry{{Key: keyed("waits"), Delivery: hmacverify.Stored{Scheme: "test", Body: []byte(secret)}}})
+			return err
+		}},
+		{"Due", "HookonceInboxDue", func(ctx context.Context) error {
+			_, err := events.Due(ctx, []string{keyed("waits").Endpoint()})
+			return err
+		}},
+		{"Dequeue", "begin HookonceInboxPlanner HookonceInboxPick HookonceInboxDequeue commit", func(ctx context.Context) (err error) {
+			jobs, err = events.Dequeue(ctx, keyed("waits").Endpoint(), 1, time.Minute, false)
+			return err
+		}},
+		{"Settle", "begin select HookonceInboxHeld HookonceInboxRemove commit", func(ctx context.Context) error {
+			return events.Settle(ctx, []inbox.Settlement{{Ticket: jobs[0].Ticket, Verdict: inbox.Done}})
 		}},
 	}
 }
