@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -62,9 +63,7 @@ func newPool(ctx context.Context, url string, pgBouncer bool) (*pgxpool.Pool, er
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 		return pgxpool.NewWithConfig(ctx, config)
 	}
-	for parameter, value := range parameters {
-		config.ConnConfig.RuntimeParams[parameter] = value
-	}
+	maps.Copy(config.ConnConfig.RuntimeParams, parameters)
 	return pgxpool.NewWithConfig(ctx, config)
 }
 

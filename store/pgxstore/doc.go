@@ -56,8 +56,8 @@
 // without the one round trip of RunBatch). QueryExecModeCacheStatement, pgx's default,
 // works there if PgBouncer keeps prepared statements: from version 1.21, with
 // max_prepared_statements above 0. [Store.Check] refuses the default without that, and
-// QueryExecModeDescribeExec, which executes other clients' statements there. It needs a
-// pool of two connections for it.
+// QueryExecModeDescribeExec, which executes other clients' statements there; with a pool
+// of one connection it cannot find either.
 //
 // # Tracing
 //
