@@ -339,7 +339,7 @@ func TestHandle_Group(t *testing.T) {
 		w.wantDone("a4")
 		stop()
 		var order []string
-		for _, id := range strings.Fields(w.called()) {
+		for id := range strings.FieldsSeq(w.called()) {
 			if id[0] == 'a' {
 				order = append(order, id)
 			}
