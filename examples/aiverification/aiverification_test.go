@@ -93,11 +93,37 @@ func TestDemo_NotAsPromised(t *testing.T) {
 	})
 	rows, err := playAll(t.Context(), a, s)
 	if err == nil {
-		err = report(io.Discard, rows)
+		err = report(io.Discard, rows, false)
 	}
 	if err == nil {
 		t.Error("a server that submits nothing passes the demo")
 	}
+}
+
+// What the demo shows of the inbox holds on every database.
+func TestDemo_Inbox(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, dbURL string) {
+		a, err := newApp(t.Context(), dbURL, secret, demoOptions(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.close()
+		server := httptest.NewServer(a.routes())
+		defer server.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.box.Run(ctx, 2) }()
+		rows, err := playAll(t.Context(), a, &sender{url: server.URL, secret: secret})
+		stop()
+		if err := errors.Join(err, <-done); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := report(&out, rows, true); err != nil {
+			t.Errorf("%v\n%s", err, out.String())
+		}
+	})
 }
 
 func TestRun_NoSecret(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 // errBroken makes the demo exit with status 1.
@@ -18,15 +20,32 @@ var errBroken = errors.New("demo: not all of it is as promised")
 // silent observes nothing: the demo provokes failures, and prints the responses.
 func silent(context.Context, idempotency.Event) {}
 
-// runDemo serves on a temporary database, plays the sender, and prints the deliveries,
-// the responses, and what the database holds afterwards.
+// runDemo plays the sender twice, to a callback that is processed at once, and to one
+// that an inbox accepts.
 func runDemo(ctx context.Context, stdout io.Writer) error {
+	err := demonstrate(ctx, stdout, demoOptions(false))
+	fmt.Fprint(stdout, "\nBy way of the inbox: accepted first, and submitted afterwards\n\n")
+	return errors.Join(err, demonstrate(ctx, stdout, demoOptions(true)))
+}
+
+// demoOptions are those of an app whose failures are intended.
+func demoOptions(later bool) *options {
+	o := &options{observe: silent}
+	if later {
+		o.later = &inbox.Options{Backoff: func(int) time.Duration { return 100 * time.Millisecond }, MaxAttempts: 1000}
+	}
+	return o
+}
+
+// demonstrate serves on a temporary database, plays the sender, and prints the deliveries,
+// the responses, and what the database holds afterwards.
+func demonstrate(ctx context.Context, stdout io.Writer, o *options) error {
 	dir, err := os.MkdirTemp("", "aiverification-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	a, err := newApp(ctx, "sqlite:"+filepath.Join(dir, "demo.db"), demoSecret, silent)
+	a, err := newApp(ctx, "sqlite:"+filepath.Join(dir, "demo.db"), demoSecret, o)
 	if err != nil {
 		return err
 	}
@@ -37,7 +56,7 @@ func runDemo(ctx context.Context, stdout io.Writer) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, a.routes()) }()
+	go func() { served <- a.serve(ctx, listener) }()
 
 	s := &sender{url: "http://" + listener.Addr().String(), secret: demoSecret}
 	rows, err := playAll(ctx, a, s)
@@ -45,7 +64,7 @@ func runDemo(ctx context.Context, stdout io.Writer) error {
 	if err := errors.Join(err, <-served); err != nil {
 		return err
 	}
-	return report(stdout, rows)
+	return report(stdout, rows, o.later != nil)
 }
 
 // playAll plays the acts in turn.
@@ -71,6 +90,10 @@ type act struct {
 	delivery delivery
 	answers  map[int]int // wanted: the number of responses by status
 	stands   standing    // wanted in the database
+
+	// The same by way of an inbox, where it is different.
+	laterAnswers map[int]int
+	later        *standing
 }
 
 const oneBody = `{"eventId":"evt_1","sessionId":"sess_1","status":"verified","details":{"score":0.98}}`
@@ -86,16 +109,19 @@ var acts = []act{
 		title: "first delivery", event: "evt_1", session: "sess_1", prepare: true,
 		delivery: delivery{body: oneBody},
 		answers:  map[int]int{200: 1}, stands: verified,
+		laterAnswers: map[int]int{202: 1},
 	},
 	{
 		title: "a retry", event: "evt_1", session: "sess_1",
 		delivery: delivery{body: oneBody},
 		answers:  map[int]int{409: 1}, stands: verified,
+		laterAnswers: map[int]int{202: 1},
 	},
 	{
 		title: "20 deliveries at once", event: "evt_2", session: "sess_2", prepare: true, copies: 20,
 		delivery: delivery{body: `{"eventId":"evt_2","sessionId":"sess_2","status":"verified"}`},
 		answers:  map[int]int{200: 1, 409: 19}, stands: verified,
+		laterAnswers: map[int]int{202: 20},
 	},
 	{
 		title: "altered body", event: "evt_3", session: "sess_3", prepare: true,
@@ -125,45 +151,53 @@ var acts = []act{
 		title: "unknown session", event: "evt_4", session: "sess_4",
 		delivery: delivery{body: `{"eventId":"evt_4","sessionId":"sess_4","status":"verified"}`},
 		answers:  map[int]int{404: 1}, stands: absent,
+		laterAnswers: map[int]int{202: 1}, later: &standing{step: "no session", waits: "waiting"},
 	},
 	{
 		title: "a retry, once it exists", event: "evt_4", session: "sess_4", prepare: true,
 		delivery: delivery{body: `{"eventId":"evt_4","sessionId":"sess_4","status":"verified"}`},
 		answers:  map[int]int{200: 1}, stands: verified,
+		laterAnswers: map[int]int{202: 1},
 	},
 	{
 		title: "session not open", event: "evt_5", session: "sess_1",
 		delivery: delivery{body: `{"eventId":"evt_5","sessionId":"sess_1","status":"rejected"}`},
 		answers:  map[int]int{404: 1}, stands: standing{submissions: 1, step: "completed"},
+		laterAnswers: map[int]int{202: 1}, later: &standing{records: 1, submissions: 1, step: "completed", waits: "dead"},
 	},
 	{
 		title: "malformed JSON", event: "evt_6", session: "sess_3",
 		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3",`},
 		answers:  map[int]int{400: 1}, stands: nothing,
+		laterAnswers: map[int]int{202: 1}, later: &standing{records: 1, step: "in_progress", waits: "dead"},
 	},
 	{
-		title: "unknown status", event: "evt_6", session: "sess_3",
-		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3","status":"perhaps"}`},
+		title: "unknown status", event: "evt_10", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_10","sessionId":"sess_3","status":"perhaps"}`},
 		answers:  map[int]int{422: 1}, stands: nothing,
+		laterAnswers: map[int]int{202: 1}, later: &standing{records: 1, step: "in_progress", waits: "dead"},
 	},
 	{
-		title: "body over the limit", event: "evt_6", session: "sess_3",
-		delivery: delivery{body: `{"eventId":"evt_6","sessionId":"sess_3","status":"verified","details":"` + padding + `"}`},
+		title: "body over the limit", event: "evt_11", session: "sess_3",
+		delivery: delivery{body: `{"eventId":"evt_11","sessionId":"sess_3","status":"verified","details":"` + padding + `"}`},
 		answers:  map[int]int{413: 1}, stands: nothing,
 	},
 	{
 		title: "needs review", event: "evt_7", session: "sess_3",
 		delivery: delivery{body: `{"eventId":"evt_7","sessionId":"sess_3","status":"needs_review"}`},
 		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 1, step: "in_progress"},
+		laterAnswers: map[int]int{202: 1},
 	},
 	{
 		title: "then rejected", event: "evt_8", session: "sess_3",
 		delivery: delivery{body: `{"eventId":"evt_8","sessionId":"sess_3","status":"rejected"}`},
 		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "failed"},
+		laterAnswers: map[int]int{202: 1},
 	},
 	{
 		title: "step not in progress", event: "evt_9", session: "sess_3",
 		delivery: delivery{body: `{"eventId":"evt_9","sessionId":"sess_3","status":"verified"}`},
 		answers:  map[int]int{404: 1}, stands: standing{submissions: 2, step: "failed"},
+		laterAnswers: map[int]int{202: 1}, later: &standing{records: 1, submissions: 2, step: "failed", waits: "dead"},
 	},
 }

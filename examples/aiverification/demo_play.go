@@ -10,9 +10,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -33,10 +36,11 @@ type standing struct {
 	records     int    // of the event
 	submissions int    // to the session's step
 	step        string // the step's status
+	waits       string // the event's state in the inbox, "" if it is not there
 }
 
 func (s standing) String() string {
-	return fmt.Sprintf("%d, %d, %s", s.records, s.submissions, s.step)
+	return fmt.Sprintf("%d, %d, %s %s", s.records, s.submissions, s.step, s.waits)
 }
 
 // play sends the act's delivery and looks at the effect.
@@ -50,13 +54,33 @@ func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	stands, err := a.stands(ctx, c.event, c.session)
+	wantAnswers, want := c.answers, c.stands
+	if a.box != nil {
+		if c.laterAnswers != nil {
+			wantAnswers = c.laterAnswers
+		}
+		if c.later != nil {
+			want = *c.later
+		}
+	}
+	stands, err := a.await(ctx, c.event, c.session, want)
 	return row{
 		sent:     c.title,
 		answers:  answers,
 		stands:   stands,
-		promised: maps.Equal(answers, c.answers) && stands == c.stands,
+		promised: maps.Equal(answers, wantAnswers) && stands == want,
 	}, err
+}
+
+// await looks the event and the session up, until they are as is wanted: an inbox may
+// take its time, at most five seconds.
+func (a *app) await(ctx context.Context, event, session string, want standing) (standing, error) {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		stands, err := a.stands(ctx, event, session)
+		if err != nil || stands == want || a.box == nil || time.Now().After(end) {
+			return stands, err
+		}
+	}
 }
 
 // stands looks the event and the session up in the database.
@@ -69,6 +93,9 @@ func (a *app) stands(ctx context.Context, event, session string) (standing, erro
 	if err := a.db.QueryRowContext(ctx, count, []byte(event)).Scan(&s.records); err != nil {
 		return s, err
 	}
+	if err := a.waits(ctx, event, &s); err != nil {
+		return s, err
+	}
 	got, err := a.sessions.Session(ctx, session)
 	if errors.Is(err, sessionstep.ErrSessionNotFound) {
 		s.step = "no session"
@@ -79,6 +106,24 @@ func (a *app) stands(ctx context.Context, event, session string) (standing, erro
 	}
 	s.submissions, s.step = len(got.Steps[0].Submissions), string(got.Steps[0].State)
 	return s, nil
+}
+
+// waits looks the event up in the inbox. In flight is waiting, to a person.
+func (a *app) waits(ctx context.Context, event string, s *standing) error {
+	if a.box == nil {
+		return nil
+	}
+	status, err := a.box.Lookup(ctx, idempotency.Key{Scope: "ai-verification", ID: event})
+	switch {
+	case errors.Is(err, idempotency.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case status.State == inbox.InFlight:
+		status.State = inbox.Waiting
+	}
+	s.waits = status.State.String()
+	return nil
 }
 
 // A sender plays the verification service.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -14,10 +15,17 @@ type row struct {
 	promised bool
 }
 
-// report prints the rows and returns an error if one is not as promised.
-func report(w io.Writer, rows []row) error {
+// report prints the rows and returns an error if one is not as promised. A column shows
+// the inbox if there is one.
+func report(w io.Writer, rows []row, later bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "SENT\tRESPONSES\tRECORDS\tSUBMISSIONS\tSTEP\tAS PROMISED")
+	inbox := func(s string) string {
+		if !later {
+			return ""
+		}
+		return cmp.Or(s, "-") + "\t"
+	}
+	fmt.Fprintf(t, "SENT\tRESPONSES\tRECORDS\tSUBMISSIONS\tSTEP\t%sAS PROMISED\n", inbox("INBOX"))
 	broken := 0
 	for _, r := range rows {
 		verdict := "yes"
@@ -25,8 +33,8 @@ func report(w io.Writer, rows []row) error {
 			verdict = "NO"
 			broken++
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n",
-			r.sent, tally(r.answers), r.stands.records, r.stands.submissions, r.stands.step, verdict)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s%s\n",
+			r.sent, tally(r.answers), r.stands.records, r.stands.submissions, r.stands.step, inbox(r.stands.waits), verdict)
 	}
 	if err := t.Flush(); err != nil {
 		return err

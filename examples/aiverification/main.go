@@ -9,7 +9,8 @@
 //
 //	AI_WEBHOOK_SECRET=example go -C examples run ./aiverification -db sqlite:/tmp/aiverification.db
 //
-// With -db pgxpool:postgres://… it runs on pgxpool and pgx.Tx.
+// With -db pgxpool:postgres://… it runs on pgxpool and pgx.Tx. With -inbox it answers a
+// callback as soon as that is stored, and submits it afterwards.
 //
 // Then create a session and submit a result to it from another terminal:
 //
@@ -45,6 +46,10 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 func main() {
@@ -61,6 +66,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	demo := flags.Bool("demo", false, "send all kinds of deliveries to a temporary database, and exit")
 	addr := flags.String("addr", "127.0.0.1:8080", "listen on this `address`")
 	dbURL := flags.String("db", "sqlite:aiverification.db", "keep everything in this database: sqlite:FILE, postgres://…, pgxpool:postgres://… or mysql://…")
+	later := flags.Bool("inbox", false, "answer when a callback is stored, and submit it afterwards")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -73,7 +79,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if secret == "" {
 		return errors.New("AI_WEBHOOK_SECRET is not set: it must hold the secret that the sender signs with")
 	}
-	app, err := newApp(ctx, *dbURL, secret, nil)
+	o := new(options)
+	if *later {
+		o.later = new(inbox.Options)
+	}
+	app, err := newApp(ctx, *dbURL, secret, o)
 	if err != nil {
 		return err
 	}
@@ -83,7 +93,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	slog.Info("listening", "addr", listener.Addr().String())
-	return serve(ctx, listener, app.routes())
+	return app.serve(ctx, listener)
+}
+
+// serve serves until ctx ends, and what has begun is done.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, listener, a.routes()) })
+	if a.box != nil {
+		group.Go(func() error { return a.box.Run(ctx, 4) })
+	}
+	return group.Wait()
 }
 
 // shutdownTimeout is how long requests in flight may go on after a signal.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/pgxstore"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -20,9 +21,11 @@ type access[T any] struct {
 	*server
 	store interface {
 		lease.Store
+		inbox.Queue
 		CompleteTx(ctx context.Context, tx T, c lease.Claim) error
 	}
 	runner idempotency.Runner[T] // of transactional mode
+	inbox  idempotency.Runner[T] // of an inbox
 	exec   func(ctx context.Context, tx T, query string, args ...any) error
 	inTx   func(ctx context.Context, f func(tx T) error) error // commits if f returns nil
 }
@@ -44,6 +47,7 @@ func (a *access[T]) serve(mux *http.ServeMux) error {
 		handle(a.server, mux, transactional, a.runner, a.inTransaction),
 		handle(a.server, mux, leased, leases, a.outside),
 		handle(a.server, mux, completed, leases, a.completeInTransaction),
+		handleLater(a.server, mux, a.store, a.inbox, a.inTransactionLater),
 	)
 }
 
@@ -68,6 +72,7 @@ func (s *server) serveStandard(mux *http.ServeMux, o *sqlstore.Options) error {
 		server: s,
 		store:  events,
 		runner: s.transactional(db, events),
+		inbox:  events,
 		exec: func(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
 			_, err := tx.ExecContext(ctx, query, args...)
 			return err
@@ -111,6 +116,7 @@ func (s *server) servePgxpool(mux *http.ServeMux, o *pgxstore.Options) error {
 		server: s,
 		store:  events,
 		runner: batcher{events, s},
+		inbox:  events,
 		exec: func(ctx context.Context, tx pgx.Tx, query string, args ...any) error {
 			_, err := tx.Exec(ctx, query, args...)
 			return err

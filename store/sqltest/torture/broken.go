@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -26,12 +27,15 @@ const (
 	countsOutages = "counts-outages" // so are deliveries that found no database
 	countsNone    = "counts-none"    // an event never dies
 	keeping       = "keeping"        // a connection is used for as long as it is open
+
+	hasty    = "hasty"    // an inbox answers before what it has accepted is committed
+	careless = "careless" // an inbox takes an event for done when its work has begun
 )
 
 // transactional returns the runner of transactional mode, or a broken one.
 func (s *server) transactional(db *sql.DB, events *sqlstore.Store) idempotency.Runner[*sql.Tx] {
 	switch s.Broken {
-	case "", countsAll, countsNone: // see attempts
+	case "", countsAll, countsNone, hasty, careless: // see attempts and queue
 		return events
 	}
 	return &broken{server: s, db: db, events: events, unavailable: make(map[idempotency.Key]int)}
@@ -148,4 +152,42 @@ func (b *broken) apply(ctx context.Context, work idempotency.Work[*sql.Tx]) erro
 		return fmt.Errorf("%w: %w", idempotency.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// queue returns q, or a broken one.
+func (s *server) queue(q inbox.Queue) inbox.Queue {
+	if s.Broken == hasty || s.Broken == careless {
+		return brokenQueue{q, s.Broken}
+	}
+	return q
+}
+
+// A brokenQueue looks correct.
+type brokenQueue struct {
+	inbox.Queue
+	mistake string
+}
+
+// Enqueue implements [inbox.Queue] without its guarantee.
+func (q brokenQueue) Enqueue(ctx context.Context, entries []inbox.Entry) ([]inbox.Enqueued, error) {
+	if q.mistake != hasty {
+		return q.Queue.Enqueue(ctx, entries)
+	}
+	go q.Queue.Enqueue(context.WithoutCancel(ctx), entries)
+	return make([]inbox.Enqueued, len(entries)), nil
+}
+
+// Dequeue implements [inbox.Queue] without its guarantee. The payload is read before.
+func (q brokenQueue) Dequeue(ctx context.Context, endpoint string, limit int, lease time.Duration, suspects bool) ([]inbox.Job, error) {
+	jobs, err := q.Queue.Dequeue(ctx, endpoint, limit, lease, suspects)
+	if q.mistake != careless || err != nil {
+		return jobs, err
+	}
+	for i := range jobs {
+		go func() {
+			time.Sleep(20 * time.Millisecond)
+			q.Queue.Settle(context.WithoutCancel(ctx), []inbox.Settlement{{Ticket: jobs[i].Ticket, Verdict: inbox.Done}})
+		}()
+	}
+	return jobs, nil
 }

@@ -162,6 +162,9 @@ func (r *run) fulfilled() bool {
 // settle waits for what may still be in flight, balances the books and prints them.
 func (r *run) settle(ctx context.Context) error {
 	time.Sleep(r.lease)
+	if err := r.emptied(ctx); err != nil {
+		return fmt.Errorf("%s: waiting for the inbox: %w", r.database.name, err)
+	}
 	r.sender.client.CloseIdleConnections()
 	b, err := r.draw(context.WithoutCancel(ctx))
 	if err != nil {
@@ -174,6 +177,17 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	if !balanced(lines) || !r.fulfilled() {
 		return fmt.Errorf("%s: %w", r.database.name, errImbalance)
+	}
+	return nil
+}
+
+// emptied waits until what the inbox has accepted is done. What is not within a minute is
+// left to the books.
+func (r *run) emptied(ctx context.Context) error {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		if n, err := r.database.waiting(ctx); err != nil || n == 0 {
+			return err
+		}
 	}
 	return nil
 }

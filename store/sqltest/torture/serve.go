@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -33,9 +36,15 @@ const (
 	transactional mode = "transactional" // record and effect are one commit
 	leased        mode = "leased"        // the effect is in another system
 	completed     mode = "completed"     // under a lease that the effect's commit completes
+	later         mode = "later"         // as transactional, by way of an inbox
 )
 
+// modes are those in which an answer means that the work is done.
 var modes = []mode{transactional, leased, completed}
+
+// allModes are the modes of a run in which no event dies: in an inbox, events have attempts
+// of their own.
+var allModes = append(slices.Clip(modes), later)
 
 // scheme signs the time too, so that the servers' clocks matter.
 func scheme(m mode) hmacverify.Scheme {
@@ -88,6 +97,8 @@ type server struct {
 
 	mu      sync.Mutex // guards purging, and is held while the purge runs
 	purging bool
+	box     *inbox.Inbox
+	rest    func() // stops the inbox; nil while it does not run
 
 	peace chan struct{} // closed at the end; handlers that hang for ever return then
 }
@@ -100,6 +111,7 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	s.engine = engines()[s.Engine]
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // an inbox logs the panics, which are intended
 	most, interval := s.attempts()
 	mux := http.NewServeMux()
 	serveModes := s.serveStandard
@@ -135,17 +147,41 @@ func serve(config string, stdin io.Reader, stdout io.Writer) error {
 
 // handle serves an endpoint that works in that mode.
 func handle[T any](s *server, mux *http.ServeMux, m mode, r idempotency.Runner[T], f idempotency.Func[T]) error {
-	o := &hmacverify.Options{Tolerance: tolerance, Now: func() time.Time { return time.Now().Add(s.Ahead) }}
-	verifier, err := hmacverify.New(scheme(m), o, secret)
-	if err != nil {
-		return err
-	}
-	endpoint, err := idempotency.NewEndpoint(string(m), verifier, r, &idempotency.Options{CheckContent: true, Timeout: s.Timeout})
+	endpoint, err := newEndpoint(s, m, r)
 	if err != nil {
 		return err
 	}
 	mux.Handle("POST /"+string(m), endpoint.Handle(stubborn(s, m, doomedWork(s, m, unreliable(s, f)))))
 	return nil
+}
+
+// handleLater serves an endpoint that accepts for an inbox.
+func handleLater[T any](s *server, mux *http.ServeMux, q inbox.Queue, r idempotency.Runner[T], f idempotency.Func[T]) error {
+	endpoint, err := newEndpoint(s, later, r)
+	if err != nil {
+		return err
+	}
+	s.box, err = inbox.New(s.queue(q), &inbox.Options{
+		Backoff:     func(int) time.Duration { return 50 * time.Millisecond },
+		MaxAttempts: 1_000_000,
+		Lease:       s.Lease,
+		Poll:        200 * time.Millisecond,
+		Stop:        time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	mux.Handle("POST /"+string(later), inbox.Handle(s.box, endpoint, unreliable(s, f), nil))
+	return nil
+}
+
+func newEndpoint[T any](s *server, m mode, r idempotency.Runner[T]) (*idempotency.Endpoint[T], error) {
+	o := &hmacverify.Options{Tolerance: tolerance, Now: func() time.Time { return time.Now().Add(s.Ahead) }}
+	verifier, err := hmacverify.New(scheme(m), o, secret)
+	if err != nil {
+		return nil, err
+	}
+	return idempotency.NewEndpoint(string(m), verifier, r, &idempotency.Options{CheckContent: true, Timeout: s.Timeout})
 }
 
 // purgeForever purges without end, except between a drain and the next start.
@@ -160,10 +196,25 @@ func (s *server) purgeForever() {
 	}
 }
 
+// startPurge starts what goes on in the background: the purge, and the inbox.
 func (s *server) startPurge(http.ResponseWriter, *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.purging = true
+	if s.rest != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.box.Run(ctx, 3)
+	}()
+	s.rest = func() {
+		cancel()
+		<-done
+		s.rest = nil
+	}
 }
 
 // returnAll has the handlers return that hang for ever.
@@ -175,13 +226,16 @@ type footing struct {
 	Stacks                         string // of the goroutines
 }
 
-// drain stops the purge, closes idle connections, and reports what is left. A purge
+// drain stops the purge and the inbox, closes idle connections, and reports what is left. A purge
 // would open a connection between two drains, and keep alive the goroutine in which
 // a pool closes old connections.
 func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.purging = false
+	if s.rest != nil {
+		s.rest()
+	}
 	open, inUse := s.pool.drain()
 	s.client.CloseIdleConnections()
 	var stacks strings.Builder

@@ -165,6 +165,8 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 		{"sqlite", unfenced, "events with more than one effect", quietPlan(sqliteEngine())},
 		{"mariadb", early, "acknowledged events without an effect", quietPlan(mariaDB())},
 		{"postgres", impatient, "acknowledged events without an effect", quietPlan(postgreSQL())},
+		{"mariadb", hasty, "acknowledged events without an effect", calm(mariaDB(), 1000)},
+		{"sqlite", careless, "acknowledged events without an effect", calm(sqliteEngine(), 3000)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.engine+" "+tt.broken, func(t *testing.T) {

@@ -72,6 +72,11 @@ func (a *access[T]) inTransaction(ctx context.Context, tx T, d *hmacverify.Deliv
 	return a.apply(ctx, tx, transactional, d.ID)
 }
 
+// inTransactionLater is inTransaction for what an inbox has accepted.
+func (a *access[T]) inTransactionLater(ctx context.Context, tx T, d *hmacverify.Delivery) error {
+	return a.apply(ctx, tx, later, d.ID)
+}
+
 // completeInTransaction writes to the ledger in the transaction that completes the
 // lease.
 func (a *access[T]) completeInTransaction(ctx context.Context, claim lease.Claim, _ *hmacverify.Delivery) error {
