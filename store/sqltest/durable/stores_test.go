@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/pgxstore"
 	"github.com/hookonce/hookonce/store/sqlstore"
@@ -22,6 +23,7 @@ import (
 // process.
 type store interface {
 	lease.Store
+	inbox.Queue
 	CreateTables(ctx context.Context) error
 
 	run(ctx context.Context, key idempotency.Key, work work) error
@@ -43,6 +45,7 @@ type transaction interface {
 type native[T any] interface {
 	idempotency.Runner[T]
 	lease.Store
+	inbox.Queue
 	CreateTables(ctx context.Context) error
 	RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx T) error) error
 	ClaimTx(ctx context.Context, tx T, key idempotency.Key) error
