@@ -2,8 +2,6 @@ package hmacverify
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,6 +41,10 @@ type Delivery struct {
 	// see Sender.Pings.
 	Ping bool
 
+	// Outer is for an event that [Delivery.Items] returned: what the request says
+	// around it, by the paths of Items.Outer. Nil without them.
+	Outer map[string]string `json:"-"`
+
 	// Header is the request's header, shared with it: do not change it. Most
 	// senders do not sign it.
 	Header http.Header `json:"-"`
@@ -57,6 +59,7 @@ type Delivery struct {
 	eventType string    // from a header or from a store
 	typePath  []string  // where it is in the body otherwise
 	verifier  *Verifier // nil unless one verified the delivery
+	isItem    bool      // one event of several in a request
 }
 
 // IdempotencyID returns what identifies the event and cannot be changed by a
@@ -70,8 +73,7 @@ func (d *Delivery) IdempotencyID() (string, error) {
 	case d.Identity == NoIdentity && !d.IDSigned:
 		return "", fmt.Errorf("%w: %s signs nothing that identifies its events", ErrNoIdentity, d.Scheme)
 	case d.Identity == BodyDigest:
-		sum := sha256.Sum256(d.Body)
-		return "sha256:" + hex.EncodeToString(sum[:]), nil
+		return digestOf(d.Body), nil
 	case d.ID == "":
 		return "", fmt.Errorf("%w: this delivery of %s has no ID, or one over %d bytes", ErrNoIdentity, d.Scheme, maxID)
 	case !d.IDSigned && d.Identity != InsecureUnsignedID:

@@ -55,7 +55,8 @@ type plan struct {
 	idHeader, typeHeader, timeHeader alternatives
 	idPath, typePath, timePath       []string
 
-	pingPaths [][]string // of Sender.Pings
+	pingPaths [][]string  // of Sender.Pings
+	items     []itemsPlan // of Sender.Items
 
 	signsURL  bool // the signature covers the URL or a part of it
 	idSigned  bool // the signature covers the ID

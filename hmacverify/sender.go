@@ -1,6 +1,7 @@
 package hmacverify
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -84,8 +85,14 @@ type Sender struct {
 	// acknowledged, and no work is done. Default none.
 	Pings []Ping
 
-	// Batch says that a request can carry several events, and where the ID of
-	// each is. Default one event per request.
+	// Items says where the events are in a request that can carry several, see
+	// [Delivery.Items]. If there is more than one, the first whose outermost array is in
+	// the body counts. Default: one event in a request, or Batch says why there is no
+	// data for it.
+	Items []Items
+
+	// Batch says in words what Items cannot of requests with several events: how
+	// many there are, or why the events cannot be told apart. Default none.
 	Batch string
 
 	// Order reports that the sender delivers in order. Default false.
@@ -150,8 +157,8 @@ const (
 // Fact is the source of something that is known about a sender.
 type Fact struct {
 	// About is the subject: "signature", "identity", "waits", "retries", "retry
-	// time", "responses", "limits", "setup", "batch". Default: everything that no
-	// other Fact is about.
+	// time", "responses", "limits", "setup", "items", "batch". Default: everything
+	// that no other Fact is about.
 	About string
 
 	// Source is the kind of source. Default SourceUnknown.
@@ -201,7 +208,8 @@ func (p *plan) sender(*Options) error {
 	}
 	// The caller could still change them.
 	s.Success, s.Instead, s.Pings = slices.Clone(s.Success), maps.Clone(s.Instead), slices.Clone(s.Pings)
-	return p.pings()
+	s.Items = slices.Clone(s.Items)
+	return cmp.Or(p.pings(), p.itemsOf())
 }
 
 // pings resolves the paths.

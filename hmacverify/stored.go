@@ -23,6 +23,9 @@ type Stored struct {
 	// does not know where its scheme has the type.
 	Type string `json:"type,omitempty"`
 
+	// Outer is that of the Delivery.
+	Outer map[string]string `json:"outer,omitempty"`
+
 	// Header is the request's header without what authenticates a request.
 	Header http.Header `json:"header,omitempty"`
 
@@ -55,6 +58,7 @@ func (d *Delivery) Stored() Stored {
 		IDSigned: d.IDSigned,
 		Identity: d.Identity,
 		Type:     d.EventType(),
+		Outer:    d.Outer,
 		Header:   header,
 		Body:     d.Body,
 	}
@@ -79,6 +83,7 @@ func (s Stored) RestoreUnverified() (*Delivery, error) {
 		ID:        s.ID,
 		IDSigned:  s.IDSigned,
 		Identity:  s.Identity,
+		Outer:     s.Outer,
 		Header:    s.Header,
 		Body:      s.Body,
 		eventType: s.Type,

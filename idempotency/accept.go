@@ -37,11 +37,15 @@ type Accepter interface {
 // accepted before, whatever has become of it, unless Options.ErrorHandler responds to
 // that. [Endpoint.Process] does the work later.
 //
+// The events of a request that carries several are stored together, or none of them,
+// each under its own key; those without a key are left out, and answered 400. The
+// request is observed as one Event, without a key and with the Count of its events.
+//
 // It is for implementations of an inbox: see package inbox, whose Handle calls it.
 func (e *Endpoint[T]) Accept(a Accepter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.serve(w, r, func(ctx context.Context, _ *passage, item Item) Outcome {
-			return a.Accept(ctx, []Item{item})
+		e.serve(w, r, func(ctx context.Context, _ *passage, items []Item) Outcome {
+			return a.Accept(ctx, items)
 		}, true)
 	})
 }

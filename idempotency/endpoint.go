@@ -65,6 +65,23 @@ const maxNameBytes = 64
 // documents with the kind as their "code"; [StatusHeader] names it too. Those to
 // refused requests are hmacverify's.
 //
+// # Batches
+//
+// Some senders put many events into one request, and group them differently when they
+// retry. If the scheme's Sender.Items, or Options.Items, says where they are, each event
+// is processed by itself, in the order of the request and under its own key; the
+// function gets a delivery of that event only, whose Body is the event's. A request
+// without an event is acknowledged.
+//
+// An event that fails does not keep the others from being done. The sender gets a 2xx if
+// none is left to do: all were processed, or are duplicates, or dead. Otherwise it gets
+// what the worst of them would have got, a 503 before a 500 before a 4xx, and so delivers
+// the request again; those that are done are duplicates then. Options.Timeout is for all
+// events together: those that have not begun when it ends are left, and answered 503.
+//
+// With Options.Whole and sqlstore's ClaimBatchTx, the work can process all new events of
+// a request in one transaction: see examples/batches.
+//
 // # Time
 //
 // A body must arrive within hmacverify's Options.BodyTimeout, counted anew for each 64
@@ -104,6 +121,19 @@ type Options struct {
 	// any other 503. Default: the delivery's IdempotencyID, which rests on
 	// signed data only.
 	ID func(r *http.Request, d *hmacverify.Delivery) (string, error)
+
+	// Items returns the events of d, a verified delivery, each made with d.Item; none if
+	// d carries none. It is for senders that put several events into one request, and
+	// whose scheme has no Sender.Items. ID is then called for each of them, with its
+	// body. An error that wraps [hmacverify.ErrItems] or [ErrInvalidKey] is answered
+	// 400, any other 503. Default: as Sender.Items says; one event without it.
+	Items func(d *hmacverify.Delivery) ([]*hmacverify.Delivery, error)
+
+	// Whole takes a request for one event, also if its sender puts several into one. Then
+	// what is in it is processed together, and an event that a retry groups with others
+	// is processed again, unless the work looks for that: see "Batches" at [Endpoint].
+	// Default: each event by itself.
+	Whole bool
 
 	// CheckContent responds 422 to a delivery whose body is not byte for byte
 	// that of the first delivery with the same key. Some senders render the
@@ -226,6 +256,8 @@ func (e *Endpoint[T]) checkIdentity() error {
 			return errors.New("Options.AllowUnverified needs Options.ID, which returns a request's event ID")
 		case len(e.o.Sender.Pings) > 0:
 			return errors.New("Options.Sender.Pings without a verifier: only a signed body can say that it is a ping")
+		case e.o.Items != nil || len(e.o.Sender.Items) > 0:
+			return errors.New("Options.Items or Options.Sender.Items without a verifier: only a signed body can be divided into events")
 		}
 		// The sender of a verifier's scheme was checked by hmacverify.New.
 		_, err := hmacverify.New(hmacverify.Scheme{Name: "Options", Signature: []string{"None"}, Sender: e.o.Sender}, nil, "none")
@@ -239,7 +271,9 @@ func (e *Endpoint[T]) checkIdentity() error {
 		return errors.New("Options.Sender with a verifier: change the Sender of its scheme instead")
 	case s.Name == "":
 		return errors.New("the verifier is the zero Verifier, which refuses everything: create it with hmacverify.New")
-	case e.o.ID == nil && s.Identity == hmacverify.NoIdentity && s.Extract == nil:
+	case e.o.Items != nil && e.o.Whole:
+		return errors.New("Options.Items with Options.Whole: use one of them")
+	case e.o.ID == nil && s.Identity == hmacverify.NoIdentity && s.Extract == nil && !e.splits():
 		return fmt.Errorf("scheme %s signs nothing that tells its events apart: set Options.ID to a function that returns a unique ID from the signed body", s.Name)
 	}
 	return nil
@@ -283,6 +317,9 @@ func (e *Endpoint[T]) keyOf(r *http.Request, d *hmacverify.Delivery) (Key, error
 // committed. An error rolls back; see [Func] for what it can say. For another status
 // or a body, use [Endpoint.WrapFunc].
 //
+// If the sender puts several events into one request, f is called for each, see
+// "Batches" at [Endpoint].
+//
 // Handle panics if f is nil, as [http.Handle] does.
 func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
 	if f == nil {
@@ -309,6 +346,9 @@ func (e *Endpoint[T]) Handle(f Func[T]) http.Handler {
 // corrected. A handler that writes nothing has responded 200, as in net/http, unless
 // its time was up.
 //
+// Wrap panics if next is nil, and if the endpoint processes each event of a request by
+// itself, since next gets a whole request: see Options.Whole.
+//
 // # Frameworks
 //
 // A framework that writes the response to a returned error after the middleware has
@@ -321,6 +361,7 @@ func (e *Endpoint[T]) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		panic(fmt.Sprintf("idempotency: endpoint %q: Wrap(nil)", e.name))
 	}
+	e.refuseSplitting("Wrap")
 	return e.WrapFunc(func(w http.ResponseWriter, r *http.Request, _ T) error {
 		next.ServeHTTP(w, r)
 		return nil
@@ -334,6 +375,7 @@ func (e *Endpoint[T]) WrapFunc(next func(w http.ResponseWriter, r *http.Request,
 	if next == nil {
 		panic(fmt.Sprintf("idempotency: endpoint %q: WrapFunc(nil)", e.name))
 	}
+	e.refuseSplitting("WrapFunc")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.serve(w, r, e.now(func(ctx context.Context, tx T, p *passage) (*Result, error) {
 			p.response = &response{under: w, max: e.o.MaxResponse, header: p.outer.Clone(), discards: e.effectsStand}

@@ -8,8 +8,9 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 )
 
-// A Func processes one event. tx is what the [Runner] provides; d is the delivery,
-// nil if the endpoint accepts unverified requests. It returns nil when the event is
+// A Func processes one event. tx is what the [Runner] provides; d is the delivery, or
+// the part of it that is the event if the request carries several, nil if the endpoint
+// accepts unverified requests. It returns nil when the event is
 // processed. An error rolls back what f did on tx, and says how to go on:
 //
 //   - any error: the response is 500, or the status that the error carries (see

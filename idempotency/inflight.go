@@ -25,6 +25,8 @@ type route struct {
 	fp  Fingerprint
 }
 
+func routeOf(item Item) route { return route{item.Key, item.Fingerprint} }
+
 // maxFollowers bounds the deliveries of one event that wait for their leader, so that
 // copies of one event leave room for others in Options.MaxInFlight.
 const maxFollowers = 64

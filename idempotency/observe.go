@@ -16,14 +16,16 @@ type Event struct {
 	Attempt  int           // of the event; 0 if not counted
 	Status   int           // of the response; 0 without one
 	Duration time.Duration // since the delivery arrived
-	Count    int           // of records, for KindPurged
+	Count    int           // of records, for KindPurged; of events that were accepted together
 	Err      error         // why, where there is a reason
 }
 
 // An Observer sees what happens to deliveries and events, as it happens. Metrics and
 // logs are made from it. Set one in the options of the store or the lease.Runner;
 // every endpoint that uses it reports there: each delivery ends in one Event, and
-// so does every response that a handler did not write.
+// so does every response that a handler did not write. If a request carries several
+// events, each of them ends in one, without a Status; so do, together, those that were
+// not begun.
 //
 // An Observer is called concurrently, on the goroutine that does the work or renews
 // its lease, so it must be quick. If it panics while the work runs, so does the
@@ -44,7 +46,7 @@ func LogFailures(ctx context.Context, e Event) {
 	switch {
 	case e.Kind == KindPurged && e.Err != nil:
 		level, p = slog.LevelError, KindStoreError.properties()
-	case e.Kind == KindFailed && e.Status/100 == 4:
+	case e.Kind == KindFailed && (e.Status/100 == 4 || IsAnswer(e.Err)):
 		level = slog.LevelWarn
 	case e.Kind == KindRefused && e.Status/100 == 5:
 		level = slog.LevelError // of ours, such as keys that could not be found

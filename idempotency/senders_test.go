@@ -124,7 +124,7 @@ func newCorrespondent(t *testing.T, s hmacverify.Scheme, change func(*lease.Opti
 		change(&o)
 	}
 	c.rig = newRigWith(t, o)
-	var eo idempotency.Options
+	eo := idempotency.Options{Whole: true} // what a request gets
 	if s.Identity == hmacverify.NoIdentity {
 		eo.ID = func(_ *http.Request, d *hmacverify.Delivery) (string, error) { return fmt.Sprintf("%x", d.Body), nil }
 	}
@@ -165,7 +165,12 @@ func (c *correspondent) delivery(t *testing.T, n int, signedAt time.Time) *http.
 	if name, _, _ := strings.Cut(c.scheme.ID.Header, ","); name != "" {
 		h.Set(name, id)
 	}
-	body := c.body(id, signedAt)
+	return c.request(t, id, h, c.body(id, signedAt), signedAt)
+}
+
+// request returns a delivery of that body.
+func (c *correspondent) request(t *testing.T, id string, h http.Header, body []byte, signedAt time.Time) *http.Request {
+	t.Helper()
 	for rest := c.scheme.Signed; ; { // other headers that are signed
 		_, after, found := strings.Cut(rest, "{header:")
 		if !found {

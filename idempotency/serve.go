@@ -23,18 +23,22 @@ type passage struct {
 	outer    http.Header // set by others before the endpoint was called; nil if none
 	answered int         // the status that was sent while the work hung; 0: none
 	accepted bool        // the work is done after the response
+	observed bool        // event by event, before the response
+	count    int         // of the events that were accepted together; 0: one
+	deadline time.Time   // of the work; zero: as Options.Timeout says
 }
 
 // A caller calls the user's function or handler for p.
 type caller[T any] func(ctx context.Context, tx T, p *passage) (*Result, error)
 
-// A taker does with the event of p what is to be done before the response.
-type taker func(ctx context.Context, p *passage, item Item) Outcome
+// A taker does with the events of p what is to be done before the response. There is one,
+// unless they are accepted.
+type taker func(ctx context.Context, p *passage, items []Item) Outcome
 
 // now returns the taker that does the work.
 func (e *Endpoint[T]) now(call caller[T]) taker {
-	return func(ctx context.Context, p *passage, item Item) Outcome {
-		return process(ctx, e.runner, item, func(ctx context.Context, tx T) (*Result, error) {
+	return func(ctx context.Context, p *passage, items []Item) Outcome {
+		return process(ctx, e.runner, items[0], func(ctx context.Context, tx T) (*Result, error) {
 			return call(ctx, tx, p)
 		})
 	}
@@ -50,13 +54,15 @@ func (e *Endpoint[T]) serve(w http.ResponseWriter, r *http.Request, take taker, 
 	}
 	o := e.process(w, p, take)
 	if p.answered != 0 {
-		if o.Err == nil { // it was late, and has done its work
+		if o.Err == nil && !p.observed { // it was late, and has done its work
 			e.observe(p, o, p.answered)
 		}
 		return
 	}
 	a := e.answerTo(o, p)
-	e.observe(p, o, a.status)
+	if !p.observed {
+		e.observe(p, o, a.status)
+	}
 	a.write(w, p.request)
 }
 
@@ -68,6 +74,7 @@ func (e *Endpoint[T]) observe(p *passage, o Outcome, status int) {
 		Attempt:  o.Attempt,
 		Status:   status,
 		Duration: time.Since(p.start),
+		Count:    p.count,
 		Err:      o.Err,
 	})
 }
@@ -86,15 +93,33 @@ func (e *Endpoint[T]) process(w http.ResponseWriter, p *passage, take taker) Out
 	if e.inFlight.Add(1) > int64(e.o.MaxInFlight) {
 		return OutcomeOf(KindOverloaded, nil)
 	}
-	if err := e.identify(p); err != nil {
+	if e.splits() {
+		return e.processParts(w, p, take)
+	}
+	return e.processOne(w, p, take)
+}
+
+// processOne processes the one event of p.
+func (e *Endpoint[T]) processOne(w http.ResponseWriter, p *passage, take taker) Outcome {
+	item, err := e.item(p)
+	if err != nil {
 		return OutcomeOf(kindOf(err).kind, err)
+	}
+	return e.flights.do(p.request.Context(), routeOf(item), e.o.Wait, func(land func()) Outcome {
+		return e.run(w, p, []Item{item}, take, land)
+	})
+}
+
+// item returns the event of p, whose key it finds.
+func (e *Endpoint[T]) item(p *passage) (Item, error) {
+	if err := e.identify(p); err != nil {
+		return Item{}, err
 	}
 	item := Item{Key: p.key, Delivery: p.kept()}
 	if e.o.CheckContent {
 		item.Fingerprint = FingerprintOf(p.signedBody())
 	}
-	to := route{p.key, item.Fingerprint}
-	return e.flights.do(p.request.Context(), to, e.o.Wait, func(land func()) Outcome { return e.run(w, p, item, take, land) })
+	return item, nil
 }
 
 // receive verifies the request and reads its body, within hmacverify's limits.
@@ -146,13 +171,16 @@ func (e *Endpoint[T]) identify(p *passage) (err error) {
 	return err
 }
 
-// run takes the event, detached from the client's disconnecting.
-func (e *Endpoint[T]) run(w http.ResponseWriter, p *passage, item Item, take taker, land func()) Outcome {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.request.Context()), e.o.Timeout)
+// run takes the events, detached from the client's disconnecting.
+func (e *Endpoint[T]) run(w http.ResponseWriter, p *passage, items []Item, take taker, land func()) Outcome {
+	if p.deadline.IsZero() {
+		p.deadline = time.Now().Add(e.o.Timeout)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(p.request.Context()), p.deadline)
 	defer cancel()
 	watch := e.watch(w, p, land)
 	defer func() { p.answered = watch.stop() }()
-	return take(ctx, p, item)
+	return take(ctx, p, items)
 }
 
 // kept is the delivery that a store that keeps payloads keeps.

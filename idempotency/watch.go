@@ -24,7 +24,7 @@ type watch struct {
 
 func (e *Endpoint[T]) watch(w http.ResponseWriter, p *passage, land func()) *watch {
 	watch := &watch{done: make(chan struct{})}
-	watch.timer = time.AfterFunc(e.o.Timeout+grace, func() {
+	watch.timer = time.AfterFunc(time.Until(p.deadline)+grace, func() {
 		defer close(watch.done)
 		defer func() { watch.panicked = recover() }()
 		// The response of the wrapped handler is that one's, which still runs.

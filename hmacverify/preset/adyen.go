@@ -45,15 +45,18 @@ func Adyen() hmacverify.Scheme {
 // differently, so a body in which one of these is repeated or written in another
 // way is refused, and every decoder sees what was signed.
 func AdyenStandard() hmacverify.Scheme {
+	sender := adyenSender("Adyen standard notifications", vector(adyenDocs),
+		code("identity", "Adyen/adyen-magento2#607, Adyen/adyen-commercetools#1324"),
+		hearsay("batch", "docs.newstore.net, private-api/payments/psp_adyen_api"))
+	sender.Batch = "an array, but of one item; a body with more is refused, because each item is signed by itself"
 	return hmacverify.Scheme{
 		Name:        "adyen-standard",
 		Encoding:    hmacverify.Base64,
 		KeyEncoding: hmacverify.HexKey,
 		Type:        hmacverify.Field{JSON: "notificationItems.0.NotificationRequestItem.eventCode"},
 		Identity:    hmacverify.SignedID,
-		Sender: adyenSender("Adyen standard notifications", vector(adyenDocs),
-			code("identity", "Adyen/adyen-magento2#607, Adyen/adyen-commercetools#1324")),
-		Extract: extractAdyen,
+		Sender:      sender,
+		Extract:     extractAdyen,
 	}
 }
 

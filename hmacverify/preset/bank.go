@@ -166,8 +166,8 @@ func Synctera() hmacverify.Scheme {
 }
 
 // Unit returns the scheme of Unit (https://www.unit.co/docs/api/webhooks/). A
-// body is a batch. Identity: BodyDigest: the digest is as good as the grouping,
-// which is not documented for retries; each item has an ID.
+// body is a batch. The identity of an event: its id. Identity: BodyDigest, which is
+// as good as the grouping, which is not documented for retries.
 func Unit() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "unit",
@@ -177,9 +177,9 @@ func Unit() hmacverify.Scheme {
 		Identity:  hmacverify.BodyDigest,
 		Sender: hmacverify.Sender{
 			Title: "Unit", Docs: "https://www.unit.co/docs/api/webhooks/",
-			Batch: "several events, each with data[].id",
+			Items: []hmacverify.Items{{JSON: "data.[]", ID: []string{"id"}, Type: "type"}},
 			Facts: []hmacverify.Fact{
-				code("signature", "@unit-finance/unit-node-sdk 0.41.0 on npm"), unconfirmed("identity"), unconfirmed("batch"),
+				code("signature", "@unit-finance/unit-node-sdk 0.41.0 on npm"), unconfirmed("identity"), unconfirmed("items"),
 			},
 		},
 	}

@@ -26,9 +26,8 @@ func DodoPayments() hmacverify.Scheme {
 
 // FastSpring returns the scheme of FastSpring
 // (https://developer.fastspring.com/reference/message-security). Only webhooks
-// with an HMAC SHA256 secret are signed. Identity: BodyDigest, because a body is a
-// batch of events with IDs. The digest is as good as the grouping: if a retry may
-// group events differently, key on events[].id.
+// with an HMAC SHA256 secret are signed. A body is a batch. The identity of an event: its id.
+// Identity: BodyDigest, which is as good as the grouping.
 func FastSpring() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "fastspring",
@@ -39,7 +38,7 @@ func FastSpring() hmacverify.Scheme {
 			Title: "FastSpring", Docs: "https://developer.fastspring.com/reference/message-security",
 			Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetrySchedule: "until 200, with the same events[].id; by hand with new ones",
-			Batch: "several events, each with events[].id",
+			Items: []hmacverify.Items{{JSON: "events.[]", ID: []string{"id"}, Type: "type"}},
 			Facts: []hmacverify.Fact{copied("", hookdeckSkills)},
 		},
 	}

@@ -99,9 +99,9 @@ func DiscordEvents() hmacverify.Scheme {
 
 // LINE returns the scheme of LINE
 // (https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/).
-// The key is the channel secret. Identity: NoIdentity, because a body is a batch,
-// and one that is sent again says so, so that its bytes change: key on each
-// event's webhookEventId.
+// The key is the channel secret. A body is a batch. The identity of an event: its
+// webhookEventId, with the body's destination, which is the bot. Identity:
+// NoIdentity, because one that is sent again says so, so that its bytes change.
 func LINE() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "line",
@@ -114,7 +114,9 @@ func LINE() hmacverify.Scheme {
 			Disables: "failure for a long time",
 			Setup:    "A signed POST without events, which is acknowledged.",
 			Pings:    []hmacverify.Ping{{JSON: "events", Value: "[]"}},
-			Batch:    "several events, each with webhookEventId",
+			Items: []hmacverify.Items{{
+				JSON: "events.[]", ID: []string{"webhookEventId"}, Type: "type", Outer: []string{"destination"},
+			}},
 			Facts: []hmacverify.Fact{
 				code("signature", "@line/bot-sdk 11.0.0, validate-signature"), copied("", "LINE, receiving-messages"),
 			},
@@ -125,8 +127,11 @@ func LINE() hmacverify.Scheme {
 // Meta returns the scheme of Meta: Messenger, Instagram, WhatsApp
 // (https://developers.facebook.com/docs/graph-api/webhooks/getting-started). The
 // key is the app secret. For hub.challenge see [MetaChallenge]. Identity:
-// BodyDigest, because a body is a batch of entries with IDs and times. A retry
-// may group them differently: key on each entry's to be sure.
+// BodyDigest, because a body is a batch of entries with IDs and times. A retry may group
+// them differently, so each change, and each message of Messenger and Instagram, is an
+// event of its own. The identity of an event: its digest, with its entry's id, since no ID is
+// promised for all kinds. Several messages, or statuses, of WhatsApp in one change are
+// events of their own, too: each with the change around it, and without the others.
 func Meta() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "meta",
@@ -142,10 +147,15 @@ func Meta() hmacverify.Scheme {
 			Disables:      "an hour of failure, for Messenger, users say",
 			MaxBody:       3 << 20,
 			Setup:         "GET with hub.challenge, which MetaChallenge answers.",
-			Batch:         "up to 1000 changes, with no ID promised; a retry may group them differently",
+			Items: []hmacverify.Items{{
+				JSON: "entry.[].changes|messaging|standby.[]", Type: "field", Outer: []string{"entry.[].id"},
+				Inner: []string{"value.messages", "value.statuses"},
+			}},
+			Batch: "up to 1000 changes, with no ID promised; a retry may group them differently",
 			Facts: []hmacverify.Fact{
 				copied("signature", skill("whatsapp")), copied("", "developers.facebook.com, docs/graph-api/webhooks"),
 				hearsay("batch", "david-lev/pywa#229"),
+				docs("items", "developers.facebook.com: WhatsApp, messages webhook reference; Messenger, webhook events; graph-api/webhooks"),
 			},
 		},
 	}

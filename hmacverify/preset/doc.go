@@ -25,7 +25,9 @@
 //   - NoIdentity: on nothing that is signed. There is no default key, and the
 //     comment says what to use instead.
 //
-// Sender.Notes, Sender.Setup and Sender.Batch say what else to prepare for.
+// Sender.Notes, Sender.Setup and Sender.Batch say what else to prepare for. If the
+// sender puts many events into one request, the comment tells the identity of an event
+// besides that of a body: idempotency.Endpoint.Handle goes by that of the event.
 //
 // # Changing a preset
 //

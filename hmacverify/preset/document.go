@@ -39,9 +39,10 @@ func Airtable() hmacverify.Scheme {
 
 // Asana returns the scheme of Asana
 // (https://developers.asana.com/docs/webhooks-guide). The key arrives in
-// X-Hook-Secret, see [AsanaHandshake]. Identity: BodyDigest, because a body is a
-// batch whose events hold their times; only heartbeats, which are empty, repeat.
-// The digest is as good as the grouping, which is not documented for retries.
+// X-Hook-Secret, see [AsanaHandshake]. A body is a batch. The identity of an event: its
+// digest, because it holds its time to the millisecond and has no ID. Identity:
+// BodyDigest; only heartbeats, which are empty, repeat. It is as good as the grouping,
+// which is not documented for retries.
 func Asana() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "asana",
@@ -52,10 +53,11 @@ func Asana() hmacverify.Scheme {
 			Waits:   10 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "for 24 h",
 			Setup: "X-Hook-Secret, to be echoed while POST /webhooks waits; AsanaHandshake answers.",
-			Batch: "several events",
+			Items: []hmacverify.Items{{JSON: "events.[]", Type: "action"}},
 			Notes: "Events may be lost.",
 			Facts: []hmacverify.Fact{
 				registry(), code("setup", "asana 3.2.0, WebhooksApi"), docs("", "https://developers.asana.com/docs/webhooks-guide"),
+				docs("items", "https://developers.asana.com/docs/webhooks-guide"),
 			},
 		},
 	}
@@ -172,7 +174,7 @@ func Dropbox() hmacverify.Scheme {
 			Waits: 10 * time.Second, Success: []int{200},
 			Retries: hmacverify.RetriesAll, RetryWindow: 10 * time.Minute, RetrySchedule: "exponentially for 10 min",
 			Setup: "GET with a challenge, which Setup answers.",
-			Batch: "several accounts, without IDs of their changes",
+			Batch: "several accounts, without IDs of their changes, so that no event can be told from another",
 			Facts: []hmacverify.Fact{
 				code("signature", "dropbox/mdwebhook, app.py"), docs("", "https://www.dropbox.com/developers, and an old copy"),
 			},

@@ -62,9 +62,10 @@ func Airwallex() hmacverify.Scheme {
 
 // QuickBooks returns the scheme of QuickBooks
 // (https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks).
-// Identity: BodyDigest, because a body is a batch with each entity's
-// lastUpdated. The digest is as good as the grouping, which is not documented
-// for retries.
+// A body is a batch: an array of CloudEvents since 2026, before that a list of companies
+// and their entities. The identity of an event: its id, type and time; before, the company
+// and the entity's digest. Identity: BodyDigest, which is as good as the grouping, which is not
+// documented for retries.
 func QuickBooks() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "quickbooks",
@@ -78,10 +79,18 @@ func QuickBooks() hmacverify.Scheme {
 			RetrySchedule: "after 10, 20 and 30 s, 5 and 20 min, 2, 4 and 6 h, then every 6 h without end",
 			Blocks:        true,
 			Setup:         "A test from the portal.",
-			Batch:         "entities of one company, in order",
-			Notes:         "An event that always fails stops all later ones for good.",
+			Items: []hmacverify.Items{
+				{JSON: "[]", ID: []string{"id", "type", "time"}, Type: "type"},
+				{
+					JSON: "eventNotifications.[].dataChangeEvent.entities.[]", Type: "name",
+					Outer: []string{"eventNotifications.[].realmId"},
+				},
+			},
+			Batch: "entities of one company, in order; that id alone is unique is not said",
+			Notes: "An event that always fails stops all later ones for good.",
 			Facts: []hmacverify.Fact{
 				code("signature", "IntuitDeveloper/SampleApp-Webhooks-nodejs"), dated("2025-10", docs("", "Intuit, best practices and blog")),
+				docs("items", "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks/data-objects"),
 			},
 		},
 	}
@@ -113,8 +122,9 @@ func TabaPay() hmacverify.Scheme {
 
 // Xero returns the scheme of Xero
 // (https://developer.xero.com/documentation/guides/webhooks/overview/). Identity:
-// BodyDigest, because a body is a batch with sequence numbers and times. The
-// digest is as good as the grouping, which is not documented for retries.
+// BodyDigest, because a body is a batch with sequence numbers and times. It is as good as
+// the grouping, which is not documented for retries. The identity of an event: its digest,
+// because it holds resource, kind, tenant and time to the millisecond, and has no ID.
 func Xero() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "xero",
@@ -129,9 +139,13 @@ func Xero() hmacverify.Scheme {
 			Disables: "24 h of failure",
 			Setup:    "Signed POSTs without events, which are acknowledged, some with wrong signatures on purpose: these want 401.",
 			Pings:    []hmacverify.Ping{{JSON: "events", Value: "[]"}},
-			Batch:    "several events",
+			Items:    []hmacverify.Items{{JSON: "events.[]", Type: "eventCategory"}},
+			Batch:    "no ID for an event",
 			Notes:    "The response must have no body and no cookies.",
-			Facts:    []hmacverify.Fact{docs("", "https://developer.xero.com/documentation/webhooks/configuring-your-server")},
+			Facts: []hmacverify.Fact{
+				docs("", "https://developer.xero.com/documentation/webhooks/configuring-your-server"),
+				docs("items", "XeroAPI/Xero-OpenAPI, xero-webhooks.yaml"),
+			},
 		},
 	}
 }

@@ -59,8 +59,8 @@ func CustomerIO() hmacverify.Scheme {
 
 // Klaviyo returns the scheme of Klaviyo's system webhooks
 // (https://developers.klaviyo.com/en/docs/working_with_system_webhooks). The time
-// is an HTTP date. Identity: NoIdentity, because a body is a batch: key on each
-// event's data[].external_id. Klaviyo-Webhook-Id is the subscription's.
+// is an HTTP date. A body is a batch. The identity of an event: its external_id.
+// Identity: NoIdentity. Klaviyo-Webhook-Id is the subscription's.
 func Klaviyo() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "klaviyo",
@@ -71,7 +71,7 @@ func Klaviyo() hmacverify.Scheme {
 			Title: "Klaviyo", Docs: "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
 			RetrySchedule: "not said; flow webhooks 17 times in 24 h, after 429 and 5xx only",
 			RetryTime:     hmacverify.RetryTimeNew,
-			Batch:         "several events, each with data[].external_id",
+			Items:         []hmacverify.Items{{JSON: "data.[]", ID: []string{"external_id"}, Type: "topic"}},
 			Facts: []hmacverify.Fact{
 				copied("signature", skill("klaviyo")), docs("", "Klaviyo, working_with_system_webhooks"),
 				byWording("Klaviyo, working_with_system_webhooks"),
@@ -130,7 +130,7 @@ func Mandrill() hmacverify.Scheme {
 			Blocks:   true,
 			BodyType: "application/x-www-form-urlencoded",
 			Setup:    "HEAD wants 200, which Setup gives; otherwise a POST of [] signed with the key test-webhook.",
-			Batch:    "up to 1000 events a minute, in one form field of JSON",
+			Batch:    "up to 1000 events a minute, in one form field of JSON, which is not divided here",
 			Notes:    "That newer events wait for a failed batch is by its wording.",
 			Facts:    []hmacverify.Fact{registry(), docs("", "Mandrill help")},
 		},
@@ -229,7 +229,7 @@ func Mailtrap() hmacverify.Scheme {
 		Signature: []string{"Mailtrap-Signature"},
 		Sender: hmacverify.Sender{
 			Title: "Mailtrap", Docs: "https://docs.mailtrap.io/email-api-smtp/advanced/webhooks",
-			Batch: "several events, in JSON or as lines of JSON, as the webhook is set",
+			Batch: "several events, in JSON or as lines of JSON, as the webhook is set; what identifies them is not confirmed",
 			Facts: []hmacverify.Fact{code("signature", "mailtrap 4.10.0, webhooks/verify-signature"), unconfirmed("batch")},
 		},
 	}
@@ -237,9 +237,9 @@ func Mailtrap() hmacverify.Scheme {
 
 // SendGrid returns the scheme of SendGrid's signed event webhook
 // (https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features).
-// The key is the verification key of the dashboard, as it is. Identity:
-// BodyDigest, because a body is a batch. A retry may group the events
-// differently: key on each one's sg_event_id to be sure.
+// The key is the verification key of the dashboard, as it is. A body is a batch.
+// The identity of an event: its sg_event_id. Identity: BodyDigest; a retry may
+// group the events differently.
 func SendGrid() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:        "sendgrid",
@@ -254,9 +254,10 @@ func SendGrid() hmacverify.Scheme {
 			Title:   "SendGrid",
 			Docs:    "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
 			Retries: hmacverify.RetriesAll, RetryWindow: day, RetrySchedule: "for a rolling 24 h",
-			Batch: "several events, each with sg_event_id",
+			Items: []hmacverify.Items{{JSON: "[]", ID: []string{"sg_event_id"}, Type: "event"}},
 			Facts: []hmacverify.Fact{
 				vector("sendgrid/sendgrid-nodejs, eventwebhook.spec.js"), copied("", "SendGrid's page"), copied("responses", restated),
+				docs("items", "sendgrid.com/docs/for-developers/tracking-events/event; sendgrid/docs#2667"),
 			},
 		},
 	}

@@ -338,8 +338,9 @@ func Smartcar() hmacverify.Scheme {
 }
 
 // Tailscale returns the scheme of Tailscale (https://tailscale.com/kb/1213/webhooks).
-// The key is used as it is, with "tskey-webhook-". Identity: NoIdentity, because a body
-// is a batch of events without IDs.
+// The key is used as it is, with "tskey-webhook-". A body is a batch. The identity of an
+// event: its digest, because it holds its time and has no ID. Identity:
+// NoIdentity.
 func Tailscale() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "tailscale",
@@ -351,7 +352,7 @@ func Tailscale() hmacverify.Scheme {
 			Title: "Tailscale", Docs: "https://tailscale.com/kb/1213/webhooks",
 			Retries: hmacverify.RetriesAll, RetrySchedule: "not said how often",
 			Blocks: true,
-			Batch:  "several events in an array, each with type and timestamp, without IDs",
+			Items:  []hmacverify.Items{{JSON: "[]", Type: "type"}},
 			Facts:  []hmacverify.Fact{code("", "tailscale/tailscale, docs/webhooks/example.go")},
 		},
 	}

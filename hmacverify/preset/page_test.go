@@ -129,10 +129,15 @@ func highlights(functions map[string]function) string {
 		{"**Repeat the first signed time** in retries", func(s hmacverify.Scheme) bool {
 			return s.Sender.RetryTime == hmacverify.RetryTimeFirst
 		}},
-		{"**Send many events in one request**", func(s hmacverify.Scheme) bool { return s.Sender.Batch != "" }},
+		{"**Send many events in one request**, each of which is processed by itself", func(s hmacverify.Scheme) bool {
+			return len(s.Sender.Items) > 0
+		}},
+		{"**Send many events in one request, or an array**, which is processed as a whole", func(s hmacverify.Scheme) bool {
+			return s.Sender.Batch != "" && len(s.Sender.Items) == 0
+		}},
 		{"**Send bodies over 1 MiB**", func(s hmacverify.Scheme) bool { return s.Sender.MaxBody > 1<<20 }},
 		{"**Sign nothing that tells events apart**", func(s hmacverify.Scheme) bool {
-			return s.Identity == hmacverify.NoIdentity
+			return s.Identity == hmacverify.NoIdentity && len(s.Sender.Items) == 0
 		}},
 	} {
 		var titles []string
@@ -156,6 +161,7 @@ func notes(f function) string {
 		{"Stops sending after", d.Disables},
 		{"Responses", responsesNote(d)},
 		{"Set-up", strings.TrimSuffix(d.Setup, ".")},
+		{"Events of a request", itemsNote(d.Items)},
 		{"Batch", d.Batch},
 		{"Largest body", size(d.MaxBody)},
 		{"Bodies", d.BodyType},
@@ -171,6 +177,23 @@ func notes(f function) string {
 		parts = append(parts, escape(strings.TrimSuffix(d.Notes, "."))+".")
 	}
 	return fmt.Sprintf("* %s\n  *Known from:* %s.\n", strings.Join(parts, " "), sources(d.Facts))
+}
+
+// itemsNote says where events are, and what identifies them.
+func itemsNote(all []hmacverify.Items) string {
+	var parts []string
+	for _, items := range all {
+		by := slices.Concat(items.Outer, items.ID)
+		if len(items.ID) == 0 {
+			by = append(by, "their digest")
+		}
+		part := fmt.Sprintf("at %s, identified by %s", items.JSON, strings.Join(by, ", "))
+		if len(items.Inner) > 0 {
+			part += "; where there are any, at " + strings.Join(items.Inner, " and ") + " inside of them"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "; or ")
 }
 
 // responsesNote says what a sender gets instead of what others get.

@@ -151,9 +151,9 @@ func Razorpay() hmacverify.Scheme {
 
 // GoCardless returns the scheme of GoCardless
 // (https://developer.gocardless.com/api-reference/#webhooks-overview). Identity:
-// BodyDigest, because a body is a batch of events with IDs. The digest is as
-// good as the grouping: if a retry may group events differently, key on
-// events[].id.
+// BodyDigest, because a body is a batch of events with IDs. It is as good as the
+// grouping. The identity of an event: its id. Type of an event: resource_type; its action is
+// beside it.
 func GoCardless() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "gocardless",
@@ -163,10 +163,11 @@ func GoCardless() hmacverify.Scheme {
 			Title: "GoCardless", Docs: "https://developer.gocardless.com/api-reference/#webhooks-overview",
 			Waits:   10 * time.Second,
 			Retries: hmacverify.RetriesAll, RetrySchedule: "8 times, with gaps of 1, 2, 10 min and more",
-			Batch: "up to 250 events, each with events[].id; a failure repeats the whole batch",
+			Items: []hmacverify.Items{{JSON: "events.[]", ID: []string{"id"}, Type: "resource_type"}},
+			Batch: "up to 250 events; a failure repeats the whole batch",
 			Notes: "Redirects are failures. meta.webhook_id names the delivery.",
 			Facts: []hmacverify.Fact{
-				code("signature", "gocardless-nodejs 10.1.2 on npm"), code("batch", "gocardless-nodejs 10.1.2 on npm"),
+				code("signature", "gocardless-nodejs 10.1.2 on npm"), code("items", "gocardless-nodejs 10.1.2 on npm"), code("batch", "gocardless-nodejs 10.1.2 on npm"),
 				docs("", "a support article of GoCardless"), hearsay("retries", "users' reports"),
 			},
 		},

@@ -70,7 +70,7 @@ func Pusher() hmacverify.Scheme {
 		Signature: []string{"X-Pusher-Signature"},
 		Sender: hmacverify.Sender{
 			Title: "Pusher Channels", Docs: "https://pusher.com/docs/channels/server_api/webhooks/",
-			Batch: "several events, without IDs",
+			Batch: "several events without IDs, and without times of their own, so that equal ones cannot be told apart",
 			Notes: "While keys are changed, give the secrets of all.",
 			Facts: []hmacverify.Fact{vector("pusher 5.3.4, tests/integration/webhook.js; pusher-http-go, its tests")},
 		},

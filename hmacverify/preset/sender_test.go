@@ -19,7 +19,7 @@ import (
 
 // abouts are what Fact.About may be.
 var abouts = []string{
-	"", "signature", "identity", "waits", "retries", "retry time", "responses", "limits", "setup", "batch",
+	"", "signature", "identity", "waits", "retries", "retry time", "responses", "limits", "setup", "items", "batch",
 }
 
 func TestPreset_Sender(t *testing.T) {

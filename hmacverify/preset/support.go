@@ -154,10 +154,10 @@ func FrontRules() hmacverify.Scheme {
 // Set Options.URL, with its query. The page has the receiver decode the URL's
 // escapes of : / ? @ ! $ ' ( ) * , and ; and no others, so that is what is signed;
 // HubSpot's SDKs leave it to their callers. v1 and v2 are a plain hash of secret and
-// text, not HMAC, and are not accepted. Identity: NoIdentity, because a body is a
-// batch whose events say which attempt it is, so that a retry has other bytes: key
-// on each event's eventId with its subscriptionId, as eventId is not guaranteed to
-// be unique.
+// text, not HMAC, and are not accepted. A body is a batch. The identity of an event: its
+// eventId with subscriptionId, portalId, objectId and occurredAt, as eventId is not
+// guaranteed to be unique. Identity: NoIdentity, because its events say which
+// attempt it is, so that a retry has other bytes.
 func HubSpot() hmacverify.Scheme {
 	return hmacverify.Scheme{
 		Name:      "hubspot",
@@ -171,12 +171,15 @@ func HubSpot() hmacverify.Scheme {
 			Waits:   5 * time.Second,
 			Retries: hmacverify.RetriesAll, RetryWindow: day,
 			RetrySchedule: "10 times in 24 h, 4xx too; by an older page never after 400, 401 and 403 to 405, users say",
-			Batch:         "up to 100 events, each with eventId, which is not guaranteed to be unique",
-			Notes:         "A change of settings takes 5 min to act. An address without escapes avoids the question which of them are decoded: users disagree.",
+			Items: []hmacverify.Items{{
+				JSON: "[]", ID: []string{"eventId", "subscriptionId", "portalId", "objectId", "occurredAt"}, Type: "subscriptionType",
+			}},
+			Batch: "up to 100 events; eventId alone is not guaranteed to be unique",
+			Notes: "A change of settings takes 5 min to act. An address without escapes avoids the question which of them are decoded: users disagree.",
 			Facts: []hmacverify.Fact{
 				vector("HubSpot/hubspot-api-python, tests/spec/utils/test_signature.py"),
 				copied("signature", "a copy of HubSpot's page with its table of escapes; the SDKs for Node.js 13.5.0 and Python decode nothing"),
-				hearsay("batch", "an account of HubSpot's guide"), copied("", restated),
+				hearsay("batch", "an account of HubSpot's guide"), code("items", "HubSpot/hubspot-api-python, tests/spec/utils/test_signature.py"), copied("", restated),
 			},
 		},
 	}
