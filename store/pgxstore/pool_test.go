@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,10 +74,13 @@ func TestRunTx_NestedRuns(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var g errgroup.Group
+	var met sync.WaitGroup
+	met.Add(2)
 	for i, inner := range []string{"RunTx", "RunBatch"} {
 		g.Go(func() error {
 			return events.RunTx(ctx, keyOf(fmt.Sprint("outer", i)), func(ctx context.Context, _ pgx.Tx) error {
-				time.Sleep(50 * time.Millisecond)
+				met.Done()
+				met.Wait()
 				return ways(events)[inner](ctx, keyOf(inner))
 			})
 		})
@@ -139,6 +143,19 @@ func TestStore_OneConnection(t *testing.T) {
 		t.Error(err)
 	}
 	checkCounts(t, pool, 6, 4)
+
+	hurried := newStore(t, pool, &pgxstore.Options{Wait: 100 * time.Millisecond})
+	err := newStore(t, connect(t, config.Copy()), nil).RunTx(ctx, key, func(context.Context, pgx.Tx) error {
+		for way, run := range ways(hurried) {
+			if err := run(ctx, key); !errors.Is(err, idempotency.ErrInFlight) {
+				t.Errorf("%s of an event in flight: got %v, want ErrInFlight", way, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // After a failover the pool's connections lead to a node that is read-only, and work
