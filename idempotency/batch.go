@@ -116,7 +116,7 @@ func (b *batch[T]) processBefore(part *passage, rest []*passage) {
 }
 
 func (b *batch[T]) processPart(part *passage) {
-	if b.whole.answered != 0 || !time.Now().Before(b.deadline) {
+	if !time.Now().Before(b.deadline) {
 		b.late++
 		return
 	}

@@ -157,8 +157,8 @@ func TestBatch_Response(t *testing.T) {
 		{"ok a", 200, ""}, {"ok ignored", 200, ""}, {"ignored ignored2", 200, ""}, {"ok ok", 200, ""},
 		{"ok fail a", 500, "failed"}, {"fail 400", 500, "failed"}, {"400 fail", 500, "failed"}, {"400 ok", 400, "failed"},
 		{"fail 503 400", 500, "failed"}, {"503 400", 503, "failed"},
-		{"dead ok", 200, ""}, {"dead dead", 200, "dead"}, {"dead fail", 500, "failed"},
-		{"ok ", 400, "invalid_key"}, {"400 ", 400, "failed"}, {" fail", 500, "failed"},
+		{"dead ok", 200, ""}, {"dead ignored", 200, ""}, {"dead dead", 200, "dead"}, {"dead fail", 500, "failed"},
+		{"ok ", 400, "invalid_key"}, {"400 ", 400, "failed"}, {" fail", 500, "failed"}, {" 400", 400, "failed"},
 	} {
 		t.Run(tt.ids, func(t *testing.T) {
 			t.Parallel()
@@ -320,6 +320,7 @@ func TestBatch_Hangs(t *testing.T) {
 		e := batchEndpoint(t, s.verifier, g, &idempotency.Options{Timeout: 5 * time.Second})
 		var did calendar
 		h := e.Handle(did.doing(func(id string, _ *hmacverify.Delivery) error {
+			time.Sleep(2 * time.Second)
 			if id == "b" {
 				time.Sleep(time.Minute)
 				return errBoom
@@ -336,6 +337,7 @@ func TestBatch_Hangs(t *testing.T) {
 			t.Errorf("got %d, flushed %t, while the work hangs", w.Code, w.Flushed)
 		}
 		<-served
+		checkProblemBody(t, w)
 		var events []string
 		for _, e := range g.observed() {
 			if e.Kind != idempotency.KindClaimed && e.Kind != idempotency.KindStoreError {
@@ -344,6 +346,64 @@ func TestBatch_Hangs(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"completed a", "timeout b", "timeout "}, events); diff != "" || did.calls() != "a b" {
 			t.Errorf("calls %q; observed (-want +got):\n%s", did.calls(), diff)
+		}
+	})
+}
+
+// checkProblemBody checks that a response was written once.
+func checkProblemBody(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	if !json.Valid(w.Body.Bytes()) {
+		t.Errorf("got %q", w.Body)
+	}
+}
+
+// What was not begun is left, whatever became of what was.
+func TestBatch_LeftBehind(t *testing.T) {
+	bubble(t, func(t *testing.T, g *rig) {
+		s := newSigned(t, batched())
+		e := batchEndpoint(t, s.verifier, g, &idempotency.Options{Timeout: 5 * time.Second, ID: func(_ *http.Request, d *hmacverify.Delivery) (string, error) {
+			time.Sleep(3 * time.Second)
+			return d.ID, nil
+		}})
+		h := e.Handle(new(calendar).doing(nil))
+		checkProblem(t, serve(h, s.request(t, arrayOf("a", "", "c"))), 503, idempotency.KindTimeout)
+		if w := serve(h, s.request(t, arrayOf("a", ""))); w.Code != 400 {
+			t.Errorf("got %d, want 400", w.Code)
+		}
+	})
+}
+
+// An observing runner keeps what is observed.
+type observing struct {
+	runnerFunc
+	seen *[]string
+}
+
+func (o observing) Observe(_ context.Context, e idempotency.Event) {
+	*o.seen = append(*o.seen, fmt.Sprint(e.Kind, " ", e.Key.ID, " ", e.Status))
+}
+
+// Work that ends after the response was sent is observed once, under its event's key.
+func TestBatch_CompletedLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSigned(t, batched())
+		var seen []string
+		slow := observing{func(_ context.Context, item idempotency.Item, _ idempotency.Work[int]) idempotency.Outcome {
+			if item.Key.ID == "b" {
+				time.Sleep(time.Minute)
+			}
+			return idempotency.Outcome{Kind: idempotency.KindCompleted}
+		}, &seen}
+		e, err := idempotency.NewEndpoint[int]("test", s.verifier, slow, nil)
+		checkError(t, err, nil)
+		w := serve(e.Handle(func(context.Context, int, *hmacverify.Delivery) error { return nil }), s.request(t, arrayOf("a", "b")))
+		if checkProblemBody(t, w); w.Code != 503 {
+			t.Errorf("got %d", w.Code)
+		}
+		if diff := cmp.Diff([]string{"completed a 0", "timeout b 503", "completed b 0"}, seen); diff != "" {
+			t.Errorf("observed (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -610,6 +670,7 @@ func TestBatch_Accept(t *testing.T) {
 	}{
 		{"several", arrayOf("a", "b", "a"), accepted, 202, [][]string{{"a", "b", "a"}}, "accepted 3"},
 		{"one", arrayOf("a"), accepted, 202, [][]string{{"a"}}, "accepted a 0"},
+		{"one duplicate", arrayOf("a"), idempotency.OutcomeOf(idempotency.KindDuplicate, nil), 202, [][]string{{"a"}}, "duplicate a 0"},
 		{"none", `[]`, accepted, 200, nil, "ignored 0"},
 		{"duplicates", arrayOf("a", "b"), idempotency.OutcomeOf(idempotency.KindDuplicate, nil), 202, [][]string{{"a", "b"}}, "duplicate 2"},
 		{"a queue that fails", arrayOf("a", "b"), idempotency.OutcomeOf(idempotency.KindUnavailable, errBoom), 503, [][]string{{"a", "b"}}, "unavailable 2"},

@@ -22,6 +22,9 @@
 // function for each type of event, and [Endpoint.Wrap] takes an existing
 // [http.Handler].
 //
+// A request that carries many events is divided into them: each is processed once, however
+// a retry groups them. See "Batches" at [Endpoint].
+//
 // # Modes
 //
 // A [Runner] decides what commits with what:
