@@ -280,6 +280,8 @@ func TestLogFailures_OnTheWay(t *testing.T) {
 		{idempotency.Event{Kind: "claimed", Key: evt, Attempt: 1}, ""},
 		{idempotency.Event{Kind: "stolen", Key: evt}, ""},
 		{idempotency.Event{Kind: "store_error", Key: evt, Err: errBoom}, `level=WARN msg="webhook store error" .*error=boom`},
+		{idempotency.Event{Kind: "failed", Key: evt, Err: errBoom}, `level=ERROR msg="webhook failed" id=evt error=boom`},
+		{idempotency.Event{Kind: "failed", Key: evt, Err: idempotency.WithStatus(404, errBoom)}, `level=WARN msg="webhook failed" .*error=boom`},
 		{idempotency.Event{Kind: "purged", Count: 3}, ""},
 		{idempotency.Event{Kind: "purged", Count: 3, Err: errBoom}, `level=ERROR msg="webhook store error" error=boom`},
 		{idempotency.Event{Kind: "invalid_key", Key: testKey("of any length"), Err: errBoom}, `level=ERROR msg="webhook not processed: no usable ID" error=boom`},
