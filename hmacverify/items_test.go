@@ -42,6 +42,8 @@ func TestItems_Identity(t *testing.T) {
 		{"several are joined, and differ if their parts do",
 			hmacverify.Items{JSON: "[]", ID: []string{"a", "b"}}, `[{"a":"x:y","b":"z"},{"a":"x","b":"y:z"},{"a":"x\\:y","b":"z"}]`,
 			[]string{`x\:y:z`, `x:y\:z`, `x\\\:y:z`}},
+		{"as do a digest of theirs and its parts", hmacverify.Items{JSON: "[]", ID: []string{"a", "b"}},
+			`[{"a":"sha256:x","b":"sha256:y"},{"a":"sha256:x:sha256","b":"y"}]`, []string{`sha256\:x:sha256\:y`, `sha256\:x\:sha256:y`}},
 		{"the first must be there, the others may be absent",
 			hmacverify.Items{JSON: "[]", ID: []string{"a", "b"}}, `[{"a":1},{"b":2},{"a":null,"b":2},7]`, []string{"1:", "", "", ""}},
 		{"an ID that is too long is none", hmacverify.Items{JSON: "[]", ID: []string{"id"}}, `[{"id":"` + strings.Repeat("a", 256) + `"}]`, []string{""}},

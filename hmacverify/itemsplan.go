@@ -11,6 +11,7 @@ type itemsPlan struct {
 	ids    [][]string
 	typ    []string
 	inner  [][]string
+	outer  []string // the names of all levels' outer texts, outermost first
 }
 
 // A level is one "[]" of Items.JSON.
@@ -72,6 +73,11 @@ func (p *plan) resolveItems(items Items) (r itemsPlan, err error) {
 		}
 		l := &r.levels[len(above)]
 		l.outer = append(l.outer, outer{name, path})
+	}
+	for _, l := range r.levels {
+		for _, o := range l.outer {
+			r.outer = append(r.outer, o.name)
+		}
 	}
 	if r.typ, err = p.path("Sender.Items.Type", items.Type); err != nil {
 		return r, err

@@ -70,7 +70,11 @@ func (s *splitter) event(event []byte, known []string) error {
 		return s.add(event, s.identify(event, known), known)
 	}
 	for _, i := range inner {
-		if err := s.add(i.body, joinID(append(known[:len(known):len(known)], digestOf(i.element))), known); err != nil {
+		id := digestOf(i.element)
+		if len(known) > 0 {
+			id = joinID(known, id)
+		}
+		if err := s.add(i.body, id, known); err != nil {
 			return err
 		}
 	}
@@ -84,7 +88,7 @@ func (s *splitter) identify(event []byte, known []string) string {
 	case len(s.plan.ids) == 0 && len(known) == 0:
 		return ""
 	case len(s.plan.ids) == 0:
-		return joinID(append(known[:len(known):len(known)], digestOf(event)))
+		return joinID(known, digestOf(event))
 	}
 	parts := slices.Clone(known)
 	for i, path := range s.plan.ids {
@@ -94,25 +98,22 @@ func (s *splitter) identify(event []byte, known []string) string {
 		}
 		parts = append(parts, text)
 	}
-	return joinID(parts)
+	return joinID(parts, "")
 }
 
-// joinID joins the parts of an ID, so that others never give the same; "" if that is too
-// long for a key.
-func joinID(parts []string) string {
+// joinID joins the parts of an ID, so that others never give the same, and a digest if it
+// is not empty; "" if that is too long for a key. One part alone is the ID as it is.
+func joinID(parts []string, digest string) string {
 	id := parts[0]
-	if len(parts) > 1 {
-		escape := strings.NewReplacer(`\`, `\\`, ":", `\:`)
-		for i, part := range parts {
-			if !strings.HasPrefix(part, digestPrefix) {
-				part = escape.Replace(part)
-			}
-			if i == 0 {
-				id = part
-				continue
-			}
-			id += ":" + part
+	if len(parts) > 1 || digest != "" {
+		escaped := make([]string, 0, len(parts)+1)
+		for _, part := range parts {
+			escaped = append(escaped, strings.ReplaceAll(strings.ReplaceAll(part, `\`, `\\`), ":", `\:`))
 		}
+		if digest != "" {
+			escaped = append(escaped, digest)
+		}
+		id = strings.Join(escaped, ":")
 	}
 	if len(id) > maxID {
 		return ""
@@ -120,11 +121,9 @@ func joinID(parts []string) string {
 	return id
 }
 
-const digestPrefix = "sha256:"
-
 func digestOf(b []byte) string {
 	sum := sha256.Sum256(b)
-	return digestPrefix + hex.EncodeToString(sum[:])
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func (s *splitter) add(body []byte, id string, known []string) error {
@@ -140,22 +139,12 @@ func (s *splitter) add(body []byte, id string, known []string) error {
 	}
 	if len(known) > 0 {
 		item.Outer = make(map[string]string, len(known))
-		for i, o := range s.outers() {
-			item.Outer[o] = known[i]
+		for i, name := range s.plan.outer {
+			item.Outer[name] = known[i]
 		}
 	}
 	s.found = append(s.found, item)
 	return nil
-}
-
-// outers are the names of the outer texts, in the order in which they are read.
-func (s *splitter) outers() (names []string) {
-	for _, l := range s.plan.levels {
-		for _, o := range l.outer {
-			names = append(names, o.name)
-		}
-	}
-	return names
 }
 
 // An inner is one of several events in an event.
