@@ -95,6 +95,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
 	"github.com/hookonce/hookonce/store/pgxstore"
@@ -112,6 +113,7 @@ var (
 	claim    lease.Claim
 	verifier *hmacverify.Verifier
 	endpoint *idempotency.Endpoint[*sql.Tx]
+	slack    *idempotency.Endpoint[*sql.Tx]
 	key      idempotency.Key
 	delivery *hmacverify.Delivery
 	mux      *http.ServeMux
@@ -131,6 +133,7 @@ type generated struct{}
 func (g *generated) WithTx(tx pgx.Tx) *generated                        { return g }
 func (g *generated) AddPayment(ctx context.Context, event []byte) error { return nil }
 
+func receive(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
 func credit(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
 func refund(ctx context.Context, tx *sql.Tx, d *hmacverify.Delivery) error { return nil }
 

@@ -16,8 +16,10 @@ const (
 	// maxShare is how many events share a commit.
 	maxShare = 64
 
-	// acceptTimeout bounds a commit that many share: it is nobody's own deadline.
-	acceptTimeout = 10 * time.Second
+	// acceptTimeout bounds a commit that many share, with a little more for each event: a
+	// request may carry thousands.
+	acceptTimeout    = 10 * time.Second
+	acceptTimeoutFor = 5 * time.Millisecond
 )
 
 // Accept implements [idempotency.Accepter].
@@ -117,7 +119,11 @@ func (a *accepts) do(ctx context.Context, q Queue, entries []Entry) ([]Enqueued,
 	}
 	group := a.take()
 	defer a.pass()
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
+	size := 0
+	for _, s := range group {
+		size += len(s.entries)
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout+time.Duration(size)*acceptTimeoutFor)
 	defer cancel()
 	commit(bounded, q, group)
 	<-s.done

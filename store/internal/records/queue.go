@@ -21,6 +21,15 @@ import (
 // starts again after a conflict. Its isolation level is READ COMMITTED: above that, InnoDB
 // locks the gaps between entries, and new ones wait.
 func (e *Engine[T]) queueTx(ctx context.Context, f func(ctx context.Context, c Conn) error) error {
+	return e.queueTxFor(ctx, 1, f)
+}
+
+// atOnce is how many entries a statement takes at most that is bounded as one that waits
+// for a lock is. More take their time; what bounds it is the context.
+const atOnce = 250
+
+// queueTxFor is queueTx for that many entries.
+func (e *Engine[T]) queueTxFor(ctx context.Context, entries int, f func(ctx context.Context, c Conn) error) error {
 	e.Table.Locate(ctx, e.Database.Pool())
 	err := e.Table.RetryConflicts(ctx, func() error {
 		t, err := e.Database.Begin(ctx, func() {}, ForQueue)
@@ -28,7 +37,7 @@ func (e *Engine[T]) queueTx(ctx context.Context, f func(ctx context.Context, c C
 			return err
 		}
 		defer func() { t.End(err) }()
-		err = e.Table.WithWait(ctx, func(ctx context.Context) error { return f(ctx, t) })
+		err = e.bounded(ctx, entries, func(ctx context.Context) error { return f(ctx, t) })
 		if err == nil {
 			err = t.Commit(ctx)
 		}
@@ -36,6 +45,13 @@ func (e *Engine[T]) queueTx(ctx context.Context, f func(ctx context.Context, c C
 	})
 	e.Database.Shed(ctx, err)
 	return err
+}
+
+func (e *Engine[T]) bounded(ctx context.Context, entries int, f func(ctx context.Context) error) error {
+	if entries > atOnce {
+		return f(ctx)
+	}
+	return e.Table.WithWait(ctx, f)
 }
 
 // A known entry, or record, stands in the way of a new one.
@@ -64,7 +80,7 @@ func (e *Engine[T]) Enqueue(ctx context.Context, entries []inbox.Entry) (results
 }
 
 func (e *Engine[T]) enqueueInTx(ctx context.Context, entries []inbox.Entry) (results []inbox.Enqueued, err error) {
-	err = e.queueTx(ctx, func(ctx context.Context, c Conn) (err error) {
+	err = e.queueTxFor(ctx, len(entries), func(ctx context.Context, c Conn) (err error) {
 		results, err = e.enqueue(ctx, c, entries)
 		return err
 	})
@@ -96,7 +112,7 @@ func (e *Engine[T]) enqueueAtOnce(ctx context.Context, entries []inbox.Entry) ([
 	args := []any{scopes.String(), ids.String(), endpoints.String(), fingerprints.String(), deliveries.String(), bodies.String()}
 	var added map[idempotency.Key]bool
 	err := e.Table.RetryConflicts(ctx, func() error {
-		return e.Table.WithWait(ctx, func(ctx context.Context) (err error) {
+		return e.bounded(ctx, len(entries), func(ctx context.Context) (err error) {
 			added, err = keySet(e.Database.Pool().QueryKeys(ctx, query, args...))
 			return err
 		})
