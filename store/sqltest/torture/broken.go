@@ -173,7 +173,7 @@ func (q brokenQueue) Enqueue(ctx context.Context, entries []inbox.Entry) ([]inbo
 	if q.mistake != hasty {
 		return q.Queue.Enqueue(ctx, entries)
 	}
-	time.AfterFunc(500*time.Millisecond, func() { q.Queue.Enqueue(context.WithoutCancel(ctx), entries) })
+	time.AfterFunc(1500*time.Millisecond, func() { q.Queue.Enqueue(context.WithoutCancel(ctx), entries) })
 	return make([]inbox.Enqueued, len(entries)), nil
 }
 

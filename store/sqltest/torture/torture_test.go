@@ -156,6 +156,8 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 		p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdLogEvery = 2*time.Second, time.Hour, time.Hour, time.Hour
 		return p
 	}
+	restless := calm(mariaDB(), 1000)
+	restless.serverKillEvery = 300 * time.Millisecond
 	tests := []struct {
 		engine, broken, finds string
 		plan                  plan
@@ -165,7 +167,7 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 		{"sqlite", unfenced, "events with more than one effect", quietPlan(sqliteEngine())},
 		{"mariadb", early, "acknowledged events without an effect", quietPlan(mariaDB())},
 		{"postgres", impatient, "acknowledged events without an effect", quietPlan(postgreSQL())},
-		{"mariadb", hasty, "acknowledged events without an effect", calm(mariaDB(), 1000)},
+		{"mariadb", hasty, "acknowledged events without an effect", restless},
 		{"sqlite", careless, "acknowledged events without an effect", calm(sqliteEngine(), 3000)},
 	}
 	for _, tt := range tests {
