@@ -482,7 +482,7 @@ func TestRun_SuspectsOneAtATime(t *testing.T) {
 	})
 }
 
-// An event whose processes have always died is not tried for ever.
+// An event that kills its process each time is dead after MaxAttempts.
 func TestRun_CrashesCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &inbox.Options{MaxAttempts: 2}, nil, succeed)

@@ -234,7 +234,7 @@ func traced(events *pgxstore.Store, pool interface {
 			jobs, err = events.Dequeue(ctx, keyed("waits").Endpoint(), 1, time.Minute, false)
 			return err
 		}},
-		{"Settle", "begin select HookonceInboxHeld HookonceInboxRemove commit", func(ctx context.Context) error {
+		{"Settle", "begin HookonceInboxPlanner HookonceInboxHeld HookonceInboxRemove commit", func(ctx context.Context) error {
 			return events.Settle(ctx, []inbox.Settlement{{Ticket: jobs[0].Ticket, Verdict: inbox.Done}})
 		}},
 	}

@@ -8,9 +8,8 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 )
 
-// The statements of an inbox's queue, whose first line is their name for PostgreSQL's tracers, are
-// the same in every dialect but for the words of
-// queueWords. {pairs} is a list of keys, {rows} a list of new rows.
+// The statements of an inbox's queue are the same in every dialect but for the words of
+// queueWords. Their first line is a name for tracers on PostgreSQL. {pairs} is a list of keys, {rows} a list of new rows.
 //
 // An entry's due_at is, of one that is waiting, when it may be dequeued; of one that is in
 // flight, when its lease ends; of a dead one, when it died. The order in which a group's
