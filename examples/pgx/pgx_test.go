@@ -75,7 +75,7 @@ func (f *fixture) query(t *testing.T, query string) (text string) {
 	return text
 }
 
-// admin checks the response to somebody who looks after the service.
+// admin checks the response to an operator.
 func (f *fixture) admin(t *testing.T, method, path, token string, wantStatus int, want string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, f.Process.URL+"/admin"+path, nil)

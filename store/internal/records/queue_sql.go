@@ -155,7 +155,7 @@ SELECT state FROM {table} WHERE scope = ? AND id = ?`
 SELECT 1 FROM {table}_payloads WHERE scope = ? AND id = ?`
 
 	queuePlanner = `-- name: HookonceInboxPlanner :one
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`
 )
 
 // queueWords are what differs between the dialects. The clock is a subquery so that
