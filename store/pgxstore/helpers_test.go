@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,11 @@ import (
 
 var key = idempotency.Key{Scope: "test", ID: "evt_1"}
 
+// admins has the connections on which all tests create their schemas.
+var admins = sync.OnceValues(func() (*pgxpool.Pool, error) {
+	return pgxpool.New(context.Background(), os.Getenv("HOOKONCE_POSTGRES"))
+})
+
 // configFor returns the configuration of a pool in a new schema on the server of
 // HOOKONCE_POSTGRES.
 func configFor(t testing.TB) *pgxpool.Config {
@@ -31,7 +37,10 @@ func configFor(t testing.TB) *pgxpool.Config {
 	if err != nil {
 		t.Fatal("HOOKONCE_POSTGRES is not a URL")
 	}
-	admin := connect(t, config.Copy())
+	admin, err := admins()
+	if err != nil {
+		t.Fatal(err)
+	}
 	schema := "t_" + strings.ToLower(rand.Text())
 	mustExec(t, admin, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() {

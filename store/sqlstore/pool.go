@@ -229,7 +229,24 @@ func (s *Store) shed(ctx context.Context, err error) {
 
 // drop has the pool close the connection.
 func drop(c *sql.Conn) {
-	c.Raw(func(any) error { return driver.ErrBadConn })
+	raw(c, func(any) error { return driver.ErrBadConn })
+}
+
+// raw is c.Raw for a connection that database/sql may be closing: it rolls back a
+// transaction whose context ends in a goroutine of its own, and closes the connection if
+// that fails. Raw dereferences nil if that comes between its check and its lock (Go
+// 1.26), which is the same as a connection that was closed before.
+func raw(c *sql.Conn, f func(conn any) error) (err error) {
+	called := false
+	defer func() {
+		if !called && recover() != nil {
+			err = sql.ErrConnDone
+		}
+	}()
+	return c.Raw(func(conn any) error {
+		called = true
+		return f(conn)
+	})
 }
 
 // shedLater is shed for a transaction of the caller's, whose connection is idle when that

@@ -167,7 +167,7 @@ func (t *transaction) release() {
 // still open, as far as the driver tells. Rows that are left open keep that of
 // go-sql-driver/mysql from it, and a statement would break it.
 func (t *transaction) Usable() (err error) {
-	t.conn.Raw(func(conn any) error {
+	raw(t.conn, func(conn any) error {
 		v, ok := conn.(driver.Validator)
 		switch {
 		case ok && !v.IsValid():
@@ -215,5 +215,5 @@ func (t *transaction) clean() {
 	if err == nil || strings.Contains(err.Error(), "no transaction is active") {
 		return
 	}
-	t.conn.Raw(func(any) error { return driver.ErrBadConn })
+	drop(t.conn)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -77,11 +78,11 @@ func openOn(t testing.TB, variable string, settings ...string) *sql.DB {
 	if err != nil {
 		t.Fatal(variable + " is not a DSN")
 	}
-	server := open(t, "mysql", dsn)
+	admin := server(t, "mysql", dsn)
 	config.DBName = "t_" + strings.ToLower(rand.Text())
-	mustExec(t, server, "CREATE DATABASE "+config.DBName)
+	mustExec(t, admin, "CREATE DATABASE "+config.DBName)
 	t.Cleanup(func() {
-		if _, err := server.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+config.DBName); err != nil {
+		if _, err := admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+config.DBName); err != nil {
 			t.Error(err)
 		}
 	})
@@ -144,7 +145,7 @@ func newPostgreSQL(t testing.TB, settings ...string) string {
 	if dsn == "" {
 		t.Fatal("HOOKONCE_POSTGRES is not set: no PostgreSQL to test against")
 	}
-	schema := newSchema(t, open(t, postgresDriver(), dsn))
+	schema := newSchema(t, server(t, postgresDriver(), dsn))
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal("HOOKONCE_POSTGRES is not a URL")
@@ -172,12 +173,30 @@ func newSchema(t testing.TB, db *sql.DB) string {
 	return schema
 }
 
+// open opens a database. Its idle connections are kept: a new one of PostgreSQL is a new
+// process.
 func open(t testing.TB, driver, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(50)
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+var servers sync.Map // of driver and DSN to func() (*sql.DB, error)
+
+// server returns the connections on which all tests create their schemas.
+func server(t testing.TB, driver, dsn string) *sql.DB {
+	t.Helper()
+	connect, _ := servers.LoadOrStore(driver+" "+dsn, sync.OnceValues(func() (*sql.DB, error) {
+		return sql.Open(driver, dsn)
+	}))
+	db, err := connect.(func() (*sql.DB, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return db
 }

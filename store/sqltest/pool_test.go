@@ -82,7 +82,7 @@ func TestLease_PoolHeldByHandlers(t *testing.T) {
 	everyDriver(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(2)
 		events := newEvents(t, db, d, nil)
-		leases := newLeases(t, events, &lease.Options{Lease: time.Second})
+		leases := newLeases(t, events, &lease.Options{Lease: 2 * time.Second})
 		var g errgroup.Group
 		for i := range 2 {
 			for range 3 { // copies
