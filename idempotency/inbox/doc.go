@@ -42,6 +42,10 @@
 // [Inbox.Redeliver] or [Inbox.RedeliverAll] has it processed from what was kept, or the
 // store's Forget deletes it.
 //
+// When 20 attempts of an endpoint have failed in a row, a process tries one of its events a
+// second until one succeeds: what the work needs is away, and the other events should not
+// use up their attempts on that.
+//
 // A process that dies leaves its events until their leases expire. Those are then tried
 // one at a time: if it was one of them that killed the process, it does not take the
 // others with it.

@@ -261,6 +261,38 @@ func TestInbox_PermanentDiesAtOnceAndCanBeRedelivered(t *testing.T) {
 	})
 }
 
+// While all work fails, the events that wait keep their attempts.
+func TestInbox_OutageIsProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var back atomic.Bool
+		w := newWorld(t, nil, nil, func(context.Context, lease.Claim, *hmacverify.Delivery) error {
+			if !back.Load() {
+				return errors.New("the mail server is away")
+			}
+			return nil
+		})
+		for i := range 300 {
+			w.deliver(fmt.Sprint(i))
+		}
+		stop := w.run(2)
+		sleep(5 * time.Second)
+		before := w.seen("failed")
+		if before > 60 {
+			t.Errorf("%d attempts in 5 s of an outage, want about one a second after 20", before)
+		}
+		sleep(time.Minute)
+		if n := w.seen("failed") - before; n < 30 || n > 60 {
+			t.Errorf("%d attempts in the next minute, want about one a second", n)
+		}
+		back.Store(true)
+		sleep(2 * time.Minute)
+		stop()
+		if n := w.seen("completed"); n != 300 {
+			t.Errorf("%d completed, want 300", n)
+		}
+	})
+}
+
 // Work that says when to try again is not counted as failed.
 func TestRetryIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,16 +58,20 @@ func (b *Inbox) Run(ctx context.Context, workers int) error {
 	work, cancelWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelWork(nil)
 	c := &crew{
-		inbox:   b,
-		turn:    names,
-		workers: workers,
-		work:    work,
-		held:    make(map[Ticket]*held),
-		begun:   make(chan *held, workers+maxAhead),
-		settled: make(chan struct{}, 1),
-		urgent:  make(chan struct{}, 1),
+		inbox:    b,
+		turn:     names,
+		workers:  workers,
+		work:     work,
+		held:     make(map[Ticket]*held),
+		circuits: make(map[string]*circuit),
+		begun:    make(chan *held, workers+maxAhead),
+		settled:  make(chan struct{}, 1),
+		urgent:   make(chan struct{}, 1),
 	}
 	c.freed = sync.NewCond(&c.mu)
+	for _, name := range names {
+		c.circuits[name] = new(circuit)
+	}
 	upkeep, endUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	var keepers, hands sync.WaitGroup
 	keepers.Go(func() { c.renew(upkeep) })
@@ -97,9 +101,10 @@ type crew struct {
 	suspect  bool // one is held
 	stopping bool
 	pending  []Settlement
-	settled  chan struct{} // pending is not empty
-	urgent   chan struct{} // pending should not wait for more
-	typical  time.Duration // of the work of late
+	settled  chan struct{}       // pending is not empty
+	urgent   chan struct{}       // pending should not wait for more
+	typical  time.Duration       // of the work of late
+	circuits map[string]*circuit // by endpoint
 }
 
 // A held is an entry that this process has dequeued.
@@ -178,7 +183,7 @@ func (c *crew) fill(ctx context.Context, room int) (found bool, err error) {
 	share := max(1, room/len(due))
 	for _, d := range due {
 		if d.Waiting && room > 0 {
-			n, err := c.take(ctx, d.Endpoint, min(share, room), false)
+			n, err := c.take(ctx, d.Endpoint, c.limit(d.Endpoint, min(share, room)), false)
 			if err != nil {
 				return found, err
 			}
@@ -204,6 +209,9 @@ func (c *crew) hasSuspect() bool {
 
 // take dequeues entries of an endpoint and gives them to the workers.
 func (c *crew) take(ctx context.Context, endpoint string, limit int, suspects bool) (int, error) {
+	if limit == 0 {
+		return 0, nil
+	}
 	jobs, err := c.inbox.queue.Dequeue(ctx, endpoint, limit, c.inbox.o.Lease, suspects)
 	if err != nil {
 		return 0, err

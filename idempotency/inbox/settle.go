@@ -13,6 +13,7 @@ func (c *crew) finish(h *held, s Settlement, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.typical = (7*c.typical + took) / 8
+	c.note(h, s)
 	if c.held[h.Ticket] == h {
 		c.drop(h, s)
 	}

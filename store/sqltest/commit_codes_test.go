@@ -99,8 +99,8 @@ func TestCommit_CodesOfMySQL(t *testing.T) {
 	checkCounts(t, db, 3, 2)
 }
 
-// connectorTo returns a connector to the database of db.
-func connectorTo(t *testing.T, db *sql.DB) driver.Connector {
+// mysqlConfig returns the configuration of connections to the database of db.
+func mysqlConfig(t *testing.T, db *sql.DB) *mysql.Config {
 	t.Helper()
 	config, err := mysql.ParseDSN(os.Getenv("HOOKONCE_MARIADB"))
 	if err != nil {
@@ -109,7 +109,13 @@ func connectorTo(t *testing.T, db *sql.DB) driver.Connector {
 	if err := db.QueryRowContext(t.Context(), "SELECT database()").Scan(&config.DBName); err != nil {
 		t.Fatal(err)
 	}
-	c, err := mysql.NewConnector(config)
+	return config
+}
+
+// connectorTo returns a connector to the database of db.
+func connectorTo(t *testing.T, db *sql.DB) driver.Connector {
+	t.Helper()
+	c, err := mysql.NewConnector(mysqlConfig(t, db))
 	if err != nil {
 		t.Fatal(err)
 	}
