@@ -67,6 +67,74 @@ func TestDurable_InboxAccepts(t *testing.T) {
 	})
 }
 
+// While the standby is away, an inbox accepts nothing: not when the contexts of the first
+// deliveries have ended, nor when the primary shows their entries to copies, nor when it
+// has restarted. What was accepted is on the standby when that is promoted.
+func TestDurable_InboxStandby(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, c *cluster) {
+		first, _ := newStore(t, c.primary, false, time.Minute)
+		all := map[string]func(context.Context) error{
+			"entry":         accept(first, "entry"),
+			"entry of many": accept(first, "entry of many", "another"),
+			"grouped entry": acceptGrouped(first, "grouped entry"),
+		}
+		acknowledged := make(map[string]bool)
+		if err := accept(first, "before")(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		acknowledged["before"] = true
+		c.standby.kill(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		ended := make(map[string]chan error)
+		for name, f := range all {
+			ended[name] = start(ctx, f)
+		}
+		copies := func(when string) {
+			second, _ := newStore(t, c.primary, false, time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			ended := make(map[string]chan error)
+			for name := range all {
+				ended[name] = start(ctx, accept(second, name))
+			}
+			for name, c := range ended {
+				if err := <-c; err == nil {
+					t.Errorf("%s: a copy %s was acknowledged", name, when)
+					acknowledged[name] = true
+				}
+			}
+		}
+		copies("while the commit waits")
+		for name, c := range ended {
+			if err := <-c; err == nil {
+				t.Errorf("%s: acknowledged, and the standby does not have it", name)
+				acknowledged[name] = true
+			}
+		}
+		copies("after the context has ended")
+		c.restartPrimary(t)
+		looked, _ := newStore(t, c.primary, false, time.Second)
+		for name := range all {
+			if _, err := looked.Entry(t.Context(), keyOf(name)); err != nil {
+				t.Errorf("%s: not shown after the restart: %v", name, err)
+			}
+		}
+		copies("after the restart")
+		c.failOver(t)
+		promoted, _ := newStore(t, c.standby, false, time.Second)
+		for name := range acknowledged {
+			if !kept(t, promoted, name) {
+				t.Errorf("%s: lost: it was acknowledged, and the promoted standby does not have it", name)
+			}
+		}
+		if kept(t, promoted, "another") {
+			t.Error("the standby has what was stored while it was away: it was not away")
+		}
+	})
+}
+
 func accept(q inbox.Queue, names ...string) func(context.Context) error {
 	return acceptAll(q, "", names)
 }
