@@ -36,7 +36,7 @@ func (s *service) admin(token string) http.Handler {
 func keyOf(id string) idempotency.Key { return idempotency.Key{Scope: "stripe", ID: id} }
 
 // rerun processes an event again from what was kept of it, as if Stripe had delivered it
-// again: once, whoever else does the same at the same time.
+// again. Concurrent calls process it once.
 func (s *service) rerun(ctx context.Context, id string) error {
 	key := keyOf(id)
 	stored, err := s.events.Payload(ctx, key)

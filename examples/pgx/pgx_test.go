@@ -173,7 +173,7 @@ func TestPgx_DeadEvent(t *testing.T) {
 	f.Send(t, refund("evt_2", 150)).Want(t, 200, "duplicate")
 }
 
-// A delivery that is in flight when the process is told to end is answered.
+// A delivery that is in flight when the process gets SIGTERM is answered.
 func TestPgx_Shutdown(t *testing.T) {
 	t.Parallel()
 	f := start(t)

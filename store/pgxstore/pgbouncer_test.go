@@ -162,8 +162,8 @@ func deliverThrough(t *testing.T, pool *pgxpool.Pool, events *pgxstore.Store, ta
 	}
 }
 
-// Check refuses the modes that lose statements, and says what to set. Named statements are
-// kept by PgBouncer from 1.21, if it is told so; then their mode is accepted.
+// Check refuses the modes that lose statements, and says what to set. PgBouncer from 1.21
+// keeps named statements if max_prepared_statements is set; then their mode is accepted.
 func TestPgBouncer_Check(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
