@@ -1,139 +1,84 @@
 package sqltest_test
 
 import (
-	"context"
 	"database/sql"
-	"errors"
+	"flag"
 	"fmt"
-	"os"
-	"slices"
-	"strconv"
-	"sync"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// rowsOf returns how many rows to try with: those that an environment variable
-// says, as filling a table takes its time.
-func rowsOf(b *testing.B, variable string, fallback int) int {
-	b.Helper()
-	text := os.Getenv(variable)
-	if text == "" {
-		return fallback
+var (
+	sizeEvents = flag.Int("size.events", 100_000, "events in BenchmarkSize")
+	sizeBody   = flag.Int("size.body", 470, "bytes of a body in BenchmarkSize")
+)
+
+// BenchmarkSize measures the bytes of tables and indexes in which an inbox keeps a million
+// events, while they wait, and after they are done: without payloads, and with them.
+func BenchmarkSize(b *testing.B) {
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+		b.Run(string(d), func(b *testing.B) {
+			for b.Loop() {
+				db := newBusiness(b, d, 8)
+				events := newStore(b, db, d, nil)
+				if err := events.CreateTables(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				empty := bytesOf(b, db, d)
+				enqueueEvents(b, events, *sizeEvents)
+				waiting := bytesOf(b, db, d)
+				perMillion := func(bytes int64) float64 {
+					return float64(bytes) / float64(*sizeEvents) // a million of them: megabytes
+				}
+				b.ReportMetric(perMillion(waiting-empty), "MB/million-waiting")
+
+				records := newBusiness(b, d, 8)
+				if err := newStore(b, records, d, nil).CreateTables(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				empty = bytesOf(b, records, d)
+				fillRecords(b, records, d, *sizeEvents)
+				b.ReportMetric(perMillion(bytesOf(b, records, d)-empty), "MB/million-done")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		b.Fatalf("%s is not a number", variable)
-	}
-	return n
 }
 
-// fillPostgreSQL inserts n done records of random IDs that changed that long ago.
-func fillPostgreSQL(b *testing.B, db *sql.DB, table string, n int, age time.Duration) {
+func enqueueEvents(b *testing.B, events *sqlstore.Store, n int) {
 	b.Helper()
-	mustExec(b, db, fmt.Sprintf(`
-INSERT INTO %s (scope, id, state, owner, token, attempts, lease_until, changed_at)
-SELECT 'bench', ('evt_' || substr(md5(i::text), 1, 16))::bytea, 2, '', 1, 1, 0, %d
-FROM generate_series(1, %d) AS i
-ORDER BY 2`, table, time.Now().Add(-age).UnixMicro(), n))
-	mustExec(b, db, "VACUUM ANALYZE "+table)
-}
-
-// New events beside 10 thousand finished ones, and beside as many as
-// HOOKONCE_BENCH_ROWS says, a million by default.
-func BenchmarkClaimsInALargeTable(b *testing.B) {
-	const callers = 4
-	large := rowsOf(b, "HOOKONCE_BENCH_ROWS", 1_000_000)
-	db := newBusiness(b, sqlstore.PostgreSQL, callers)
-	beside := func(table string, rows int) contender {
-		events := newStore(b, db, sqlstore.PostgreSQL, &sqlstore.Options{Table: table})
-		if err := events.CreateTables(b.Context()); err != nil {
+	body := []byte(strings.Repeat("x", *sizeBody))
+	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"Sender/1.0"}, "Webhook-Id": {"evt_" + strings.Repeat("0", 24)}}
+	for from := 0; from < n; from += 100 {
+		var entries []inbox.Entry
+		for i := from; i < min(from+100, n); i++ {
+			entries = append(entries, inbox.Entry{
+				Key:      keyOf(fmt.Sprintf("evt_%024x", i*7919)),
+				Delivery: hmacverify.Stored{Scheme: "standard-webhooks", Type: "order.paid", Header: header, Body: body, Time: time.Now()},
+			})
+		}
+		if _, err := events.Enqueue(b.Context(), entries); err != nil {
 			b.Fatal(err)
 		}
-		fillPostgreSQL(b, db, table, rows, time.Hour)
-		return contender{fmt.Sprint(rows, "-rows"), func(ctx context.Context, i int64) error {
-			return events.RunTx(ctx, eventKey(i), nothing)
-		}}
 	}
-	compare(b, callers, beside("small", 10_000), beside("large", large))
 }
 
-// The latency of new events, with a session's update each, while a million old
-// records (or HOOKONCE_BENCH_PURGED) are purged beside them, and while they are not.
-func BenchmarkPurgeBesideClaims(b *testing.B) {
-	const callers = 4
-	rows := rowsOf(b, "HOOKONCE_BENCH_PURGED", 1_000_000)
-	db := newBusiness(b, sqlstore.PostgreSQL, callers+1)
-	events := newStore(b, db, sqlstore.PostgreSQL, nil)
-	if err := events.CreateTables(b.Context()); err != nil {
+// bytesOf returns the bytes of all tables, and of their indexes.
+func bytesOf(b *testing.B, db *sql.DB, d sqlstore.Dialect) (n int64) {
+	b.Helper()
+	query := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace",
+		sqlstore.MySQL:      "SELECT sum(file_size) FROM information_schema.innodb_sys_tablespaces WHERE name LIKE concat(database(), '/%')",
+		sqlstore.SQLite:     "SELECT (SELECT page_count FROM pragma_page_count()) * (SELECT page_size FROM pragma_page_size())",
+	}[d]
+	if err := db.QueryRowContext(b.Context(), query).Scan(&n); err != nil {
 		b.Fatal(err)
 	}
-	var next int64
-	var ratios, alone, beside, took []float64
-	for b.Loop() {
-		fillPostgreSQL(b, db, sqlstore.DefaultTable, rows, 31*day)
-		mustExec(b, db, "CHECKPOINT")
-		quiet := p99(b, events, callers, &next, func() { time.Sleep(5 * time.Second) })
-		start := time.Now()
-		loaded := p99(b, events, callers, &next, func() {
-			if n, err := events.Purge(b.Context()); n != rows || err != nil {
-				b.Errorf("purged %d, error %v, want %d", n, err, rows)
-			}
-		})
-		took = append(took, time.Since(start).Seconds())
-		alone, beside = append(alone, quiet.Seconds()*1000), append(beside, loaded.Seconds()*1000)
-		ratios = append(ratios, loaded.Seconds()/quiet.Seconds())
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(alone), "p99-alone-ms")
-	b.ReportMetric(median(beside), "p99-beside-ms")
-	b.ReportMetric(median(ratios), "x-p99")
-	b.ReportMetric(median(took), "purge-s")
-}
-
-// p99 returns the 99th percentile of what new events take while f runs.
-func p99(b *testing.B, events *sqlstore.Store, callers int, next *int64, f func()) time.Duration {
-	b.Helper()
-	var (
-		mu   sync.Mutex
-		took []time.Duration
-		wg   sync.WaitGroup
-		stop = make(chan struct{})
-	)
-	one := func() (over bool) {
-		mu.Lock()
-		*next++
-		i := *next
-		mu.Unlock()
-		start := time.Now()
-		err := events.RunTx(b.Context(), eventKey(i), func(ctx context.Context, tx *sql.Tx) error {
-			return updateSession(ctx, tx, sqlstore.PostgreSQL, i)
-		})
-		if err != nil && !errors.Is(err, idempotency.ErrDuplicate) {
-			b.Error(err)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		took = append(took, time.Since(start))
-		select {
-		case <-stop:
-			return true
-		default:
-			return false
-		}
-	}
-	for range callers {
-		wg.Go(func() {
-			for !one() {
-			}
-		})
-	}
-	f()
-	close(stop)
-	wg.Wait()
-	slices.Sort(took)
-	return took[len(took)*99/100]
+	return n
 }
