@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/pgxstore"
 )
 
@@ -75,7 +76,7 @@ func (s *service) showEvent(w http.ResponseWriter, r *http.Request) {
 	show(w, status)
 }
 
-func show(w http.ResponseWriter, e pgxstore.EventStatus) {
+func show(w http.ResponseWriter, e lease.Status) {
 	fmt.Fprintf(w, "%s %s: %s, attempts: %d, last error: %q\n", e.Key.Scope, e.Key.ID, e.State, e.Attempts, e.LastError)
 }
 

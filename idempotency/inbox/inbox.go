@@ -226,6 +226,12 @@ func (b *Inbox) List(ctx context.Context, endpoint string, state State, after *S
 	return b.queue.Entries(ctx, endpoint, state, after, limit)
 }
 
+// Count returns how many entries of an endpoint are in a state, at most limit, so that it
+// costs little however many there are.
+func (b *Inbox) Count(ctx context.Context, endpoint string, state State, limit int) (int, error) {
+	return b.queue.Count(ctx, endpoint, state, limit)
+}
+
 // Payload returns what is kept of an event's delivery, or [idempotency.ErrNoPayload].
 func (b *Inbox) Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error) {
 	return b.queue.Payload(ctx, key)

@@ -65,6 +65,10 @@ type Queue interface {
 	// earliest Due first, then by key; those after the given one, if that is not nil.
 	Entries(ctx context.Context, endpoint string, state State, after *Status, limit int) ([]Status, error)
 
+	// Count returns how many entries of the endpoint are in a state, at most limit: it
+	// does not look further.
+	Count(ctx context.Context, endpoint string, state State, limit int) (int, error)
+
 	// Redeliver makes a dead event due at once, with no attempts: one that is Dead in
 	// the queue, or one whose record is Dead and whose payload was kept. Otherwise
 	// the error is [idempotency.ErrNotDead], [idempotency.ErrNotFound] or [idempotency.ErrNoPayload].

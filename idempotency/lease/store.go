@@ -171,6 +171,17 @@ type Failure struct {
 	Uncount bool
 }
 
+// A Status is what the store knows of an event. Its times are measured by the
+// database's clock.
+type Status struct {
+	Key       idempotency.Key
+	State     State
+	Attempts  int           // 1 for an event that was processed at once
+	LastError string        // of the latest attempt that recorded one
+	Age       time.Duration // since the record's latest change
+	LeaseLeft time.Duration // of a Claimed event; zero or less if its process has died
+}
+
 // MaxReasonBytes is the length in bytes to which the reason of a [Failure] is
 // cut.
 const MaxReasonBytes = 512

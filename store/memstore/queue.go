@@ -300,6 +300,16 @@ func (s *Store) Entries(ctx context.Context, endpoint string, state inbox.State,
 	return page, nil
 }
 
+// Count implements [inbox.Queue].
+func (s *Store) Count(ctx context.Context, endpoint string, state inbox.State, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return min(len(s.queue.sorted(endpoint, state)), limit), nil
+}
+
 // Redeliver implements [inbox.Queue].
 func (s *Store) Redeliver(ctx context.Context, key idempotency.Key) error {
 	if err := ctx.Err(); err != nil {

@@ -56,9 +56,6 @@ func (s *Store) Check(ctx context.Context) error {
 	return s.rest.Check(ctx)
 }
 
-// An EventStatus is what the store knows of an event.
-type EventStatus = sqlstore.EventStatus
-
 // What the store has not: the errors of package sqlstore under their names here.
 var (
 	ErrNotFound  = sqlstore.ErrNotFound  // no record of the event
@@ -67,7 +64,7 @@ var (
 )
 
 // Lookup returns the status of an event, or [ErrNotFound].
-func (s *Store) Lookup(ctx context.Context, key idempotency.Key) (EventStatus, error) {
+func (s *Store) Lookup(ctx context.Context, key idempotency.Key) (lease.Status, error) {
 	return s.rest.Lookup(ctx, key)
 }
 
@@ -86,7 +83,7 @@ func (s *Store) Forget(ctx context.Context, key idempotency.Key) error {
 // a transaction are listed only under Options.RecordFailures.
 //
 // It scans the table: call it for a person, not every second.
-func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]EventStatus, error) {
+func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, error) {
 	return s.rest.Failures(ctx, after, limit)
 }
 

@@ -20,7 +20,7 @@ import (
 // either is what both stores can do.
 type either interface {
 	lease.Store
-	Lookup(ctx context.Context, key idempotency.Key) (sqlstore.EventStatus, error)
+	Lookup(ctx context.Context, key idempotency.Key) (lease.Status, error)
 	Retry(ctx context.Context, key idempotency.Key) error
 	Payload(ctx context.Context, key idempotency.Key) (hmacverify.Stored, error)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // ErrNotDead means that [Store.Retry] was called for an event that is not dead.
@@ -17,17 +18,17 @@ var ErrNotDead = idempotency.ErrNotDead
 // a transaction are listed only under Options.RecordFailures.
 //
 // It scans the table: call it for a person, not every second.
-func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]EventStatus, error) {
+func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, error) {
 	args := append(s.after(position{[]byte(after.Scope), []byte(after.ID)}), limit)
 	rows, err := s.db.QueryContext(ctx, s.table.SQL().Failures, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: failures: %w", err)
 	}
 	defer rows.Close()
-	var failures []EventStatus
+	var failures []lease.Status
 	for rows.Next() {
 		var (
-			f         EventStatus
+			f         lease.Status
 			scope, id []byte
 			lastError sql.NullString
 			age       int64

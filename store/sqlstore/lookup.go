@@ -15,19 +15,8 @@ import (
 // it was purged or forgotten, or it failed without Options.RecordFailures.
 var ErrNotFound = idempotency.ErrNotFound
 
-// An EventStatus is what the store knows of an event. Its times are measured by the
-// database's clock.
-type EventStatus struct {
-	Key       idempotency.Key
-	State     lease.State
-	Attempts  int           // 1 for an event that was processed at once
-	LastError string        // of the latest attempt that recorded one
-	Age       time.Duration // since the record's latest change
-	LeaseLeft time.Duration // of a Claimed event; zero or less if its process has died
-}
-
 // Lookup returns the status of an event, or [ErrNotFound].
-func (s *Store) Lookup(ctx context.Context, key idempotency.Key) (EventStatus, error) {
+func (s *Store) Lookup(ctx context.Context, key idempotency.Key) (lease.Status, error) {
 	status, err := s.lookup(ctx, s.db, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("sqlstore: lookup: %w", err)
@@ -35,17 +24,17 @@ func (s *Store) Lookup(ctx context.Context, key idempotency.Key) (EventStatus, e
 	return status, err
 }
 
-func (s *Store) lookup(ctx context.Context, c conn, key idempotency.Key) (EventStatus, error) {
-	status := EventStatus{Key: key}
+func (s *Store) lookup(ctx context.Context, c conn, key idempotency.Key) (lease.Status, error) {
+	status := lease.Status{Key: key}
 	var lastError sql.NullString
 	var age, left int64
 	row := c.QueryRowContext(ctx, s.table.SQL().Lookup, []byte(key.Scope), []byte(key.ID))
 	err := row.Scan(&status.State, &status.Attempts, &lastError, &age, &left)
 	if errors.Is(err, sql.ErrNoRows) {
-		return EventStatus{}, ErrNotFound
+		return lease.Status{}, ErrNotFound
 	}
 	if err != nil {
-		return EventStatus{}, err
+		return lease.Status{}, err
 	}
 	status.LastError = lastError.String
 	status.Age = time.Duration(age) * time.Microsecond

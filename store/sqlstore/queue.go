@@ -56,6 +56,12 @@ func (s *Store) Entries(ctx context.Context, endpoint string, state inbox.State,
 	return page, named(err)
 }
 
+// Count implements [inbox.Queue].
+func (s *Store) Count(ctx context.Context, endpoint string, state inbox.State, limit int) (int, error) {
+	n, err := s.engine.Count(ctx, endpoint, state, limit)
+	return n, named(err)
+}
+
 // Redeliver implements [inbox.Queue].
 func (s *Store) Redeliver(ctx context.Context, key idempotency.Key) error {
 	return named(s.engine.Redeliver(ctx, key))

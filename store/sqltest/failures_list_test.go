@@ -41,7 +41,7 @@ func claim(t *testing.T, events *sqlstore.Store, id string, length time.Duration
 }
 
 // failures lists all failures, page by page, without their ages.
-func failures(t *testing.T, events *sqlstore.Store, page int) (all []sqlstore.EventStatus) {
+func failures(t *testing.T, events *sqlstore.Store, page int) (all []lease.Status) {
 	t.Helper()
 	var after idempotency.Key
 	for {
@@ -82,7 +82,7 @@ func TestFailures_Pages(t *testing.T) {
 		fails(t, events, "8 long", errors.New("\x00\xff"+strings.Repeat("€", 1000)))
 		time.Sleep(5 * time.Millisecond)
 
-		want := []sqlstore.EventStatus{
+		want := []lease.Status{
 			{Key: keyOf("1 thrice"), State: lease.Released, Attempts: 3, LastError: "third"},
 			{Key: keyOf("2 for good"), State: lease.Dead, Attempts: 1, LastError: "never"},
 			{Key: keyOf("4 crashed"), State: lease.Claimed, Attempts: 1},
@@ -122,7 +122,7 @@ func TestRetry_DeadEvent(t *testing.T) {
 			t.Error(err)
 		}
 		notDead("twice")
-		want := []sqlstore.EventStatus{{Key: key, State: lease.Released, LastError: "boom"}}
+		want := []lease.Status{{Key: key, State: lease.Released, LastError: "boom"}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
@@ -141,7 +141,7 @@ func TestRetry_SiblingKeys(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, nil)
-		var want []sqlstore.EventStatus
+		var want []lease.Status
 		for _, key := range siblings {
 			err := events.RunTx(t.Context(), key, func(context.Context, *sql.Tx) error {
 				return idempotency.Permanent(errors.New("boom"))
@@ -149,7 +149,7 @@ func TestRetry_SiblingKeys(t *testing.T) {
 			if !idempotency.IsPermanent(err) {
 				t.Error(err)
 			}
-			want = append(want, sqlstore.EventStatus{Key: key, State: lease.Dead, Attempts: 1, LastError: "boom"})
+			want = append(want, lease.Status{Key: key, State: lease.Dead, Attempts: 1, LastError: "boom"})
 		}
 		for i, key := range siblings {
 			if err := events.Retry(t.Context(), key); err != nil {
@@ -174,7 +174,7 @@ func TestRunTx_AttemptsUsedUpByCrash(t *testing.T) {
 		if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDead) {
 			t.Errorf("got %v, want ErrDead", err)
 		}
-		want := []sqlstore.EventStatus{{Key: key, State: lease.Dead, Attempts: 1}}
+		want := []lease.Status{{Key: key, State: lease.Dead, Attempts: 1}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}

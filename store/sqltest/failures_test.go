@@ -200,7 +200,7 @@ func TestFailures_AfterExpiredLease(t *testing.T) {
 		claim(t, events, key.ID, time.Millisecond)
 		time.Sleep(5 * time.Millisecond)
 		fails(t, events, key.ID, errors.New("boom"))
-		want := []sqlstore.EventStatus{{Key: key, State: lease.Released, Attempts: 2, LastError: "boom"}}
+		want := []lease.Status{{Key: key, State: lease.Released, Attempts: 2, LastError: "boom"}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}

@@ -29,7 +29,7 @@ func TestLookup_States(t *testing.T) {
 		if _, won, err := events.Claim(t.Context(), keyOf("claimed"), terms); !won || err != nil {
 			t.Fatal(won, err)
 		}
-		for _, want := range []sqlstore.EventStatus{
+		for _, want := range []lease.Status{
 			{Key: keyOf("done"), State: lease.Done, Attempts: 1, Age: time.Hour},
 			{Key: keyOf("released"), State: lease.Released, Attempts: 1, LastError: "boom", Age: time.Hour},
 			{Key: keyOf("dead"), State: lease.Dead, Attempts: 1, LastError: "boom", Age: time.Hour},

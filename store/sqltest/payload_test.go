@@ -183,7 +183,7 @@ func TestPayload_AttemptsUsedUpByCrash(t *testing.T) {
 		if rec, won, err := events.Claim(t.Context(), key, terms); won || err != nil || rec.State != lease.Dead {
 			t.Errorf("got %v, won %v, error %v, want that it is dead", rec.State, won, err)
 		}
-		want := []sqlstore.EventStatus{{Key: key, State: lease.Dead, Attempts: 1}}
+		want := []lease.Status{{Key: key, State: lease.Dead, Attempts: 1}}
 		if diff := cmp.Diff(want, failures(t, events, 10)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}

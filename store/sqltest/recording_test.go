@@ -65,7 +65,7 @@ func TestFailures_ContextEnded(t *testing.T) {
 			if !errors.Is(got, err) {
 				t.Errorf("got %v, want the work's error", got)
 			}
-			want := []sqlstore.EventStatus{{Key: key, State: lease.Released, Attempts: attempt + 1, LastError: "boom"}}
+			want := []lease.Status{{Key: key, State: lease.Released, Attempts: attempt + 1, LastError: "boom"}}
 			if idempotency.IsPermanent(err) {
 				want[0].State = lease.Dead
 			}

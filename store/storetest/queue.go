@@ -48,7 +48,7 @@ var queueChecks = []queueCheck{
 	{"a group has one entry at a time, in order", checkGroup},
 	{"a dead entry lets its group go on, and rejoins it last", checkDeadInGroup},
 	{"a dead entry is redelivered", checkRedeliver},
-	{"entries are listed in order, a page at a time", checkEntries},
+	{"entries are listed in order, a page at a time, and counted", checkEntries},
 	{"endpoints do not see each other's entries", checkEndpoints},
 	{"keys are compared byte for byte", checkQueueKeys},
 	{"concurrent dequeues share what is there", checkConcurrentDequeue},

@@ -324,6 +324,14 @@ func checkEntries(t *queueTrial) {
 	if !slices.Equal(got, want) {
 		t.Errorf("listed %v, want %v", got, want)
 	}
+	for limit, want := range map[int]int{3: 3, 100: 7} {
+		if n, err := t.q.Count(t.Context(), t.endpoint, inbox.Waiting, limit); err != nil || n != want {
+			t.Errorf("counted %d with the limit %d, error %v, want %d", n, limit, err, want)
+		}
+	}
+	if n, err := t.q.Count(t.Context(), t.endpoint, inbox.Dead, 3); err != nil || n != 0 {
+		t.Errorf("counted %d dead entries, error %v, want none", n, err)
+	}
 	if page, err := t.q.Entries(t.Context(), t.endpoint, inbox.Dead, nil, 3); err != nil || len(page) > 0 {
 		t.Errorf("dead entries: %v, error %v, want none", page, err)
 	}

@@ -55,6 +55,14 @@ func (e *Engine[T]) Entries(ctx context.Context, endpoint string, state inbox.St
 	return page, err
 }
 
+// Count implements [inbox.Queue].
+func (e *Engine[T]) Count(ctx context.Context, endpoint string, state inbox.State, limit int) (n int, err error) {
+	e.Table.Locate(ctx, e.Database.Pool())
+	query := e.Table.Text(queueCount, stateText(state)...)
+	err = e.Database.Pool().QueryRow(ctx, query, []byte(endpoint), limit).Scan(&n)
+	return n, err
+}
+
 // Redeliver implements [inbox.Queue].
 func (e *Engine[T]) Redeliver(ctx context.Context, key idempotency.Key) error {
 	return e.queueTx(ctx, func(ctx context.Context, c Conn) error {

@@ -124,6 +124,10 @@ WHERE endpoint = ? AND state = {state} AND (due_at > ? OR due_at = ? AND (scope 
 ORDER BY endpoint, state, due_at, scope, id
 LIMIT ?`
 
+	queueCount = `-- name: HookonceInboxCount :one
+SELECT count(*)
+FROM (SELECT 1 FROM {table}_inbox WHERE endpoint = ? AND state = {state} LIMIT ?) AS counted`
+
 	queueRevive = `-- name: HookonceInboxRevive :execrows
 UPDATE {table}_inbox
 SET state = ?, due_at = {now}, attempts = 0
