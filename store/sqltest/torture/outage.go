@@ -76,6 +76,9 @@ func bear(ctx context.Context, outages []outage, name string, seed uint64, broke
 	if err := r.setUp(ctx, outageConfig(engines()[name], broken)); err != nil {
 		return err
 	}
+	if broken == countsOutages || broken == keeping {
+		r.sender.only = transactional // or no event may meet the mistake
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	recovered, err := r.deliverDuring(ctx, outages)

@@ -44,6 +44,7 @@ type sender struct {
 
 	patience time.Duration // for an answer
 	doom     time.Duration // the pause between deliveries of a doomed event; 0: there are none
+	only     mode          // of all events; "": each has its turn
 
 	mu     sync.Mutex // guards events
 	events []*event
@@ -73,6 +74,9 @@ func newSender(f *fleet, patience, doom time.Duration) (*sender, error) {
 func (s *sender) newEvent(m mode) *event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if m == "" && s.only != "" {
+		m = s.only
+	}
 	if m == "" {
 		among := allModes
 		if s.doom > 0 {
