@@ -5,8 +5,8 @@
 //
 // It prints the address. Sign in as oncall, with that password.
 //
-// Stripe's events are processed at once, and GitHub's later, by an inbox. A repository
-// called "away" makes the work on its events fail until you restart with -mended: then
+// Stripe's events are processed at once, and those of the shop later, by an inbox. The
+// work on orders of the warehouse "away" fails until you restart with -mended: then
 // redeliver what is dead.
 package main
 
@@ -42,7 +42,7 @@ func main() {
 	var s server
 	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
 	file := flag.String("db", filepath.Join(os.TempDir(), "inspector.db"), "keep everything in this `file`")
-	flag.BoolVar(&s.mended, "mended", false, "the work on events of the repository \"away\" succeeds")
+	flag.BoolVar(&s.mended, "mended", false, "the work on orders of the warehouse \"away\" succeeds")
 	flag.Parse()
 	if err := s.run(*addr, *file, os.Getenv("INSPECTOR_PASSWORD")); err != nil {
 		log.Fatal(err)
@@ -106,7 +106,7 @@ func (s *server) newHandler(ctx context.Context, db *sql.DB, password string) (h
 	}
 	page, err = inspect.New(events, &inspect.Options{
 		Title:     "example",
-		Endpoints: []string{"stripe", "github"},
+		Endpoints: []string{"stripe", "shop"},
 		Authorize: basicAuth(password),
 		Redact:    redact,
 	})
@@ -124,11 +124,11 @@ func (s *server) newHandler(ctx context.Context, db *sql.DB, password string) (h
 	if err != nil {
 		return nil, err
 	}
-	githubVerifier, err := hmacverify.New(preset.GitHub(), nil, githubSecret)
+	shopVerifier, err := hmacverify.New(preset.StandardWebhooks(), nil, shopSecret)
 	if err != nil {
 		return nil, err
 	}
-	github, err := idempotency.NewEndpoint("github", githubVerifier, events, nil)
+	shop, err := idempotency.NewEndpoint("shop", shopVerifier, events, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *server) newHandler(ctx context.Context, db *sql.DB, password string) (h
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/stripe", stripe.Handle(s.pay))
 	inbox.Handle(s.box, stripe, s.pay, nil) // so that its dead events can be redelivered
-	mux.Handle("POST /webhooks/github", inbox.Handle(s.box, github, s.build, &inbox.HandleOptions{Group: repository}))
+	mux.Handle("POST /webhooks/shop", inbox.Handle(s.box, shop, s.ship, &inbox.HandleOptions{Group: warehouse}))
 	mux.HandleFunc("GET /ops/webhooks/", func(w http.ResponseWriter, r *http.Request) { challenge(w, r, page) })
 	mux.HandleFunc("POST /ops/webhooks/", page.ServeHTTP)
 	return mux, nil

@@ -19,7 +19,7 @@ import (
 
 const (
 	stripeSecret = "whsec_example"
-	githubSecret = "example"
+	shopSecret   = "whsec_ZXhhbXBsZSBvZiBhIHNlY3JldCBmb3IgYSBzaG9w"
 )
 
 // pay is the work on Stripe's events.
@@ -33,23 +33,23 @@ func (s *server) pay(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error
 	return nil
 }
 
-// build is the work on GitHub's events.
-func (s *server) build(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error {
-	if repository(d) == "away" && !s.mended {
-		return errors.New("runner: 503 Service Unavailable")
+// ship is the work on the shop's events.
+func (s *server) ship(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error {
+	if warehouse(d) == "away" && !s.mended {
+		return errors.New("warehouse: 503 Service Unavailable")
 	}
 	return nil
 }
 
-// repository groups the events of a repository.
-func repository(d *hmacverify.Delivery) string {
+// warehouse groups the orders of a warehouse.
+func warehouse(d *hmacverify.Delivery) string {
 	var event struct {
-		Repository struct{ Name string }
+		Data struct{ Warehouse string }
 	}
 	if json.Unmarshal(d.Body, &event) != nil {
 		return ""
 	}
-	return event.Repository.Name
+	return event.Data.Warehouse
 }
 
 func pause(int) time.Duration { return 500 * time.Millisecond }
@@ -65,7 +65,7 @@ func seed(ctx context.Context, h http.Handler) error {
 	if err != nil {
 		return err
 	}
-	github, err := hmacverify.NewSigner(preset.GitHub(), nil, githubSecret)
+	shop, err := hmacverify.NewSigner(preset.StandardWebhooks(), nil, shopSecret)
 	if err != nil {
 		return err
 	}
@@ -91,12 +91,13 @@ func seed(ctx context.Context, h http.Handler) error {
 		}
 	}
 	for i := range 30 {
-		name := []string{"site", "engine", "docs"}[i%3]
+		name := []string{"north", "south", "east"}[i%3]
 		if i%10 == 4 {
 			name = "away"
 		}
-		header := http.Header{"X-Github-Delivery": {fmt.Sprintf("72d3162e-cc78-11e3-81ab-4c9367dc%04d", i)}, "X-Github-Event": {"push"}}
-		if err := deliver(github, "/webhooks/github", header, fmt.Sprintf(`{"ref":"refs/heads/main","repository":{"name":%q}}`, name)); err != nil {
+		header := http.Header{"Webhook-Id": {fmt.Sprintf("msg_%03d", i)}}
+		body := fmt.Sprintf(`{"type":"order.paid","data":{"order":%d,"warehouse":%q}}`, i, name)
+		if err := deliver(shop, "/webhooks/shop", header, body); err != nil {
 			return err
 		}
 	}

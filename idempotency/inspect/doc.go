@@ -26,8 +26,10 @@
 // # What it shows
 //
 // What waits, is in flight or is dead comes from the database, and so does the state of one
-// event; each query is bounded by an index, and a page gives up after two seconds. Counts
-// stop at 10,000. The chart and the list of what went wrong lately are what this process
+// event; each of these queries is bounded by an index, and a page gives up after two
+// seconds. Counts stop at 10,000. "Failed events", of endpoints without an inbox, reads
+// records in the order of their keys until it has found a page of them: with millions of
+// records and few failures it gives up. The chart and the list of what went wrong lately are what this process
 // has seen since it started, through [Page.Observe]; a store has no index by time, because
 // every event would pay for it.
 package inspect

@@ -364,6 +364,20 @@ func newChart(counts [slots][outcomes]int) (c chart) {
 	return c
 }
 
+// A total is what an outcome's color means, and how often it was seen.
+type total struct {
+	Name string
+	N    int
+}
+
+// Legend returns the outcomes in the order of a bar, from its foot.
+func (c chart) Legend() (totals []total) {
+	for o, n := range c.Totals {
+		totals = append(totals, total{outcomeNames[o], n})
+	}
+	return totals
+}
+
 // Label says in words what the chart shows.
 func (c chart) Label() string {
 	return fmt.Sprintf("In the last 4 hours: %d done, %d failed, %d dead, %d refused.", c.Totals[done], c.Totals[failed], c.Totals[dead], c.Totals[refused])

@@ -72,7 +72,7 @@ WHERE scope = ? AND id = ?`
 SELECT scope, id, token, attempts, fingerprint, {now} - accepted_at, due_at
 FROM {table}_inbox
 WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock}
-ORDER BY endpoint, state, due_at
+ORDER BY due_at
 LIMIT ?
 {skip}`
 
@@ -120,8 +120,8 @@ WHERE scope = ? AND id = ?`
 	queueEntries = `-- name: HookonceInboxEntries :many
 SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
 FROM {table}_inbox
-WHERE endpoint = ? AND state = {state} AND (due_at > ? OR due_at = ? AND (scope > ? OR scope = ? AND id > ?))
-ORDER BY endpoint, state, due_at, scope, id
+WHERE endpoint = ? AND state = {state} AND due_at >= ? AND (due_at > ? OR scope > ? OR scope = ? AND id > ?)
+ORDER BY due_at, scope, id
 LIMIT ?`
 
 	queueCount = `-- name: HookonceInboxCount :one
@@ -142,7 +142,7 @@ SELECT last_place FROM {table}_groups WHERE scope = ? AND group_name = ? AND pla
 	queueJoin = `-- name: HookonceInboxJoin :execrows
 INSERT INTO {table}_groups (scope, group_name, place, id, last_place) VALUES ({bytes}, {bytes}, {int}, {bytes}, 0)`
 	queueFirst = `-- name: HookonceInboxFirst :one
-SELECT id FROM {table}_groups WHERE scope = ? AND group_name = ? AND place > 0 ORDER BY scope, group_name, place LIMIT 1`
+SELECT id FROM {table}_groups WHERE scope = ? AND group_name = ? AND place > 0 ORDER BY place LIMIT 1`
 	queueLeave = `-- name: HookonceInboxLeave :execrows
 DELETE FROM {table}_groups WHERE scope = ? AND group_name = ? AND id = ? AND place > 0`
 	queueDrop = `-- name: HookonceInboxDropGroup :execrows
