@@ -3,9 +3,10 @@
 //	go run github.com/hookonce/hookonce/hmacverify/send@latest \
 //		-scheme stripe -secret … -url http://127.0.0.1:8080/webhooks/stripe -body event.json
 //
-// Without -body and -data it generates a body, with an ID and a type where the
-// scheme looks for them. -list lists the schemes, -help all flags. In a clone of
-// the repository, the command is
+// Without -body and -data it generates a body: for the senders that are used most, with
+// the fields that they document; for others, and with -type, with an ID and a type where
+// the scheme looks for them. -list lists the schemes, -help all flags. In a clone of the
+// repository, the command is
 //
 //	go run ./hmacverify/send
 //

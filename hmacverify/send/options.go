@@ -55,7 +55,7 @@ func parse(args []string, stdin io.Reader, stderr io.Writer) (*options, error) {
 	flags.StringVar(&file, "body", "", "send the contents of this `file`; - reads standard input")
 	flags.StringVar(&data, "data", "", "send this `text`")
 	flags.StringVar(&o.id, "id", "", "the event's `ID`; default: random")
-	flags.StringVar(&o.eventType, "type", "test", "the event's `type`")
+	flags.StringVar(&o.eventType, "type", "", "the event's `type`; default: that of the generated body, or test")
 	flags.Func("header", "add this header, as `name:value`; repeat for several", o.addHeader)
 	flags.IntVar(&o.copies, "n", 1, "send this `number` of copies, all at once")
 	flags.IntVar(&o.parallel, "parallel", defaultParallel, "send at most this `number` at once")
