@@ -16,6 +16,7 @@ import (
 
 // A delivery is one signed request. It can be sent any number of times.
 type delivery struct {
+	method string
 	url    string
 	id     string
 	header http.Header
@@ -24,7 +25,10 @@ type delivery struct {
 
 // deliveries returns what to send: copies of one delivery, or distinct ones.
 func (o *options) deliveries() ([]*delivery, error) {
-	signer, err := o.signer()
+	if len(o.replay) > 0 {
+		return o.replayed()
+	}
+	signer, err := o.signer(http.MethodPost, o.url)
 	if err != nil {
 		return nil, err
 	}
@@ -39,16 +43,17 @@ func (o *options) deliveries() ([]*delivery, error) {
 	return all, nil
 }
 
-func (o *options) signer() (*hmacverify.Signer, error) {
+// signer returns a signer of deliveries to that URL.
+func (o *options) signer(method, url string) (*hmacverify.Signer, error) {
 	secrets := o.secrets
 	if o.wrongSecret {
 		secrets = []string{sample.Secret(o.scheme)}
 	}
 	signed := o.signedURL
 	if signed == "" {
-		signed = o.url
+		signed = url
 	}
-	return hmacverify.NewSigner(o.scheme, &hmacverify.Options{URL: signed, Now: o.now}, secrets...)
+	return hmacverify.NewSigner(o.scheme, &hmacverify.Options{URL: signed, Method: method, Now: o.now}, secrets...)
 }
 
 // now is the sender's clock. Twice the tolerance covers receivers that widen it.
@@ -77,7 +82,7 @@ func tolerance(s hmacverify.Scheme) time.Duration {
 
 // delivery creates and signs a delivery.
 func (o *options) delivery(signer *hmacverify.Signer) (*delivery, error) {
-	d := &delivery{url: o.url, id: o.id, header: o.header.Clone(), body: o.body}
+	d := &delivery{method: http.MethodPost, url: o.url, id: o.id, header: o.header.Clone(), body: o.body}
 	if d.id == "" {
 		d.id = "evt_" + rand.Text()
 	}
