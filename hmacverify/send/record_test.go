@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
@@ -418,4 +419,31 @@ func TestRecordAndReplay_WrongFlagsAndFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was parsed is written as it was parsed.
+func FuzzParseRecording(f *testing.F) {
+	for _, r := range []recording{
+		{method: "POST", target: "/a?b", header: http.Header{"A": {"1", "1"}, "B": {""}}, body: []byte(binary)},
+		{method: "GET", target: "/", header: http.Header{"Host": {"x"}}},
+	} {
+		f.Add(r.text())
+	}
+	f.Add([]byte("POST / HTTP/1.1\r\nA:b\r\n c\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := parseRecording(text)
+		if err != nil {
+			return
+		}
+		if !bytes.HasSuffix(text, r.body) || !strings.HasPrefix(r.target, "/") {
+			t.Errorf("%q is read as %q with the body %q", text, r.target, r.body)
+		}
+		again, err := parseRecording(r.text())
+		if err != nil {
+			t.Fatalf("%q, written anew, is no recording: %v", text, err)
+		}
+		if diff := cmp.Diff(r, again, cmp.AllowUnexported(recording{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q, written anew, differs (-want +got)\n%s", text, diff)
+		}
+	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
@@ -68,20 +67,26 @@ func (r *recording) text() []byte {
 	return b.Bytes()
 }
 
-// parseRecording is the reverse of text.
+// parseRecording is the reverse of text. Its errors quote nothing of the file.
 func parseRecording(text []byte) (*recording, error) {
 	head, body, ok := bytes.Cut(text, []byte("\r\n\r\n"))
-	lines := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(slices.Clip(head), "\r\n\r\n"...))))
-	first, err := lines.ReadLine()
+	first, lines, _ := strings.Cut(string(head), "\r\n")
 	fields := strings.Split(first, " ")
-	if !ok || err != nil || len(fields) != 3 || !strings.HasPrefix(fields[1], "/") {
+	if !ok || len(fields) != 3 || fields[0] == "" || !strings.HasPrefix(fields[1], "/") {
 		return nil, errors.New("not a recording of -record")
 	}
-	header, err := lines.ReadMIMEHeader()
-	if err != nil {
-		return nil, errors.New("not a recording of -record: malformed header") // err could quote it
+	r := &recording{method: fields[0], target: fields[1], header: http.Header{}, body: body}
+	for line := range strings.SplitSeq(lines, "\r\n") {
+		name, value, ok := strings.Cut(line, ": ")
+		if line == "" {
+			continue // no header
+		}
+		if !ok || name == "" {
+			return nil, errors.New("not a recording of -record: malformed header")
+		}
+		r.header.Add(name, value)
 	}
-	return &recording{method: fields[0], target: fields[1], header: http.Header(header), body: body}, nil
+	return r, nil
 }
 
 // save writes the recording into a directory, as a new file that only its owner can
