@@ -319,6 +319,24 @@ func TestReplay_SignedAnew(t *testing.T) {
 	}
 }
 
+// HubSpot signs the method.
+func TestReplay_SignsTheRecordedMethod(t *testing.T) {
+	t.Parallel()
+	recorder, dir, _ := startRecorder(t)
+	deliver(t, "PUT", recorder+"/hooks", nil, "[]")
+	mux := http.NewServeMux()
+	url := serve(t, mux)
+	verifier, err := hmacverify.New(preset.HubSpot(), &hmacverify.Options{URL: url, Method: "PUT"}, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("/", verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	r := sendJSON(t, "-replay", dir, "-scheme", "hubspot", "-secret", "s", "-url", url)
+	if diff := cmp.Diff([]group{{Status: 200, Count: 1}}, r.Answers); diff != "" {
+		t.Errorf("answers (-want +got)\n%s", diff)
+	}
+}
+
 // Several are sent in the order in which they came, with the header of a flag.
 func TestReplay_InOrder(t *testing.T) {
 	t.Parallel()
