@@ -70,6 +70,8 @@
 // # Testing
 //
 // A test is the sender: a [Signer] signs as the scheme does, and
-// [Signer.NewRequest] returns a request that the endpoint accepts. The command
-// hmacverify/explain says why a delivery that you have captured is refused.
+// [Signer.NewRequest] returns a request that the endpoint accepts. Package
+// hmacverify/sample makes up secrets and events of any scheme, and idempotency/hooktest
+// delivers them. The command hmacverify/explain says why a delivery that you have
+// captured, perhaps with hmacverify/send, is refused.
 package hmacverify

@@ -54,9 +54,9 @@
 //
 // # Testing
 //
-// Sign requests with an [hmacverify.Signer], send them to the endpoint's handler with
-// net/http/httptest, over a lease.Runner on a memstore.Store or over SQLite.
-// storetest.Failing makes a store fail when a test says so.
+// Package hooktest is the sender: it delivers signed events to the endpoint's handler,
+// repeatedly, at once, or with the answer lost. Use a lease.Runner on a memstore.Store, or
+// SQLite in memory. storetest.Failing makes a store fail when a test says so.
 //
 // # What is not promised
 //

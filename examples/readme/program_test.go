@@ -97,7 +97,7 @@ func newDatabase(t *testing.T) (db *sql.DB, dsn string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	for _, statements := range blocks(t, "sql") {
+	for _, statements := range blocks(t, readmePage, "sql") {
 		hooktest.Exec(t, db, statements)
 	}
 	return db, dsn

@@ -15,14 +15,20 @@ import (
 // maxLines is the length of a first program that fits on a screen.
 const maxLines = 60
 
-// blocks returns the README's fenced blocks of a language.
-func blocks(t *testing.T, language string) (found []string) {
+// The pages whose Go blocks are compiled.
+const (
+	readmePage  = "../../README.md"
+	testingPage = "../../.github/TESTING.md"
+)
+
+// blocks returns a page's fenced blocks of a language.
+func blocks(t *testing.T, page, language string) (found []string) {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, part := range strings.Split(string(readme), "```") {
+	for i, part := range strings.Split(string(text), "```") {
 		if code, ok := strings.CutPrefix(part, language+"\n"); i%2 == 1 && ok {
 			found = append(found, code)
 		}
@@ -35,7 +41,7 @@ func isProgram(code string) bool { return strings.HasPrefix(code, "package main\
 // firstProgram returns the README's first complete program.
 func firstProgram(t *testing.T) string {
 	t.Helper()
-	all := blocks(t, "go")
+	all := blocks(t, readmePage, "go")
 	i := slices.IndexFunc(all, isProgram)
 	if i < 0 {
 		t.Fatal("the README has no complete program")
@@ -45,15 +51,21 @@ func firstProgram(t *testing.T) string {
 
 func TestReadme_Compiles(t *testing.T) {
 	t.Parallel()
-	for i, code := range blocks(t, "go") {
-		t.Run(fmt.Sprintf("block %d", i+1), func(t *testing.T) {
-			t.Parallel()
-			if isProgram(code) {
-				build(t, code)
-				return
-			}
-			compileFragment(t, code)
-		})
+	for _, page := range []string{readmePage, testingPage} {
+		all := blocks(t, page, "go")
+		if len(all) == 0 {
+			t.Errorf("%s has no blocks", page)
+		}
+		for i, code := range all {
+			t.Run(fmt.Sprintf("%s block %d", filepath.Base(page), i+1), func(t *testing.T) {
+				t.Parallel()
+				if isProgram(code) {
+					build(t, code)
+					return
+				}
+				compileFragment(t, code)
+			})
+		}
 	}
 }
 
@@ -87,6 +99,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,6 +108,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/hooktest"
 	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"
@@ -123,7 +137,11 @@ var (
 	r        *http.Request
 	secret   string
 	account  string
+	stripe   *hooktest.Sender
+	t        *testing.T
 )
+
+func newHandler(secret string) http.Handler { return handler }
 
 func main() {}
 

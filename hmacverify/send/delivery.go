@@ -1,30 +1,22 @@
 package main
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"cmp"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
+	"github.com/hookonce/hookonce/hmacverify/sample"
 )
 
 // A delivery is one signed request. It can be sent any number of times.
 type delivery struct {
+	method string
 	url    string
 	id     string
 	header http.Header
@@ -33,7 +25,10 @@ type delivery struct {
 
 // deliveries returns what to send: copies of one delivery, or distinct ones.
 func (o *options) deliveries() ([]*delivery, error) {
-	signer, err := o.signer()
+	if len(o.replay) > 0 {
+		return o.replayed()
+	}
+	signer, err := o.signer(http.MethodPost, o.url)
 	if err != nil {
 		return nil, err
 	}
@@ -48,16 +43,17 @@ func (o *options) deliveries() ([]*delivery, error) {
 	return all, nil
 }
 
-func (o *options) signer() (*hmacverify.Signer, error) {
+// signer returns a signer of deliveries to that URL.
+func (o *options) signer(method, url string) (*hmacverify.Signer, error) {
 	secrets := o.secrets
 	if o.wrongSecret {
-		secrets = []string{newSecret(o.scheme)}
+		secrets = []string{sample.Secret(o.scheme)}
 	}
 	signed := o.signedURL
 	if signed == "" {
-		signed = o.url
+		signed = url
 	}
-	return hmacverify.NewSigner(o.scheme, &hmacverify.Options{URL: signed, Now: o.now}, secrets...)
+	return hmacverify.NewSigner(o.scheme, &hmacverify.Options{URL: signed, Method: method, Now: o.now}, secrets...)
 }
 
 // now is the sender's clock. Twice the tolerance covers receivers that widen it.
@@ -84,64 +80,34 @@ func tolerance(s hmacverify.Scheme) time.Duration {
 	return verifier.Tolerance()
 }
 
-// firstName returns the first of the names of a header, see hmacverify.Field.
-func firstName(names string) string {
-	first, _, _ := strings.Cut(names, ",")
-	return first
-}
-
 // delivery creates and signs a delivery.
 func (o *options) delivery(signer *hmacverify.Signer) (*delivery, error) {
-	d := &delivery{url: o.url, id: o.id, header: o.header.Clone(), body: o.body}
+	d := &delivery{method: http.MethodPost, url: o.url, id: o.id, header: o.header.Clone(), body: o.body}
 	if d.id == "" {
 		d.id = "evt_" + rand.Text()
-	}
-	form := strings.Contains(o.scheme.Signed, "{params}")
-	setDefault(d.header, "Content-Type", contentType(form))
-	setDefault(d.header, "User-Agent", "hookonce-send")
-	setDefault(d.header, firstName(o.scheme.ID.Header), d.id)
-	setDefault(d.header, firstName(o.scheme.Type.Header), o.eventType)
-	for _, name := range signedHeaders(o.scheme) {
-		setDefault(d.header, firstName(name), rand.Text())
 	}
 	switch {
 	case d.body != nil && o.scheme.ID.JSON != "":
 		d.id = "" // it is in the given body
-	case d.body == nil && form:
-		d.body = []byte(url.Values{"Id": {d.id}, "Type": {o.eventType}}.Encode())
-	case d.body == nil:
-		d.body = o.sample(d.id)
+		fallthrough
+	case d.body != nil:
+		sample.SetHeader(d.header, o.scheme, d.id, cmp.Or(o.eventType, "test"))
+	default:
+		var header http.Header
+		header, d.body = sample.Event(o.scheme, d.id, o.eventType, o.now())
+		maps.Copy(header, d.header)
+		d.header = header
+	}
+	if d.header.Get("User-Agent") == "" {
+		d.header.Set("User-Agent", "hookonce-send")
 	}
 	if err := signer.Sign(d.header, d.body); err != nil {
 		return nil, err
 	}
 	if o.alter {
-		d.body = alter(d.body, form)
+		d.body = alter(d.body, strings.Contains(o.scheme.Signed, "{params}"))
 	}
 	return d, nil
-}
-
-func contentType(form bool) string {
-	if form {
-		return "application/x-www-form-urlencoded"
-	}
-	return "application/json"
-}
-
-func setDefault(h http.Header, name, value string) {
-	if name != "" && h.Get(name) == "" {
-		h.Set(name, value)
-	}
-}
-
-var headerPart = regexp.MustCompile(`\{header:([^}]+)\}`)
-
-// signedHeaders returns the headers whose values the scheme signs.
-func signedHeaders(s hmacverify.Scheme) (names []string) {
-	for _, part := range headerPart.FindAllStringSubmatch(s.Signed, -1) {
-		names = append(names, part[1])
-	}
-	return names
 }
 
 // alter changes a body without changing what it means, so that only the signature
@@ -151,93 +117,6 @@ func alter(body []byte, form bool) []byte {
 		return append(body[:len(body):len(body)], "&Altered=1"...)
 	}
 	return append(body[:len(body):len(body)], ' ')
-}
-
-// sample returns a body that has the ID, type and time where the scheme looks for
-// them.
-func (o *options) sample(id string) []byte {
-	s := o.scheme
-	var root any = map[string]any{"message": "sent by hookonce/hmacverify/send"}
-	if s.ID.JSON == "" && s.ID.Header == "" || s.Identity == hmacverify.BodyDigest {
-		root = put(root, []string{"nonce"}, id) // bodies of different events differ
-	}
-	if s.Type.JSON != "" {
-		root = put(root, strings.Split(s.Type.JSON, "."), o.eventType)
-	}
-	if s.ID.JSON != "" {
-		root = put(root, strings.Split(s.ID.JSON, "."), id)
-	}
-	if s.Timestamp.JSON != "" {
-		root = put(root, strings.Split(s.Timestamp.JSON, "."), written(s.Timestamp, o.now()))
-	}
-	body, err := json.Marshal(root)
-	if err != nil {
-		panic(err) // of maps, slices and strings
-	}
-	return body
-}
-
-// put sets the value at a path in a decoded JSON document, and returns the document.
-func put(node any, path []string, value any) any {
-	if len(path) == 0 {
-		return value
-	}
-	if i, err := strconv.Atoi(path[0]); err == nil {
-		list, _ := node.([]any)
-		for len(list) <= i {
-			list = append(list, map[string]any{})
-		}
-		list[i] = put(list[i], path[1:], value)
-		return list
-	}
-	object, ok := node.(map[string]any)
-	if !ok {
-		object = map[string]any{}
-	}
-	object[path[0]] = put(object[path[0]], path[1:], value)
-	return object
-}
-
-// written returns the time in the format that the scheme has in bodies.
-func written(t hmacverify.Timestamp, now time.Time) any {
-	switch {
-	case t.Layout != "":
-		return now.UTC().Format(t.Layout)
-	case t.Unit == hmacverify.RFC3339:
-		return now.UTC().Format(time.RFC3339)
-	case t.Unit == hmacverify.Milliseconds:
-		return now.UnixMilli()
-	}
-	return now.Unix()
-}
-
-// newSecret returns a random secret in the encoding of the scheme.
-func newSecret(s hmacverify.Scheme) string {
-	switch s.Algorithm {
-	case hmacverify.ECDSAP256:
-		return newPrivateKey(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	case hmacverify.RSASHA256, hmacverify.RSASHA512:
-		return newPrivateKey(rsa.GenerateKey(rand.Reader, 2048))
-	}
-	b := make([]byte, 32)
-	rand.Read(b) // never fails, see crypto/rand
-	switch s.KeyEncoding {
-	case hmacverify.Base64Key:
-		return s.KeyPrefix + base64.StdEncoding.EncodeToString(b)
-	case hmacverify.HexKey:
-		return s.KeyPrefix + hex.EncodeToString(b)
-	}
-	if s.Algorithm == hmacverify.Ed25519 {
-		return s.KeyPrefix + string(b)
-	}
-	return s.KeyPrefix + rand.Text()
-}
-
-// newPrivateKey writes a new key in PEM. With the arguments of newSecret neither
-// step fails.
-func newPrivateKey(key crypto.Signer, _ error) string {
-	der, _ := x509.MarshalPKCS8PrivateKey(key)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // describe summarizes what receivers of the scheme can rely on.

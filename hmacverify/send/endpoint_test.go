@@ -1,13 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,6 +11,7 @@ import (
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
+	"github.com/hookonce/hookonce/hmacverify/sample"
 )
 
 // Every preset is accepted by its own receiver, and refused if it is altered, stale
@@ -40,8 +34,8 @@ func TestSend_EveryScheme(t *testing.T) {
 }
 
 func checkScheme(t *testing.T, s hmacverify.Scheme) {
-	secret, public := secrets(s)
-	e := newEndpoint(t, s, public)
+	secret := sample.Secret(s)
+	e := newEndpoint(t, s, sample.Public(secret))
 	args := []string{"-scheme", s.Name, "-secret", secret, "-type", "thing.made"}
 
 	r := sendJSON(t, append(args, "-url", e.url, "-id", "evt_1")...)
@@ -61,28 +55,6 @@ func checkScheme(t *testing.T, s hmacverify.Scheme) {
 	} else if status, _, errs := send(t, append(args, "-stale")...); status != exitUsage {
 		t.Errorf("-stale: exit status %d, %q; want %d", status, errs, exitUsage)
 	}
-}
-
-// secrets returns the sender's secret for a scheme and the receiver's.
-func secrets(s hmacverify.Scheme) (sender, receiver string) {
-	sender = newSecret(s)
-	switch s.Algorithm {
-	case hmacverify.ECDSAP256, hmacverify.RSASHA256, hmacverify.RSASHA512:
-		block, _ := pem.Decode([]byte(sender))
-		key, _ := x509.ParsePKCS8PrivateKey(block.Bytes)
-		public, _ := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
-		return sender, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-	case hmacverify.Ed25519:
-	default:
-		return sender, sender
-	}
-	seed := bytes.Repeat([]byte{7}, ed25519.SeedSize)
-	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-	encode := base64.StdEncoding.EncodeToString
-	if s.KeyEncoding == hmacverify.HexKey {
-		encode = hex.EncodeToString
-	}
-	return encode(seed), encode(public)
 }
 
 // An endpoint is a receiver of a scheme that answers with the event's key.

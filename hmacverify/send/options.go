@@ -38,6 +38,12 @@ type options struct {
 	wrongSecret, stale, alter bool
 	timeout                   time.Duration
 	json, list                bool
+
+	recordDir, addr string
+	recordSecrets   bool
+	maxBody         int64
+	replay          []string // files and directories
+	resigned        bool     // the replayed deliveries are
 }
 
 func parse(args []string, stdin io.Reader, stderr io.Writer) (*options, error) {
@@ -55,7 +61,7 @@ func parse(args []string, stdin io.Reader, stderr io.Writer) (*options, error) {
 	flags.StringVar(&file, "body", "", "send the contents of this `file`; - reads standard input")
 	flags.StringVar(&data, "data", "", "send this `text`")
 	flags.StringVar(&o.id, "id", "", "the event's `ID`; default: random")
-	flags.StringVar(&o.eventType, "type", "test", "the event's `type`")
+	flags.StringVar(&o.eventType, "type", "", "the event's `type`; default: that of the generated body, or test")
 	flags.Func("header", "add this header, as `name:value`; repeat for several", o.addHeader)
 	flags.IntVar(&o.copies, "n", 1, "send this `number` of copies, all at once")
 	flags.IntVar(&o.parallel, "parallel", defaultParallel, "send at most this `number` at once")
@@ -66,14 +72,31 @@ func parse(args []string, stdin io.Reader, stderr io.Writer) (*options, error) {
 	flags.DurationVar(&o.timeout, "timeout", 40*time.Second, "wait this `long` for an answer")
 	flags.BoolVar(&o.json, "json", false, "report in JSON")
 	flags.BoolVar(&o.list, "list", false, "list the schemes and exit")
+	flags.StringVar(&o.recordDir, "record", "", "record what -addr receives into this `directory`")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8081", "with -record, listen on this `address`")
+	flags.Int64Var(&o.maxBody, "max-body", 25<<20, "with -record, refuse bodies of more than this `number` of bytes")
+	flags.BoolVar(&o.recordSecrets, "record-secrets", false, "with -record, keep the headers Authorization, Cookie and Proxy-Authorization")
+	flags.Func("replay", "send what is recorded in this `file` or directory; repeat for several", func(s string) error {
+		o.replay = append(o.replay, s)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if o.list {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case o.list:
 		return o, nil
+	case o.recordDir != "":
+		return o, o.checkRecord(given)
+	case given["record"] || given["addr"] || given["max-body"] || given["record-secrets"]:
+		return nil, errors.New("-addr, -max-body and -record-secrets need -record, with a directory")
+	case len(o.replay) > 0:
+		return o, o.checkReplay(given, scheme)
 	}
 	return o, errors.Join(o.setScheme(scheme), o.setBody(file, data, stdin), o.check())
 }
@@ -121,15 +144,13 @@ func (o *options) check() error {
 			o.secrets = []string{secret}
 		}
 	}
-	u, err := url.Parse(o.url)
+	if err := o.checkURL(); err != nil {
+		return err
+	}
 	inBody := o.scheme.ID.JSON != ""
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("-url %q is not an absolute HTTP URL", o.url)
 	case len(o.secrets) == 0 && !o.wrongSecret:
 		return errors.New("no secret: give -secret, or set WEBHOOK_SECRET")
-	case o.copies < 1 || o.parallel < 1:
-		return errors.New("-n and -parallel must be positive")
 	case o.body != nil && o.id != "" && inBody:
 		return fmt.Errorf("%s has the ID in the body: -id has no effect on a given body", o.scheme.Name)
 	case o.distinct && o.id != "":
@@ -138,8 +159,20 @@ func (o *options) check() error {
 		return fmt.Errorf("%s identifies an event by its body: -distinct needs a generated body", o.scheme.Name)
 	case o.stale && tolerance(o.scheme) <= 0:
 		return fmt.Errorf("%s has no timestamp that receivers check: -stale has no effect", o.scheme.Name)
-	case o.stale && o.body != nil && o.scheme.Timestamp.JSON != "":
+	case o.stale && (o.body != nil || len(o.replay) > 0) && o.scheme.Timestamp.JSON != "":
 		return fmt.Errorf("%s has the time in the body: -stale has no effect on a given body", o.scheme.Name)
+	}
+	return nil
+}
+
+// checkURL checks what each way of sending needs.
+func (o *options) checkURL() error {
+	u, err := url.Parse(o.url)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("-url %q is not an absolute HTTP URL", o.url)
+	case o.copies < 1 || o.parallel < 1:
+		return errors.New("-n and -parallel must be positive")
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (v *volley) send(ctx context.Context, d *delivery) (a answer) {
 }
 
 func (a *answer) exchange(ctx context.Context, client *http.Client, d *delivery) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(d.body))
+	req, err := http.NewRequestWithContext(ctx, d.method, d.url, bytes.NewReader(d.body))
 	if err != nil {
 		return err
 	}
