@@ -37,9 +37,11 @@
 //
 // Attributes have few values: the endpoint's name (messaging.destination.name), the kind,
 // and error.type, which is the kind again, or the reason why a delivery was refused. No
-// attribute of a metric holds a key, a tenant, an attempt or the text of an error. After
-// 200 names of endpoints, which only keys with scopes of your own can reach, others are
-// "_OTHER".
+// attribute of a metric holds a key, a tenant, an attempt or the text of an error. After 100
+// names of endpoints, which only keys with scopes of your own can reach, others are "_OTHER".
+//
+// Process, Accept and Watch have hookonce.events of an endpoint begin at 0 for the kinds
+// that one alerts on, so that Prometheus sees the first one as an increase.
 //
 // Work that asks to be done later, by inbox.RetryIn, has not failed: its kind is
 // "postponed", and it has no error.type.

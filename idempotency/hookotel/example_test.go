@@ -53,8 +53,10 @@ func Example() {
 	}
 	for _, m := range collected.ScopeMetrics[0].Metrics {
 		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
-			reason, _ := p.Attributes.Value("error.type")
-			fmt.Println(m.Name, reason.AsString(), p.Value)
+			if p.Value > 0 {
+				reason, _ := p.Attributes.Value("error.type")
+				fmt.Println(m.Name, reason.AsString(), p.Value)
+			}
 		}
 	}
 	// Output:

@@ -153,7 +153,7 @@ func (g *rig) collect(t *testing.T) []metricdata.Metrics {
 }
 
 // metrics returns all points, each as its name, unit and attributes, with its value; of a
-// histogram that is the count.
+// histogram that is the count. Counters of events that are 0 are left out.
 func (g *rig) metrics(t *testing.T) map[string]float64 {
 	t.Helper()
 	points := make(map[string]float64)
@@ -162,6 +162,9 @@ func (g *rig) metrics(t *testing.T) map[string]float64 {
 		switch data := m.Data.(type) {
 		case metricdata.Sum[int64]:
 			for _, p := range data.DataPoints {
+				if m.Name == "hookonce.events" && p.Value == 0 {
+					continue
+				}
 				add(p.Attributes, float64(p.Value))
 			}
 		case metricdata.Gauge[int64]:

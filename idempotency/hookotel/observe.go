@@ -25,36 +25,46 @@ func (t *Telemetry) Observe(ctx context.Context, e idempotency.Event) {
 		}
 		kind, class = string(idempotency.KindStoreError), string(idempotency.KindStoreError)
 	}
+	name := t.nameOf(e)
+	t.events.Add(ctx, 1, metric.WithAttributes(eventAttributes(name, kind, class)...))
+	t.measure(ctx, e, name, kind, class)
+	noteOn(ctx, e, kind, class)
+}
+
+// eventAttributes returns the attributes of hookonce.events.
+func eventAttributes(name, kind, class string) []attribute.KeyValue {
+	return append(common(name, class), eventKind.String(kind))
+}
+
+// common returns the attributes that all metrics have, without those that are empty.
+func common(name, class string) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, 0, 6)
-	if name := t.nameOf(e); name != "" {
+	if name != "" {
 		attrs = append(attrs, destination.String(name))
 	}
 	if class != "" {
 		attrs = append(attrs, errorType.String(class))
 	}
-	with := metric.WithAttributes(append(attrs, eventKind.String(kind))...)
-	t.events.Add(ctx, 1, with)
-	t.measure(ctx, e, kind, attrs)
-	noteOn(ctx, e, kind, class)
+	return attrs
 }
 
 // measure records the metrics of the conventions.
-func (t *Telemetry) measure(ctx context.Context, e idempotency.Event, kind string, attrs []attribute.KeyValue) {
-	attrs = append(attrs, system.String("hookonce"))
-	process := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributes(append(append(attrs, operation.String("process")), more...)...)
+func (t *Telemetry) measure(ctx context.Context, e idempotency.Event, name, kind, class string) {
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributes(append(append(common(name, class), system.String("hookonce")), more...)...)
 	}
 	switch e.Kind {
 	case idempotency.KindClaimed:
-		t.consumed.Add(ctx, 1, process())
+		t.consumed.Add(ctx, 1, with(operation.String("process")))
 	case idempotency.KindAccepted:
-		with := metric.WithAttributes(append(attrs, operation.String("accept"), operates.String("send"))...)
-		t.sent.Add(ctx, int64(max(1, e.Count)), with)
-		t.accept.Record(ctx, e.Duration.Seconds(), with)
+		accepted := with(operation.String("accept"), operates.String("send"))
+		t.sent.Add(ctx, int64(max(1, e.Count)), accepted)
+		t.accept.Record(ctx, e.Duration.Seconds(), accepted)
 	case idempotency.KindCompleted, idempotency.KindIgnored, idempotency.KindFailed, idempotency.KindTimeout,
 		idempotency.KindResponseTooLarge, idempotency.KindLeaseLost:
 		if e.Key.ID != "" && e.Duration > 0 { // neither a ping nor a note of work that hangs
-			t.process.Record(ctx, e.Duration.Seconds(), process(operates.String("process"), eventKind.String(kind)))
+			t.process.Record(ctx, e.Duration.Seconds(),
+				with(operation.String("process"), operates.String("process"), eventKind.String(kind)))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
@@ -199,8 +200,29 @@ func TestTelemetry_NamesAreBounded(t *testing.T) {
 	}
 	points := g.metrics(t)
 	other := points["hookonce.events {event} hookonce.kind=completed messaging.destination.name=_OTHER"]
-	if len(points) != 201 || other != 800 {
-		t.Errorf("%d time series, %v others; want 201, 800", len(points), other)
+	if len(points) != 99 || other != 902 { // the rig has two names
+		t.Errorf("%d time series, %v others; want 99, 902", len(points), other)
+	}
+}
+
+// A counter that begins at 1 shows Prometheus no increase.
+func TestTelemetry_CountersBeginAtZero(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, succeed)
+	got := map[string]int64{}
+	for _, m := range g.collect(t) {
+		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+			if attrs := text(p.Attributes.ToSlice()); strings.HasSuffix(attrs, "=later") {
+				got[attrs] = p.Value
+			}
+		}
+	}
+	want := map[string]int64{"hookonce.kind=stolen messaging.destination.name=later": 0}
+	for _, kind := range strings.Fields("dead failed invalid_key lease_lost mismatch overloaded response_too_large store_error timeout unavailable") {
+		want["error.type="+kind+" hookonce.kind="+kind+" messaging.destination.name=later"] = 0
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got)\n%s", diff)
 	}
 }
 

@@ -31,6 +31,7 @@ func (t *Telemetry) Accept(e Endpoint, next http.Handler) http.Handler {
 }
 
 func (t *Telemetry) spanned(e Endpoint, next http.Handler, kind trace.SpanKind, op, opType attribute.KeyValue) http.Handler {
+	t.begin(e)
 	name := op.Value.AsString() + " " + e.Name()
 	o := []trace.SpanStartOption{trace.WithSpanKind(kind),
 		trace.WithAttributes(system.String("hookonce"), op, opType, destination.String(e.Name()))}

@@ -41,7 +41,7 @@ type Telemetry struct {
 	oldest  metric.Float64ObservableGauge
 
 	mu    sync.Mutex
-	names map[string]bool // of endpoints, see destination
+	names map[string]bool // of endpoints
 }
 
 var _ idempotency.Observer = (*Telemetry)(nil).Observe
@@ -101,27 +101,3 @@ const (
 	eventState  = attribute.Key("hookonce.state")
 	attempt     = attribute.Key("hookonce.attempt") // of spans only
 )
-
-// maxNames bounds the values of messaging.destination.name.
-const maxNames = 200
-
-// nameOf returns the endpoint of an event as the value of an attribute. Where a runner
-// reports, it knows the key only.
-func (t *Telemetry) nameOf(e idempotency.Event) string {
-	name := e.Endpoint
-	if name == "" && e.Kind != idempotency.KindInvalidKey { // whose parts can be anything
-		name = e.Key.Endpoint()
-	}
-	if name == "" {
-		return ""
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.names[name] {
-		if len(t.names) == maxNames {
-			return "_OTHER"
-		}
-		t.names[name] = true
-	}
-	return name
-}

@@ -41,6 +41,7 @@ func (t *Telemetry) Watch(b *inbox.Inbox, endpoints ...Endpoint) error {
 	}
 	s := &sampler{box: b}
 	for _, e := range endpoints {
+		t.begin(e)
 		s.endpoints = append(s.endpoints, e.Name())
 	}
 	_, err := t.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {

@@ -122,7 +122,11 @@ func TestWatch_QueueAway(t *testing.T) {
 			var all metricdata.ResourceMetrics
 			err = g.reader.Collect(t.Context(), &all)
 			for _, scope := range all.ScopeMetrics {
-				n += len(scope.Metrics)
+				for _, m := range scope.Metrics {
+					if strings.HasPrefix(m.Name, "hookonce.inbox.") {
+						n++
+					}
+				}
 			}
 			return n, err
 		}
