@@ -39,6 +39,7 @@ func succeed(context.Context, claim, *hmacverify.Delivery) error { return nil }
 type rig struct {
 	telemetry *hookotel.Telemetry
 	reader    *metric.ManualReader
+	second    *metric.ManualReader // of the same metrics
 	spans     *tracetest.SpanRecorder
 	tracer    trace.Tracer // of the server
 
@@ -53,12 +54,12 @@ type rig struct {
 
 func newRig(t *testing.T, f work) *rig {
 	t.Helper()
-	g := &rig{reader: metric.NewManualReader(), spans: tracetest.NewSpanRecorder(), store: new(memstore.Store)}
+	g := &rig{reader: metric.NewManualReader(), second: metric.NewManualReader(), spans: tracetest.NewSpanRecorder(), store: new(memstore.Store)}
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(g.spans))
 	g.tracer = tracers.Tracer("server")
 	var err error
 	if g.telemetry, err = hookotel.New(&hookotel.Options{
-		MeterProvider:  metric.NewMeterProvider(metric.WithReader(g.reader)),
+		MeterProvider:  metric.NewMeterProvider(metric.WithReader(g.reader), metric.WithReader(g.second)),
 		TracerProvider: tracers,
 	}); err != nil {
 		t.Fatal(err)

@@ -193,11 +193,17 @@ func TestTelemetry_NoKeyInMetrics(t *testing.T) {
 func TestTelemetry_NamesAreBounded(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, succeed)
-	for i := range 1000 {
-		g.telemetry.Observe(t.Context(), idempotency.Event{
-			Kind: idempotency.KindCompleted, Key: idempotency.Key{Scope: fmt.Sprint("customer-", i), ID: "evt"},
+	var all sync.WaitGroup
+	for part := range 4 {
+		all.Go(func() {
+			for i := range 250 {
+				g.telemetry.Observe(t.Context(), idempotency.Event{
+					Kind: idempotency.KindCompleted, Key: idempotency.Key{Scope: fmt.Sprint("customer-", 250*part+i), ID: "evt"},
+				})
+			}
 		})
 	}
+	all.Wait()
 	points := g.metrics(t)
 	other := points["hookonce.events {event} hookonce.kind=completed messaging.destination.name=_OTHER"]
 	if len(points) != 99 || other != 902 { // the rig has two names
@@ -259,6 +265,11 @@ func TestTelemetry_Concurrently(t *testing.T) {
 				g.deliver(g.accepts, request(t, fmt.Sprint("evt_", i), nil))
 				g.deliver(g.now, request(t, fmt.Sprint("evt_", i), nil))
 				g.collect(t)
+			})
+			all.Go(func() { // each reader calls for samples by itself
+				if err := g.second.Collect(t.Context(), new(metricdata.ResourceMetrics)); err != nil {
+					t.Error(err)
+				}
 			})
 		}
 	}
