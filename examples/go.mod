@@ -4,6 +4,7 @@ go 1.26.0
 
 replace (
 	github.com/hookonce/hookonce => ../
+	github.com/hookonce/hookonce/idempotency/hookotel => ../idempotency/hookotel
 	github.com/hookonce/hookonce/sessionstep/pgxstep => ../sessionstep/pgxstep
 	github.com/hookonce/hookonce/store/pgxstore => ../store/pgxstore
 )
@@ -18,6 +19,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/hookonce/hookonce v0.0.0-00010101000000-000000000000
+	github.com/hookonce/hookonce/idempotency/hookotel v0.0.0-00010101000000-000000000000
 	github.com/hookonce/hookonce/sessionstep/pgxstep v0.0.0-00010101000000-000000000000
 	github.com/hookonce/hookonce/store/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/jackc/pgx/v5 v5.12.0
@@ -30,10 +32,8 @@ require (
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/exporters/prometheus v0.69.0
 	go.opentelemetry.io/otel/exporters/stdout/stdouttrace v1.47.0
-	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
-	go.opentelemetry.io/otel/trace v1.47.0
 	golang.org/x/sync v0.24.0
 	gorm.io/gorm v1.31.2
 	modernc.org/sqlite v1.62.0
@@ -97,6 +97,8 @@ require (
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
+	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/net v0.59.0 // indirect

@@ -109,6 +109,7 @@ import (
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/hooktest"
+	"github.com/hookonce/hookonce/idempotency/hookotel"
 	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/memstore"

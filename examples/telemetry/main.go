@@ -1,19 +1,17 @@
-// Command telemetry makes metrics, traces and logs of what happens to deliveries, with
-// OpenTelemetry and log/slog, and serves the metrics to Prometheus.
+// Command telemetry shows metrics, traces and logs of what happens to deliveries, with
+// package hookotel, and serves the metrics to Prometheus.
 //
 //	WEBHOOK_SECRET=example go -C examples run ./telemetry -traces
 //
-// Send it an event from another terminal, 50 times concurrently, and look at the
-// metrics:
+// Send it an event from another terminal, 50 times concurrently, one that an inbox accepts,
+// and look at the metrics:
 //
 //	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks -n 50
+//	go run ./hmacverify/send -secret example -url http://127.0.0.1:8080/webhooks/later
 //	curl http://127.0.0.1:8080/metrics
 //
 // With -traces it prints each trace. dashboard.json is a Grafana dashboard of these
 // metrics: import it and choose your Prometheus.
-//
-// All of it is one idempotency.Observer, in telemetry.go, set in one place: the
-// store's options. The library itself imports no telemetry.
 package main
 
 import (
@@ -34,13 +32,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	_ "modernc.org/sqlite"
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/hmacverify/preset"
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/hookotel"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
@@ -90,12 +92,13 @@ func run(addr, secret string, traces bool) error {
 		return err
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
-	stopped := make(chan error, 1)
+	worked, stopped := make(chan error, 1), make(chan error, 1)
+	go func() { worked <- a.box.Run(ctx, 4) }()
 	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-stopped // the requests in flight have been answered
+	return errors.Join(<-stopped, <-worked) // what was in flight has ended
 }
 
 func newTracers(printed bool) (*sdktrace.TracerProvider, error) {
@@ -109,44 +112,62 @@ func newTracers(printed bool) (*sdktrace.TracerProvider, error) {
 	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter)), nil
 }
 
-// An app is an endpoint that is observed.
+// An app is two endpoints that are observed. One works at once, the other has an inbox.
 type app struct {
-	registry  *prometheus.Registry
-	telemetry *telemetry
-	events    *sqlstore.Store
-	endpoint  *idempotency.Endpoint[*sql.Tx]
+	registry   *prometheus.Registry
+	telemetry  *hookotel.Telemetry
+	events     *sqlstore.Store
+	box        *inbox.Inbox
+	now, later *idempotency.Endpoint[*sql.Tx]
 }
 
 func newApp(ctx context.Context, db *sql.DB, secret string, tracers *sdktrace.TracerProvider) (*app, error) {
-	registry := prometheus.NewRegistry()
-	t, err := newTelemetry(registry, tracers)
+	a := &app{registry: prometheus.NewRegistry()}
+	reader, err := exporter.New(exporter.WithRegisterer(a.registry), exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo())
 	if err != nil {
 		return nil, err
 	}
-	events, err := sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{
-		Observe:        t.observe, // of the verification, the runner and the store
-		RecordFailures: true,      // to know the number of attempts
+	a.telemetry, err = hookotel.New(&hookotel.Options{
+		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+		TracerProvider: tracers,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := events.CreateTables(ctx); err != nil {
+	a.events, err = sqlstore.New(db, sqlstore.SQLite, &sqlstore.Options{
+		Observe:        a.telemetry.Observe, // of the verification, the runner and the store
+		RecordFailures: true,                // to know the number of attempts
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.events.CreateTables(ctx); err != nil {
+		return nil, err
+	}
+	a.box, err = inbox.New(a.events, &inbox.Options{Around: a.telemetry.Work})
+	if err != nil {
 		return nil, err
 	}
 	verifier, err := hmacverify.New(preset.XSignature256(), nil, secret)
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := idempotency.NewEndpoint("telemetry", verifier, events, nil)
+	a.now, err = idempotency.NewEndpoint("now", verifier, a.events, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &app{registry, t, events, endpoint}, nil
+	a.later, err = idempotency.NewEndpoint("later", verifier, a.events, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.telemetry.Watch(a.box, a.later)
 }
 
+// routes wants otelhttp's handler around it, for spans and metrics of HTTP.
 func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", a.telemetry.traced(a.endpoint.Handle(work)))
+	mux.Handle("POST /webhooks", a.telemetry.Process(a.now, a.now.Handle(work)))
+	mux.Handle("POST /webhooks/later", a.telemetry.Accept(a.later, inbox.Handle(a.box, a.later, work, nil)))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -47,6 +51,10 @@ func newWorld(t *testing.T) *world {
 	good.Send(t, `{"eventId":"fail_1"}`).Want(t, 500, "failed")
 	good.Send(t, `{}`).Want(t, 400, "invalid_key")
 	hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks", "guessed").Send(t, `{"eventId":"evt_2"}`).Want(t, 401, "")
+	later := hooktest.NewSender(t, preset.XSignature256(), w.url+"/webhooks/later", "s3cret")
+	later.Send(t, `{"eventId":"evt_1"}`).Want(t, 202, "")
+	w.work(t, a)
+	later.Send(t, `{"eventId":"evt_4"}`).Want(t, 202, "")
 	if _, err := a.events.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +63,37 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// work runs the inbox until it has done its work.
+func (w *world) work(t *testing.T, a *app) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- a.box.Run(ctx, 1) }()
+	for {
+		_, err := a.box.Lookup(ctx, idempotency.Key{Scope: "later", ID: "evt_1"})
+		if errors.Is(err, idempotency.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // samples scrapes /metrics and returns our samples, with their labels.
 func (w *world) samples(t *testing.T) map[string]string {
 	t.Helper()
 	samples := map[string]string{}
 	for lines := bufio.NewScanner(strings.NewReader(hooktest.Get(t, w.url+"/metrics").Body)); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "hookonce_") {
-			i := strings.LastIndex(lines.Text(), " ")
-			samples[lines.Text()[:i]] = lines.Text()[i+1:]
+		if line := lines.Text(); line != "" && line[0] != '#' {
+			i := strings.LastIndex(line, " ")
+			samples[line[:i]] = line[i+1:]
 		}
 	}
 	return samples
@@ -71,30 +102,52 @@ func (w *world) samples(t *testing.T) map[string]string {
 func TestTelemetry_Metrics(t *testing.T) {
 	t.Parallel()
 	got := newWorld(t).samples(t)
-	maps.DeleteFunc(got, func(name, _ string) bool { return strings.HasPrefix(name, "hookonce_event_duration") })
+	maps.DeleteFunc(got, func(name, value string) bool {
+		return strings.Contains(name, "_duration_seconds_") || strings.HasPrefix(name, "hookonce_inbox_oldest") ||
+			strings.HasPrefix(name, "hookonce_events") && value == "0"
+	})
+	const messaging = `messaging_destination_name="later",messaging_operation_name="accept",messaging_operation_type="send",messaging_system="hookonce"`
 	want := map[string]string{
-		`hookonce_events_total{endpoint="telemetry",kind="claimed"}`:     "2",
-		`hookonce_events_total{endpoint="telemetry",kind="completed"}`:   "1",
-		`hookonce_events_total{endpoint="telemetry",kind="duplicate"}`:   "1",
-		`hookonce_events_total{endpoint="telemetry",kind="failed"}`:      "1",
-		`hookonce_events_total{endpoint="telemetry",kind="invalid_key"}`: "1",
-		`hookonce_events_total{endpoint="telemetry",kind="refused"}`:     "1",
-		`hookonce_events_total{endpoint="telemetry",kind="unavailable"}`: "1",
-		`hookonce_refused_total{reason="mismatch"}`:                      "1",
-		`hookonce_records_purged_total`:                                  "0",
+		`hookonce_events_total{hookonce_kind="accepted",messaging_destination_name="later"}`:                              "2",
+		`hookonce_events_total{hookonce_kind="claimed",messaging_destination_name="later"}`:                               "1",
+		`hookonce_events_total{hookonce_kind="claimed",messaging_destination_name="now"}`:                                 "2",
+		`hookonce_events_total{hookonce_kind="completed",messaging_destination_name="later"}`:                             "1",
+		`hookonce_events_total{hookonce_kind="completed",messaging_destination_name="now"}`:                               "1",
+		`hookonce_events_total{hookonce_kind="duplicate",messaging_destination_name="now"}`:                               "1",
+		`hookonce_events_total{error_type="failed",hookonce_kind="failed",messaging_destination_name="now"}`:              "1",
+		`hookonce_events_total{error_type="invalid_key",hookonce_kind="invalid_key",messaging_destination_name="now"}`:    "1",
+		`hookonce_events_total{error_type="signature_mismatch",hookonce_kind="refused",messaging_destination_name="now"}`: "1",
+		`hookonce_events_total{error_type="unavailable",hookonce_kind="unavailable",messaging_destination_name="now"}`:    "1",
+		`hookonce_records_purged_total`: "0",
+		`hookonce_inbox_events{hookonce_state="waiting",messaging_destination_name="later"}`:                                                          "1",
+		`hookonce_inbox_events{hookonce_state="blocked",messaging_destination_name="later"}`:                                                          "0",
+		`hookonce_inbox_events{hookonce_state="dead",messaging_destination_name="later"}`:                                                             "0",
+		`messaging_client_sent_messages_total{` + messaging + `}`:                                                                                     "2",
+		`messaging_client_consumed_messages_total{messaging_destination_name="later",messaging_operation_name="process",messaging_system="hookonce"}`: "1",
+		`messaging_client_consumed_messages_total{messaging_destination_name="now",messaging_operation_name="process",messaging_system="hookonce"}`:   "2",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got)\n%s", diff)
 	}
 }
 
-var metricName = regexp.MustCompile(`hookonce_[a-z_]+`)
+var (
+	served   = regexp.MustCompile(`^[a-z_]+`)
+	queried  = regexp.MustCompile(`((?:hookonce|messaging)_[a-z_]+)[{[]`)
+	label    = regexp.MustCompile(`[{,]([a-z_]+)=`)
+	selected = regexp.MustCompile(`[{ ]([a-z_]+)=~?"`)
+	grouped  = regexp.MustCompile(`by \(([a-z_, ]+)\)`)
+)
 
+// The dashboard shows all metrics that are served, by labels that they have.
 func TestTelemetry_Dashboard(t *testing.T) {
 	t.Parallel()
-	there := map[string]bool{}
+	metrics, labels := map[string]bool{}, map[string]bool{}
 	for sample := range newWorld(t).samples(t) {
-		there[metricName.FindString(sample)] = true
+		metrics[served.FindString(sample)] = true
+		for _, match := range label.FindAllStringSubmatch(sample, -1) {
+			labels[match[1]] = true
+		}
 	}
 	text, err := os.ReadFile("dashboard.json")
 	if err != nil {
@@ -102,11 +155,22 @@ func TestTelemetry_Dashboard(t *testing.T) {
 	}
 	shown := map[string]bool{}
 	for _, expr := range expressions(t, text) {
-		for _, metric := range metricName.FindAllString(expr, -1) {
-			shown[metric] = true
+		for _, match := range queried.FindAllStringSubmatch(expr, -1) {
+			shown[match[1]] = true
+		}
+		used := selected.FindAllStringSubmatch(expr, -1)
+		for _, match := range grouped.FindAllStringSubmatch(expr, -1) {
+			for name := range strings.SplitSeq(match[1], ", ") {
+				used = append(used, []string{"", name})
+			}
+		}
+		for _, match := range used {
+			if !labels[match[1]] {
+				t.Errorf("%s: no metric has a label %q", expr, match[1])
+			}
 		}
 	}
-	want, got := slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(shown))
+	want, got := slices.Sorted(maps.Keys(metrics)), slices.Sorted(maps.Keys(shown))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-served +shown)\n%s", diff)
 	}
@@ -129,7 +193,7 @@ func expressions(t *testing.T, text []byte) (all []string) {
 			t.Errorf("panel %q shows nothing", panel.Title)
 		}
 		for _, target := range panel.Targets {
-			if !metricName.MatchString(target.Expr) {
+			if !queried.MatchString(target.Expr) {
 				t.Errorf("panel %q shows no metric of ours: %s", panel.Title, target.Expr)
 			}
 			all = append(all, target.Expr)
@@ -142,19 +206,18 @@ func TestTelemetry_Traces(t *testing.T) {
 	t.Parallel()
 	var got []string
 	for _, span := range newWorld(t).spans.Ended() {
-		words := []string{span.Name()}
-		for _, event := range span.Events() {
-			words = append(words, event.Name)
-		}
-		got = append(got, strings.Join(append(words, span.Status().Code.String()), " "))
+		got = append(got, fmt.Sprintf("%s %s, links: %d", span.Name(), span.Status().Code, len(span.Links())))
 	}
 	want := []string{
-		"POST /webhooks hookonce.claimed hookonce.completed Unset",
-		"POST /webhooks hookonce.duplicate Unset",
-		"POST /webhooks hookonce.claimed hookonce.failed exception Error",
-		"POST /webhooks hookonce.invalid_key exception Error",
-		"POST /webhooks hookonce.refused exception Error",
-		"POST /webhooks hookonce.unavailable exception Error",
+		"process now Unset, links: 0", // completed
+		"process now Unset, links: 0", // a duplicate
+		"process now Error, links: 0", // failed
+		"process now Error, links: 0", // invalid_key
+		"process now Unset, links: 0", // refused, which is the sender's error
+		"accept later Unset, links: 0",
+		"process later Unset, links: 1",
+		"accept later Unset, links: 0",
+		"process now Error, links: 0", // unavailable
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("traces (-want +got)\n%s", diff)
@@ -166,7 +229,7 @@ func TestTelemetry_ConcurrentDuplicates(t *testing.T) {
 	p := hooktest.Start(t, []string{"-traces"})
 	hooktest.CheckOnce(t, p.Try(t), 50, 200, 409)
 	samples := (&world{url: p.URL}).samples(t)
-	if got := samples[`hookonce_events_total{endpoint="telemetry",kind="completed"}`]; got != "1" {
+	if got := samples[`hookonce_events_total{hookonce_kind="completed",messaging_destination_name="now"}`]; got != "1" {
 		t.Errorf("%q completed in the metrics, want 1", got)
 	}
 	p.Stop(t)

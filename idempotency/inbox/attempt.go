@@ -57,7 +57,9 @@ func (c *crew) attempt(ctx context.Context, h *held) (s Settlement) {
 	if err != nil {
 		return c.failed(h, fmt.Errorf("restoring the delivery: %w", err))
 	}
-	o := h.endpoint.process(ctx, h.Job, d)
+	o := c.inbox.o.Around(ctx, h.Job, d, func(ctx context.Context) idempotency.Outcome {
+		return h.endpoint.process(ctx, h.Job, d)
+	})
 	if over := context.Cause(ctx); over != nil && !settles(o.Kind) {
 		return Settlement{Ticket: h.Ticket, Verdict: Retry, Uncount: errors.Is(over, errStopped), Reason: reason(o.Err)}
 	}

@@ -69,6 +69,12 @@ type Options struct {
 	// Stop is how long Run lets work finish after its context has ended. Work that
 	// still runs then is canceled, and is done again later. Default [DefaultStop].
 	Stop time.Duration
+
+	// Around, if non-nil, is called for each attempt at the work of an event. It calls
+	// next once, with ctx or a context made from it, and returns what next returns, which
+	// is the outcome after the commit. It is for telemetry, which begins and ends a span.
+	// Default: the work alone.
+	Around func(ctx context.Context, j Job, d *hmacverify.Delivery, next func(context.Context) idempotency.Outcome) idempotency.Outcome
 }
 
 // Backoff is the default of Options.Backoff: 10 s, doubling up to 6 h.
@@ -97,11 +103,19 @@ func New(q Queue, o *Options) (*Inbox, error) {
 	if b.o.Backoff == nil {
 		b.o.Backoff = Backoff
 	}
+	if b.o.Around == nil {
+		b.o.Around = alone
+	}
 	b.o.MaxAttempts = cmp.Or(o.MaxAttempts, DefaultMaxAttempts)
 	b.o.Lease = cmp.Or(o.Lease, DefaultLease)
 	b.o.Poll = cmp.Or(o.Poll, DefaultPoll)
 	b.o.Stop = cmp.Or(o.Stop, DefaultStop)
 	return b, nil
+}
+
+// alone is the default of Options.Around.
+func alone(ctx context.Context, _ Job, _ *hmacverify.Delivery, next func(context.Context) idempotency.Outcome) idempotency.Outcome {
+	return next(ctx)
 }
 
 // An endpoint is an idempotency.Endpoint whose events an Inbox processes.
@@ -259,6 +273,13 @@ func RetryIn(d time.Duration, err error) error {
 		err = errEarly
 	}
 	return &retryError{err, max(d, 0)}
+}
+
+// IsRetryIn reports whether err was marked by [RetryIn]: the work is early, and has not
+// failed.
+func IsRetryIn(err error) bool {
+	_, ok := errors.AsType[*retryError](err)
+	return ok
 }
 
 var errEarly = errors.New("inbox: to be tried again later")

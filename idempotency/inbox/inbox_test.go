@@ -315,6 +315,41 @@ func TestRetryIn(t *testing.T) {
 	})
 }
 
+// What is around the work sees each attempt and its outcome, and its context reaches the
+// work.
+func TestInbox_Around(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type mark struct{}
+		var seen []string
+		around := func(ctx context.Context, j inbox.Job, d *hmacverify.Delivery, next func(context.Context) idempotency.Outcome) idempotency.Outcome {
+			o := next(context.WithValue(ctx, mark{}, j.Attempts))
+			seen = append(seen, fmt.Sprint(j.Key.ID, " ", d.EventType(), " ", j.Attempts, " ", o.Kind, " early=", inbox.IsRetryIn(o.Err)))
+			return o
+		}
+		w := newWorld(t, &inbox.Options{Around: around}, nil, func(ctx context.Context, _ lease.Claim, _ *hmacverify.Delivery) error {
+			switch ctx.Value(mark{}) {
+			case 1:
+				if len(seen) == 0 {
+					return fmt.Errorf("early: %w", inbox.RetryIn(time.Minute, nil))
+				}
+				return errors.New("boom")
+			case 2:
+				return nil
+			}
+			return errors.New("the context is not that of Around")
+		})
+		w.deliver("evt_1")
+		stop := w.run(1)
+		sleep(10 * time.Minute)
+		stop()
+		w.wantDone("evt_1")
+		want := "evt_1 order.paid 1 failed early=true, evt_1 order.paid 1 failed early=false, evt_1 order.paid 2 completed early=false"
+		if got := strings.Join(seen, ", "); got != want {
+			t.Errorf("seen %s, want %s", got, want)
+		}
+	})
+}
+
 func TestInbox_MaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &inbox.Options{MaxAge: time.Minute, MaxAttempts: 1000}, nil, func(context.Context, lease.Claim, *hmacverify.Delivery) error {
