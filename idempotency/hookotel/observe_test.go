@@ -224,7 +224,7 @@ func TestTelemetry_CountersBeginAtZero(t *testing.T) {
 		}
 	}
 	want := map[string]int64{"hookonce.kind=stolen messaging.destination.name=later": 0}
-	for _, kind := range strings.Fields("dead failed invalid_key lease_lost mismatch overloaded response_too_large store_error timeout unavailable") {
+	for kind := range strings.FieldsSeq("dead failed invalid_key lease_lost mismatch overloaded response_too_large store_error timeout unavailable") {
 		want["error.type="+kind+" hookonce.kind="+kind+" messaging.destination.name=later"] = 0
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

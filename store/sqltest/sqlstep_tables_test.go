@@ -37,7 +37,7 @@ func checkError(t *testing.T, what string, err error, want string) {
 // The processes of one deployment start together, on a database without tables.
 func TestSqlstep_CreateTablesConcurrently(t *testing.T) {
 	t.Parallel()
-	for i := range 5 {
+	for i := range 3 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			eachSessions(t, func(t *testing.T, on sessionDB) {
 				for i, err := range atOnce(8, func(int) error {
