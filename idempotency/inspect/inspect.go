@@ -53,7 +53,7 @@ type Options struct {
 	Audit func(ctx context.Context, a Action)
 }
 
-// A Viewer is somebody who looks at the page. The zero Viewer may look at states and
+// A Viewer is a person who looks at the page. The zero Viewer may look at states and
 // errors, and change nothing.
 type Viewer struct {
 	Name string // for Options.Audit

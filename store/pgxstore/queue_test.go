@@ -3,8 +3,12 @@ package pgxstore_test
 import (
 	"testing"
 
+	"github.com/hookonce/hookonce/idempotency/inspect"
+	"github.com/hookonce/hookonce/store/pgxstore"
 	"github.com/hookonce/hookonce/store/storetest"
 )
+
+var _ inspect.Store = (*pgxstore.Store)(nil)
 
 // The contract of an inbox's queue, in each of pgx's modes.
 func TestStore_Queue(t *testing.T) {
