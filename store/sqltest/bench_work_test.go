@@ -112,7 +112,7 @@ func fillRecords(b testing.TB, db *sql.DB, d sqlstore.Dialect, n int) {
 	case sqlstore.MySQL:
 		rows = fmt.Sprintf("SELECT 'test', concat('done_', md5(seq)), 2, '', 1, 1, 0, 0 FROM seq_1_to_%d", n)
 	case sqlstore.SQLite:
-		rows = fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT CAST('test' AS BLOB), CAST('done_' || hex(i * 7919) AS BLOB), 2, x'', 1, 1, 0, 0 FROM n", n)
+		rows = fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT CAST('test' AS BLOB), CAST('done_' || printf('%%032x', i * 7919) AS BLOB), 2, x'', 1, 1, 0, 0 FROM n", n)
 	}
 	mustExec(b, db, "INSERT INTO idempotency_records (scope, id, state, owner, token, attempts, lease_until, changed_at) "+rows)
 	if d == sqlstore.PostgreSQL {
