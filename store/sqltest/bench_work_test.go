@@ -77,7 +77,7 @@ func benchWork(b *testing.B, d sqlstore.Dialect, snapshot bool) float64 {
 	return median(slices)
 }
 
-// fillInbox adds entries that are due, and their payloads.
+// fillInbox adds entries that are due, and their payloads: of minutes, 6 ms apart.
 func fillInbox(b *testing.B, db *sql.DB, d sqlstore.Dialect, n int) {
 	b.Helper()
 	var q string
@@ -85,16 +85,16 @@ func fillInbox(b *testing.B, db *sql.DB, d sqlstore.Dialect, n int) {
 	case sqlstore.PostgreSQL:
 		mustExec(b, db, fmt.Sprintf(`
 INSERT INTO idempotency_records_inbox (scope, id, endpoint, state, group_name, due_at, accepted_at, token, attempts, copies)
-SELECT 'test', convert_to('wait_' || md5(i::text), 'utf8'), 'test', 1, '', t + i, t, 0, 0, 0
-FROM generate_series(1, %d) AS i, (SELECT ((extract(epoch FROM now()) - 60) * 1000000)::bigint AS t) AS t`, n))
+SELECT 'test', convert_to('wait_' || md5(i::text), 'utf8'), 'test', 1, '', t + i * 6000, t, 0, 0, 0
+FROM generate_series(1, %d) AS i, (SELECT ((extract(epoch FROM now()) - 900) * 1000000)::bigint AS t) AS t`, n))
 		q = `
 INSERT INTO idempotency_records_payloads (scope, id, delivery, body, changed_at)
 SELECT scope, id, '{"scheme":"test"}', convert_to(repeat('x', 1000), 'utf8'), accepted_at FROM idempotency_records_inbox`
 	case sqlstore.MySQL:
 		mustExec(b, db, fmt.Sprintf(`
 INSERT INTO idempotency_records_inbox (scope, id, endpoint, state, group_name, due_at, accepted_at, token, attempts, copies)
-SELECT 'test', concat('wait_', md5(seq)), 'test', 1, '', t + seq, t, 0, 0, 0
-FROM seq_1_to_%d, (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 60000000 AS t) AS t`, n))
+SELECT 'test', concat('wait_', md5(seq)), 'test', 1, '', t + seq * 6000, t, 0, 0, 0
+FROM seq_1_to_%d, (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 900000000 AS t) AS t`, n))
 		q = `
 INSERT INTO idempotency_records_payloads (scope, id, delivery, body, changed_at)
 SELECT scope, id, '{"scheme":"test"}', repeat('x', 1000), accepted_at FROM idempotency_records_inbox`
