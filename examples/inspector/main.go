@@ -6,7 +6,7 @@
 // It prints the address. Sign in as oncall, with that password.
 //
 // Stripe's events are processed at once, and those of the shop later, by an inbox. The
-// work on orders of the warehouse "away" fails until you restart with -mended: then
+// work on orders of the warehouse "away" fails until you restart with -fixed. Then
 // redeliver what is dead.
 package main
 
@@ -42,7 +42,7 @@ func main() {
 	var s server
 	addr := flag.String("addr", "127.0.0.1:8080", "listen on this `address`")
 	file := flag.String("db", filepath.Join(os.TempDir(), "inspector.db"), "keep everything in this `file`")
-	flag.BoolVar(&s.mended, "mended", false, "the work on orders of the warehouse \"away\" succeeds")
+	flag.BoolVar(&s.fixed, "fixed", false, "the work on orders of the warehouse \"away\" succeeds")
 	flag.Parse()
 	if err := s.run(*addr, *file, os.Getenv("INSPECTOR_PASSWORD")); err != nil {
 		log.Fatal(err)
@@ -50,8 +50,8 @@ func main() {
 }
 
 type server struct {
-	mended bool
-	box    *inbox.Inbox
+	fixed bool
+	box   *inbox.Inbox
 }
 
 func (s *server) run(addr, file, password string) error {

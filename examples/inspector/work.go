@@ -25,9 +25,9 @@ const (
 // pay is the work on Stripe's events.
 func (s *server) pay(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error {
 	switch {
-	case bytes.Contains(d.Body, []byte("unknown customer")) && !s.mended:
+	case bytes.Contains(d.Body, []byte("unknown customer")) && !s.fixed:
 		return idempotency.Permanent(errors.New("no account belongs to the customer"))
-	case bytes.Contains(d.Body, []byte("ledger is away")) && !s.mended:
+	case bytes.Contains(d.Body, []byte("ledger is away")) && !s.fixed:
 		return errors.New("ledger: connection refused")
 	}
 	return nil
@@ -35,7 +35,7 @@ func (s *server) pay(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error
 
 // ship is the work on the shop's events.
 func (s *server) ship(_ context.Context, _ *sql.Tx, d *hmacverify.Delivery) error {
-	if warehouse(d) == "away" && !s.mended {
+	if warehouse(d) == "away" && !s.fixed {
 		return errors.New("warehouse: 503 Service Unavailable")
 	}
 	return nil

@@ -19,8 +19,8 @@ import (
 // recordedName is the suffix of recordings.
 const recordedName = ".http"
 
-// A recording is a request as it came in. Its file is the request itself, which the
-// command explain reads, too: the request line, the header, an empty line, and the
+// A recording is a request as it was received. Its file, which the command explain reads
+// too, is the request: the request line, the header, an empty line, and the
 // body to the last byte.
 type recording struct {
 	method string

@@ -28,8 +28,8 @@ const (
 // by another of their group, or are dead, and the age of the oldest that waits or is
 // blocked.
 //
-// Whoever reads the metrics makes the sample, at most every 30 seconds; between them the
-// last one is repeated. It reads up to 1,000 events of each state, so 1,000 means as many
+// A sample is taken when the metrics are read, at most every 30 seconds; reads between two
+// samples repeat the last one. It reads up to 1,000 events of each state, so 1,000 means as many
 // or more, and the oldest is that among them, which are the first to be due. If it fails,
 // or takes more than five seconds, the gauges are absent until the next one, and the error
 // goes to OpenTelemetry's error handler.

@@ -19,7 +19,7 @@ import (
 	"github.com/hookonce/hookonce/store/memstore"
 )
 
-// A queue is a memstore.Store that counts its looks, and fails if it is told to.
+// A queue is a memstore.Store that counts its looks, and can be made to fail.
 type queue struct {
 	*memstore.Store
 	looks atomic.Int64

@@ -168,7 +168,7 @@ func TestOrders_AllOfThem(t *testing.T) {
 	}
 }
 
-// verdict is a test that is told of failures.
+// verdict is a testing.TB that records failures.
 type verdict struct {
 	testing.TB
 	failures int

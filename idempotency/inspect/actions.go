@@ -78,7 +78,7 @@ func actionOf(name string) *action {
 
 // asked returns the action that the request names, if the viewer may do it.
 func (q *request) asked() (*action, error) {
-	a := actionOf(q.FormValue("do"))
+	a := actionOf(q.parameter("do"))
 	switch {
 	case a == nil:
 		return nil, &refusal{http.StatusNotFound, "There is no such action."}

@@ -183,7 +183,7 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A refusal is an error that the viewer is told.
+// A refusal is an error whose text is shown to the viewer.
 type refusal struct {
 	status int
 	text   string
@@ -224,6 +224,10 @@ func (p *Page) fail(w http.ResponseWriter, viewer *Viewer, status int, text stri
 	p.write(w, status, "message", v)
 }
 
+// parameter returns a parameter of the URL. Links and forms have all of theirs there, so
+// that the body of a request is not read.
+func (q *request) parameter(name string) string { return q.URL.Query().Get(name) }
+
 // sees reports whether the viewer may see the events of an endpoint.
 func (q *request) sees(endpoint string) bool {
 	return slices.Contains(q.page.o.Endpoints, endpoint) &&
@@ -242,8 +246,8 @@ func (q *request) endpoints() (names []string) {
 
 // key returns the event that the request names.
 func (q *request) key() (idempotency.Key, error) {
-	key := idempotency.Key{Scope: q.FormValue("scope"), ID: q.FormValue("id")}
-	if tenant := q.FormValue("tenant"); tenant != "" { // of the form
+	key := idempotency.Key{Scope: q.parameter("scope"), ID: q.parameter("id")}
+	if tenant := q.parameter("tenant"); tenant != "" { // of the form
 		key.Scope += "/" + tenant
 	}
 	if err := key.Validate(); err != nil {
@@ -257,7 +261,7 @@ func (q *request) key() (idempotency.Key, error) {
 
 // endpoint returns the endpoint that the request names.
 func (q *request) endpoint() (string, error) {
-	name := q.FormValue("endpoint")
+	name := q.parameter("endpoint")
 	if !q.sees(name) {
 		return "", &refusal{http.StatusNotFound, "There is no such endpoint."}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -482,6 +483,40 @@ func TestPage_StoreAway(t *testing.T) {
 	}
 	s.store.err = context.DeadlineExceeded
 	s.get("", 503)
+}
+
+// A payload that cannot be read, such as one that cannot be opened, is not said to be
+// missing.
+func TestPage_UnreadablePayload(t *testing.T) {
+	s := newSite(t, inspect.Options{})
+	key := keyOf("stripe", "evt_1")
+	s.store.enqueue(t, key)
+	s.store.payloads[key] = hmacverify.Stored{}
+	s.store.err = errors.New("message authentication failed")
+	s.wantText(event("event", key), "Show the payload")
+	s.get(event("payload", key), 503)
+}
+
+// unread fails the test if it is read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+func TestPage_DoesNotReadBodies(t *testing.T) {
+	s := newSite(t, inspect.Options{})
+	key := keyOf("stripe", "evt_1")
+	s.store.kill(t, "boom", key)
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "http://example.com/ops/"+do("redeliver", key), unread{t})
+	r.Header.Set("Cookie", "session=1")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.mount.ServeHTTP(w, r)
+	if w.Code != 303 {
+		t.Errorf("status %d, want 303", w.Code)
+	}
 }
 
 func TestPage_Methods(t *testing.T) {

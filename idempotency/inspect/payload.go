@@ -37,7 +37,7 @@ func (q *request) payload() error {
 	if err != nil {
 		return err
 	}
-	download := q.FormValue("download") != ""
+	download := q.parameter("download") != ""
 	stored, err := q.page.store.Payload(q.Context(), key)
 	a := Action{Do: "show payload", Key: key, Err: err}
 	if download {

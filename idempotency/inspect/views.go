@@ -101,14 +101,14 @@ func (q *request) entries() error {
 	if err != nil {
 		return err
 	}
-	data := listData{Endpoint: endpoint, State: inbox.Waiting, States: states, First: q.FormValue("after") == ""}
+	data := listData{Endpoint: endpoint, State: inbox.Waiting, States: states, First: q.parameter("after") == ""}
 	for _, s := range states {
-		if s.String() == q.FormValue("state") {
+		if s.String() == q.parameter("state") {
 			data.State = s
 		}
 	}
 	var after *inbox.Status
-	if text := q.FormValue("after"); text != "" {
+	if text := q.parameter("after"); text != "" {
 		after = new(inbox.Status)
 		var p position
 		if !decode(text, &p) {
@@ -161,7 +161,7 @@ type failuresData struct {
 // once, and keep failures.
 func (q *request) failures() error {
 	var after idempotency.Key
-	if text := q.FormValue("after"); text != "" {
+	if text := q.parameter("after"); text != "" {
 		var p position
 		if !decode(text, &p) {
 			return errLink
@@ -233,13 +233,14 @@ func (q *request) event() error {
 		return idempotency.ErrNotFound
 	}
 	_, err = q.page.store.Payload(q.Context(), key)
-	data.HasPayload = err == nil
+	// One that cannot be read is kept all the same; its own page says what is wrong.
+	data.HasPayload = !errors.Is(err, idempotency.ErrNoPayload) && !errors.Is(err, idempotency.ErrNotFound)
 	for _, a := range actions {
 		if a.one && a.allowed(q.viewer) && a.fits(entry.State, record.State, data.HasPayload) {
 			data.Actions = append(data.Actions, a)
 		}
 	}
-	if a := actionOf(q.FormValue("did")); a != nil {
+	if a := actionOf(q.parameter("did")); a != nil {
 		data.Did = a.Did
 	}
 	return q.show("event", key.ID, data)
