@@ -150,6 +150,19 @@ func TestInspect_BoundedReads(t *testing.T) {
 					}
 				}
 			}
+			// A page far behind reads no more than the first, and the 250 of its time.
+			before, err := events.Entries(t.Context(), "test", inbox.Waiting, nil, 1500)
+			if err != nil || len(before) != 1500 {
+				t.Fatalf("listed %d, error %v, want 1500", len(before), err)
+			}
+			statements.forget()
+			if _, err := events.Entries(t.Context(), "test", inbox.Waiting, &before[1499], 50); err != nil {
+				t.Fatal(err)
+			}
+			page, args := statements.with(t, "LIMIT")
+			if n := reads(t, db, d, page, args); n > 400 {
+				t.Errorf("a page far behind reads %d pages or rows: %s", n, page)
+			}
 			// Nor does a worker read, or lock, what it does not take.
 			statements.forget()
 			jobs, err := events.Dequeue(t.Context(), "test", 16, time.Minute, false)

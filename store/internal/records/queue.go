@@ -177,7 +177,7 @@ func (e *Engine[T]) known(ctx context.Context, c Conn, entries []inbox.Entry) (m
 	}
 	args := keyArgs(keys)
 	found := make(map[idempotency.Key]known)
-	query := e.Table.Text(queueKnown, "{pairs}", e.Table.pairsOf(len(keys)))
+	query := e.Table.Text(queueKnown, "{keys}", e.Table.keysOf(len(keys)))
 	err := c.QueryRows(ctx, query, append(args, args...), func(row Row) error {
 		var scope, id, fingerprint []byte
 		var k known

@@ -3,6 +3,7 @@ package records
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +18,8 @@ import (
 // that were dequeued since stay in it while an old transaction might see them.
 type lowWater struct {
 	mu    sync.Mutex
-	marks map[mark]int64     // below which nothing is due, in the database's microseconds
-	full  map[mark]time.Time // of the latest look without a mark
+	marks map[mark]int64     // nothing is due at or below it, in the database's microseconds
+	full  map[mark]time.Time // when a look without a mark is to follow
 }
 
 type mark struct {
@@ -27,38 +28,44 @@ type mark struct {
 }
 
 const (
-	// slack is longer than the transaction takes that makes an entry due.
-	slack = 5 * time.Second
+	// slack is longer than the transaction takes that makes an entry due, almost always.
+	slack = time.Second
 
-	// fullInterval is how often a look goes without a mark, for what was late all the same.
+	// fullInterval is how often a look goes without a mark, for what was later than that;
+	// less often if it takes more than a hundredth of the time.
 	fullInterval = 15 * time.Second
 )
 
-// of returns the mark for a look.
+// of returns the mark for a look, 0 for none.
 func (l *lowWater) of(m mark) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.full[m]) > fullInterval {
+	return l.marks[m]
+}
+
+// next returns the mark for the next look, 0 if it is to be a full one.
+func (l *lowWater) next(m mark) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Now().After(l.full[m]) {
 		return 0
 	}
 	return l.marks[m]
 }
 
-// set notes that nothing older than now is due, after a look with the mark used.
-func (l *lowWater) set(m mark, used, now int64) {
+// set notes that a look, which took so long and used a mark, found nothing due before oldest.
+// It was at the time now.
+func (l *lowWater) set(m mark, used, oldest, now int64, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.marks == nil {
 		l.marks, l.full = make(map[mark]int64), make(map[mark]time.Time)
 	}
 	if used == 0 {
-		l.full[m] = time.Now()
+		l.full[m] = time.Now().Add(max(fullInterval, 100*took))
 	}
-	l.marks[m] = now - slack.Microseconds()
+	l.marks[m] = min(oldest-1, now-slack.Microseconds())
 }
-
-// stateText is the state as a literal: PostgreSQL chooses the index for it.
-func stateText(s inbox.State) []string { return []string{"{state}", fmt.Sprint(int(s))} }
 
 // Due implements [inbox.Queue].
 func (e *Engine[T]) Due(ctx context.Context, endpoints []string) (due []inbox.Due, err error) {
@@ -73,31 +80,36 @@ func (e *Engine[T]) Due(ctx context.Context, endpoints []string) (due []inbox.Du
 	for _, name := range endpoints {
 		for _, state := range []inbox.State{inbox.Waiting, inbox.InFlight} {
 			m := mark{name, state}
-			low := e.low.of(m)
+			low := e.low.next(m)
 			looks, used = append(looks, m), append(used, low)
-			args = append(args, []byte(name), low)
-			parts.WriteString(strings.NewReplacer(stateText(state)...).Replace(queueDuePart))
+			args = append(append(args, e.Table.endpointArgs(name)...), low)
+			parts.WriteString(strings.NewReplacer(e.Table.entriesOf(state)...).Replace(queueDuePart))
 		}
 	}
 	var now int64
-	found := make([]bool, len(looks))
+	oldest := make([]sql.NullInt64, len(looks))
 	dest := []any{&now}
-	for i := range found {
-		dest = append(dest, &found[i])
+	for i := range oldest {
+		dest = append(dest, &oldest[i])
 	}
 	query := e.Table.Text(queueDue, "{due}", parts.String())
+	start := time.Now()
 	if err := e.Database.Pool().QueryRow(ctx, query, args...).Scan(dest...); err != nil {
 		e.Database.Shed(ctx, err)
 		return nil, fmt.Errorf("due: %w", err)
 	}
+	took := time.Since(start)
 	for i, m := range looks {
-		if !found[i] {
-			e.low.set(m, used[i], now)
+		first := now
+		if oldest[i].Valid {
+			first = oldest[i].Int64
 		}
+		e.low.set(m, used[i], first, now, took)
 	}
 	for i := 0; i < len(looks); i += 2 {
-		if found[i] || found[i+1] {
-			due = append(due, inbox.Due{Endpoint: looks[i].endpoint, Waiting: found[i], Suspects: found[i+1]})
+		d := inbox.Due{Endpoint: looks[i].endpoint, Waiting: oldest[i].Valid, Suspects: oldest[i+1].Valid}
+		if d.Waiting || d.Suspects {
+			due = append(due, d)
 		}
 	}
 	return due, nil
@@ -109,29 +121,24 @@ func (e *Engine[T]) Dequeue(ctx context.Context, endpoint string, limit int, lea
 	if suspects {
 		state = inbox.InFlight
 	}
-	m := mark{endpoint, state}
-	low, oldest := e.low.of(m), int64(0)
 	err = e.queueTx(ctx, func(ctx context.Context, c Conn) (err error) {
-		jobs, oldest, err = e.dequeue(ctx, c, m, low, limit, lease)
+		jobs, err = e.dequeue(ctx, c, mark{endpoint, state}, limit, lease)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dequeue: %w", err)
 	}
-	if len(jobs) > 0 {
-		e.low.set(m, low, oldest)
-	}
 	return jobs, nil
 }
 
-func (e *Engine[T]) dequeue(ctx context.Context, c Conn, m mark, low int64, limit int, lease time.Duration) (jobs []inbox.Job, oldest int64, err error) {
+func (e *Engine[T]) dequeue(ctx context.Context, c Conn, m mark, limit int, lease time.Duration) (jobs []inbox.Job, err error) {
 	var keys []idempotency.Key
-	query := e.Table.Text(queuePick, stateText(m.state)...)
-	err = c.QueryRows(ctx, query, []any{[]byte(m.endpoint), low, limit}, func(row Row) error {
+	query := e.Table.Text(queuePick, e.Table.entriesOf(m.state)...)
+	err = c.QueryRows(ctx, query, append(e.Table.endpointArgs(m.endpoint), e.low.of(m), limit), func(row Row) error {
 		var scope, id, fingerprint []byte
-		var age, due int64
+		var age int64
 		var j inbox.Job
-		if err := row.Scan(&scope, &id, &j.Token, &j.Attempts, &fingerprint, &age, &due); err != nil {
+		if err := row.Scan(&scope, &id, &j.Token, &j.Attempts, &fingerprint, &age); err != nil {
 			return err
 		}
 		j.Key = idempotency.Key{Scope: string(scope), ID: string(id)}
@@ -139,18 +146,15 @@ func (e *Engine[T]) dequeue(ctx context.Context, c Conn, m mark, low int64, limi
 		j.Attempts++
 		copy(j.Fingerprint[:], fingerprint)
 		j.Age = time.Duration(age) * time.Microsecond
-		if len(jobs) == 0 {
-			oldest = due
-		}
 		jobs, keys = append(jobs, j), append(keys, j.Key)
 		return nil
 	})
 	if err != nil || len(jobs) == 0 {
-		return nil, 0, err
+		return nil, err
 	}
-	query = e.Table.Text(queueClaim, "{pairs}", e.Table.pairsOf(len(keys)))
+	query = e.Table.Text(queueClaim, "{keys}", e.Table.keysOf(len(keys)))
 	_, err = c.Exec(ctx, query, append([]any{lease.Microseconds()}, keyArgs(keys)...)...)
-	return jobs, oldest, err
+	return jobs, err
 }
 
 // Extend implements [inbox.Queue].

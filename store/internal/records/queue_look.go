@@ -45,8 +45,8 @@ func (e *Engine[T]) Entries(ctx context.Context, endpoint string, state inbox.St
 		after = &inbox.Status{Place: -1}
 	}
 	scope := []byte(after.Key.Scope)
-	query := e.Table.Text(queueEntries, stateText(state)...)
-	args := []any{[]byte(endpoint), after.Place, after.Place, scope, scope, []byte(after.Key.ID), limit}
+	query := e.Table.Text(queueEntries, e.Table.entriesOf(state)...)
+	args := append(e.Table.endpointArgs(endpoint), after.Place, after.Place, scope, scope, []byte(after.Key.ID), limit)
 	err = e.Database.Pool().QueryRows(ctx, query, args, func(row Row) error {
 		s, err := scanStatus(row)
 		page = append(page, s)
@@ -58,8 +58,8 @@ func (e *Engine[T]) Entries(ctx context.Context, endpoint string, state inbox.St
 // Count implements [inbox.Queue].
 func (e *Engine[T]) Count(ctx context.Context, endpoint string, state inbox.State, limit int) (n int, err error) {
 	e.Table.Locate(ctx, e.Database.Pool())
-	query := e.Table.Text(queueCount, stateText(state)...)
-	err = e.Database.Pool().QueryRow(ctx, query, []byte(endpoint), limit).Scan(&n)
+	query := e.Table.Text(queueCount, e.Table.entriesOf(state)...)
+	err = e.Database.Pool().QueryRow(ctx, query, append(e.Table.endpointArgs(endpoint), limit)...).Scan(&n)
 	return n, err
 }
 

@@ -35,7 +35,7 @@ func (e *Engine[T]) held(ctx context.Context, c Conn, settlements []inbox.Settle
 		keys[i] = s.Key
 	}
 	groups := make(map[inbox.Ticket]string)
-	query := e.Table.Text(queueHeld, "{pairs}", e.Table.pairsOf(len(keys)))
+	query := e.Table.Text(queueHeld, "{keys}", e.Table.keysOf(len(keys)))
 	err := c.QueryRows(ctx, query, keyArgs(keys), func(row Row) error {
 		var scope, id, group []byte
 		var t inbox.Ticket
@@ -101,14 +101,14 @@ func (e *Engine[T]) remove(ctx context.Context, c Conn, done []idempotency.Key) 
 	if len(done) == 0 {
 		return nil
 	}
-	pairs := e.Table.pairsOf(len(done))
-	if _, err := c.Exec(ctx, e.Table.Text(queueRemove, "{pairs}", pairs), keyArgs(done)...); err != nil {
+	keys := e.Table.keysOf(len(done))
+	if _, err := c.Exec(ctx, e.Table.Text(queueRemove, "{keys}", keys), keyArgs(done)...); err != nil {
 		return err
 	}
 	if e.Settings.KeepPayloads {
 		return nil
 	}
-	_, err := c.Exec(ctx, e.Table.Text(queueRemoveBody, "{pairs}", pairs), keyArgs(done)...)
+	_, err := c.Exec(ctx, e.Table.Text(queueRemoveBody, "{keys}", keys), keyArgs(done)...)
 	return err
 }
 

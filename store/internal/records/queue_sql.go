@@ -2,14 +2,17 @@ package records
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 // The statements of an inbox's queue are the same in every dialect but for the words of
-// queueWords. Their first line is a name for tracers on PostgreSQL. {pairs} is a list of keys, {rows} a list of new rows.
+// queueWords. Their first line is a name for tracers on PostgreSQL. {keys} is the
+// condition that a row is of one of some keys, {rows} a list of new rows.
 //
 // An entry's due_at is, of one that is waiting, when it may be dequeued; of one that is in
 // flight, when its lease ends; of a dead one, when it died. The order in which a group's
@@ -21,11 +24,11 @@ const (
 	queueKnown = `-- name: HookonceInboxKnown :many
 SELECT scope, id, state, fingerprint, {early}
 FROM {table}_inbox
-WHERE (scope, id) IN ({pairs})
+WHERE {keys}
 UNION ALL
 SELECT scope, id, 0, fingerprint, {early}
 FROM {table}
-WHERE (scope, id) IN ({pairs}) AND state = 2`
+WHERE {keys} AND state = 2`
 
 	queueAdd = `-- name: HookonceInboxAdd :execrows
 INSERT INTO {table}_inbox (scope, id, endpoint, state, group_name, fingerprint, due_at, accepted_at, token, attempts, copies)
@@ -69,22 +72,22 @@ SET copies = copies + 1
 WHERE scope = ? AND id = ?`
 
 	queuePick = `-- name: HookonceInboxPick :many
-SELECT scope, id, token, attempts, fingerprint, {now} - accepted_at, due_at
-FROM {table}_inbox
-WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock}
-ORDER BY due_at
+SELECT scope, id, token, attempts, fingerprint, {now} - accepted_at
+FROM {table}_inbox{index}
+WHERE {of} AND due_at > ? AND due_at <= {clock}
+ORDER BY {due_at}
 LIMIT ?
 {skip}`
 
 	queueClaim = `-- name: HookonceInboxDequeue :execrows
 UPDATE {table}_inbox
 SET state = 2, due_at = {now} + ?, token = token + 1, attempts = attempts + 1
-WHERE (scope, id) IN ({pairs})`
+WHERE {keys}`
 
 	queueDue = `-- name: HookonceInboxDue :one
 SELECT {clock}{due}`
 	queueDuePart = `,
-    EXISTS (SELECT 1 FROM {table}_inbox WHERE endpoint = ? AND state = {state} AND due_at > ? AND due_at <= {clock})`
+    (SELECT due_at FROM {table}_inbox{index} WHERE {of} AND due_at > ? AND due_at <= {clock} ORDER BY {due_at} LIMIT 1)`
 
 	queueExtend = `-- name: HookonceInboxExtend :execrows
 UPDATE {table}_inbox
@@ -94,13 +97,13 @@ WHERE scope = ? AND id = ? AND token = ? AND state = 2`
 	queueHeld = `-- name: HookonceInboxHeld :many
 SELECT scope, id, token, group_name
 FROM {table}_inbox
-WHERE (scope, id) IN ({pairs}) AND state = 2
+WHERE {keys} AND state = 2
 {lock}`
 
 	queueRemove = `-- name: HookonceInboxRemove :execrows
-DELETE FROM {table}_inbox WHERE (scope, id) IN ({pairs})`
+DELETE FROM {table}_inbox WHERE {keys}`
 	queueRemoveBody = `-- name: HookonceInboxRemovePayload :execrows
-DELETE FROM {table}_payloads WHERE (scope, id) IN ({pairs})`
+DELETE FROM {table}_payloads WHERE {keys}`
 
 	queuePostpone = `-- name: HookonceInboxPostpone :execrows
 UPDATE {table}_inbox
@@ -119,14 +122,14 @@ WHERE scope = ? AND id = ?`
 
 	queueEntries = `-- name: HookonceInboxEntries :many
 SELECT scope, id, state, group_name, attempts, last_error, {now} - accepted_at, due_at - {now}, due_at
-FROM {table}_inbox
-WHERE endpoint = ? AND state = {state} AND due_at >= ? AND (due_at > ? OR scope > ? OR scope = ? AND id > ?)
-ORDER BY due_at, scope, id
+FROM {table}_inbox{index}
+WHERE {of} AND due_at >= ? AND (due_at > ? OR scope > ? OR scope = ? AND id > ?)
+ORDER BY {due_at}, scope, id
 LIMIT ?`
 
 	queueCount = `-- name: HookonceInboxCount :one
 SELECT count(*)
-FROM (SELECT 1 FROM {table}_inbox WHERE endpoint = ? AND state = {state} LIMIT ?) AS counted`
+FROM (SELECT 1 FROM {table}_inbox{index} WHERE {of} LIMIT ?) AS counted`
 
 	queueRevive = `-- name: HookonceInboxRevive :execrows
 UPDATE {table}_inbox
@@ -221,13 +224,44 @@ func number(text string) string {
 	}
 }
 
-// pairsOf is n keys as a list.
-func (t *Table) pairsOf(n int) string {
+// entriesOf is the words of a statement that reads, in order of their times, the entries of
+// an endpoint in a state, which is a literal because PostgreSQL chooses the index for it.
+// Left alone, MariaDB begins with the first of them instead of with those of a given time,
+// if it is given equalities, or reads, and locks, the whole table.
+func (t *Table) entriesOf(s inbox.State) []string {
+	if t.Dialect == MySQL {
+		return []string{
+			"{index}", " FORCE INDEX (due)",
+			"{of}", fmt.Sprintf("endpoint >= ? AND endpoint <= ? AND state >= %d AND state <= %[1]d", s),
+			"{due_at}", "endpoint, state, due_at",
+		}
+	}
+	return []string{
+		"{index}", "",
+		"{of}", fmt.Sprintf("endpoint = ? AND state = %d", s),
+		"{due_at}", "due_at",
+	}
+}
+
+// endpointArgs is the parameters of entriesOf's condition.
+func (t *Table) endpointArgs(name string) []any {
+	if t.Dialect == MySQL {
+		return []any{[]byte(name), []byte(name)}
+	}
+	return []any{[]byte(name)}
+}
+
+// keysOf is the condition that a row is of one of n keys. Given a list of one, UPDATE and
+// DELETE of MariaDB read, and lock, the whole table.
+func (t *Table) keysOf(n int) string {
+	if n == 1 {
+		return "scope = ? AND id = ?"
+	}
 	list := strings.TrimSuffix(strings.Repeat("(?, ?), ", n), ", ")
 	if t.Dialect == SQLite {
 		list = "VALUES " + list
 	}
-	return list
+	return "(scope, id) IN (" + list + ")"
 }
 
 // rowsOf is n rows as a list.

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS idempotency_records_inbox (
     copies      INT            NOT NULL, -- duplicates that had to be made durable
     last_error  VARBINARY(512),
     PRIMARY KEY (scope, id),
-    UNIQUE (endpoint, state, due_at, scope, id)
+    UNIQUE due (endpoint, state, due_at, scope, id)
 ) ENGINE = InnoDB;
 
 -- The order of the entries of each group, if an inbox has groups.
