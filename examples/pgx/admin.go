@@ -57,7 +57,7 @@ func (s *service) rerun(ctx context.Context, id string) error {
 }
 
 func (s *service) showFailures(w http.ResponseWriter, r *http.Request) {
-	failures, err := s.events.Failures(r.Context(), idempotency.Key{}, 100)
+	failures, _, err := s.events.Failures(r.Context(), idempotency.Key{}, 100)
 	if err != nil {
 		writeError(w, r, err)
 		return

@@ -19,6 +19,7 @@ type fakeStore struct {
 	*memstore.Store
 	records  map[idempotency.Key]lease.Status
 	payloads map[idempotency.Key]hmacverify.Stored
+	slow     bool  // Failures looks at one record a call
 	err      error // of every call, if it is not nil
 }
 
@@ -51,16 +52,28 @@ func (f *fakeStore) Payload(ctx context.Context, key idempotency.Key) (hmacverif
 	return f.Store.Payload(ctx, key)
 }
 
-func (f *fakeStore) Failures(_ context.Context, after idempotency.Key, limit int) (page []lease.Status, err error) {
+// Failures looks at one record at a time if the store is slow.
+func (f *fakeStore) Failures(_ context.Context, after idempotency.Key, limit int) (page []lease.Status, next idempotency.Key, err error) {
 	less := func(a, b idempotency.Key) int {
 		return strings.Compare(a.Scope+"\x00"+a.ID, b.Scope+"\x00"+b.ID)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(f.records), less) {
-		if s := f.records[key]; less(key, after) > 0 && len(page) < limit && (s.State == lease.Dead || s.State == lease.Released) {
-			page = append(page, s)
+		s := f.records[key]
+		if less(key, after) > 0 && f.slow {
+			if s.State != lease.Dead && s.State != lease.Released {
+				return nil, key, f.err
+			}
+			return []lease.Status{s}, key, f.err
 		}
+		if less(key, after) <= 0 || s.State != lease.Dead && s.State != lease.Released {
+			continue
+		}
+		if len(page) == limit {
+			return page, page[limit-1].Key, f.err
+		}
+		page = append(page, s)
 	}
-	return page, f.err
+	return page, idempotency.Key{}, f.err
 }
 
 func (f *fakeStore) Retry(_ context.Context, key idempotency.Key) error {

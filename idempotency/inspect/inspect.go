@@ -26,7 +26,7 @@ type Store interface {
 	Redeliver(ctx context.Context, key idempotency.Key) error
 
 	Lookup(ctx context.Context, key idempotency.Key) (lease.Status, error)
-	Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, error)
+	Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, idempotency.Key, error)
 	Retry(ctx context.Context, key idempotency.Key) error
 	Forget(ctx context.Context, key idempotency.Key) error
 }

@@ -306,6 +306,36 @@ func TestPage_ListsInPages(t *testing.T) {
 	}
 }
 
+// A store that cannot go through its records at once is searched page by page, and what was
+// not looked at is not said to be in order.
+func TestPage_FailuresSearched(t *testing.T) {
+	s := newSite(t, inspect.Options{})
+	s.store.slow = true
+	done, failed := keyOf("github", "evt_1"), keyOf("github", "evt_2")
+	s.store.records[done] = lease.Status{Key: done, State: lease.Done}
+	s.store.records[failed] = lease.Status{Key: failed, State: lease.Released, LastError: "boom"}
+	next := func(text string) string {
+		for _, l := range links(text) {
+			if strings.HasPrefix(l, "failures?") {
+				return l
+			}
+		}
+		t.Fatalf("no link goes on: %s", text)
+		return ""
+	}
+	first := s.get("failures", 200)
+	if strings.Contains(first, "<p>None.</p>") || !strings.Contains(first, "None so far.") || !strings.Contains(first, "Search on") {
+		t.Errorf("the first page: %s", first)
+	}
+	second := s.get(next(first), 200)
+	if !strings.Contains(second, "evt_2") || strings.Contains(second, "None so far") || !strings.Contains(second, "Search on") {
+		t.Errorf("the second page: %s", second)
+	}
+	if third := s.get(next(second), 200); !strings.Contains(third, "<p>None.</p>") || strings.Contains(third, "Search on") {
+		t.Errorf("the third page: %s", third)
+	}
+}
+
 // Each action is done by a POST of a viewer who may, with its audit, and by no other.
 func TestPage_Actions(t *testing.T) {
 	dead := keyOf("stripe", "evt_dead")

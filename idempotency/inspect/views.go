@@ -153,8 +153,9 @@ func rowOf(s inbox.Status) row {
 }
 
 type failuresData struct {
-	Rows []row
-	Next string
+	Rows     []row
+	Next     string
+	Searched bool // for a while, without filling the page
 }
 
 // failures lists the records of events that failed, of endpoints that process events at
@@ -168,15 +169,14 @@ func (q *request) failures() error {
 		}
 		after = p.key()
 	}
-	page, err := q.page.store.Failures(q.Context(), after, pageSize+1)
+	page, next, err := q.page.store.Failures(q.Context(), after, pageSize)
 	if err != nil {
 		return err
 	}
 	var data failuresData
-	if len(page) > pageSize {
-		last := page[pageSize-1].Key
-		page = page[:pageSize]
-		data.Next = link("failures", "after", encode(position{0, []byte(last.Scope), []byte(last.ID)}))
+	if next != (idempotency.Key{}) {
+		data.Next = link("failures", "after", encode(position{0, []byte(next.Scope), []byte(next.ID)}))
+		data.Searched = len(page) < pageSize
 	}
 	for _, s := range page {
 		if q.sees(s.Key.Endpoint()) {

@@ -187,7 +187,7 @@ func ways(events *pgxstore.Store) map[string]func(ctx context.Context, key idemp
 // failures returns the events that Failures lists, by ID.
 func failures(t testing.TB, events *pgxstore.Store) map[string]lease.Status {
 	t.Helper()
-	all, err := events.Failures(t.Context(), idempotency.Key{}, 100)
+	all, _, err := events.Failures(t.Context(), idempotency.Key{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

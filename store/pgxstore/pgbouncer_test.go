@@ -136,7 +136,7 @@ func deliverThrough(t *testing.T, pool *pgxpool.Pool, events *pgxstore.Store, ta
 			if _, err := events.Lookup(ctx, key); !errors.Is(err, pgxstore.ErrNotFound) {
 				return errors.Join(errors.New("a record that is not there is found"), err)
 			}
-			_, err := events.Failures(ctx, idempotency.Key{}, 10)
+			_, _, err := events.Failures(ctx, idempotency.Key{}, 10)
 			return err
 		},
 	}

@@ -82,8 +82,10 @@ func (s *Store) Forget(ctx context.Context, key idempotency.Key) error {
 // starting after the given key; the zero Key starts at the first. Events that fail in
 // a transaction are listed only under Options.RecordFailures.
 //
-// It scans the table: call it for a person, not every second.
-func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, error) {
+// No index has what failed, because it would cost what succeeds. So Failures goes
+// through the table, and returns after about a second with what it has found. next is
+// where the next call is to continue: it is the zero Key if there are no more.
+func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) (page []lease.Status, next idempotency.Key, err error) {
 	return s.rest.Failures(ctx, after, limit)
 }
 

@@ -178,7 +178,7 @@ func traced(events *pgxstore.Store, pool interface {
 			}).AsError())
 		}},
 		{"Failures", "HookonceFailures", func(ctx context.Context) error {
-			_, err := events.Failures(ctx, idempotency.Key{}, 10)
+			_, _, err := events.Failures(ctx, idempotency.Key{}, 10)
 			return err
 		}},
 		{"Lookup", "HookonceLookup", func(ctx context.Context) error {

@@ -8,24 +8,54 @@ import (
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // ErrNotDead means that [Store.Retry] was called for an event that is not dead.
 var ErrNotDead = idempotency.ErrNotDead
 
+// listFor is how long a call of [Store.Failures] goes on looking.
+const listFor = time.Second
+
 // Failures returns up to limit events that failed, in the order of their keys,
 // starting after the given key; the zero Key starts at the first. Events that fail in
 // a transaction are listed only under Options.RecordFailures.
 //
-// It scans the table: call it for a person, not every second.
-func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) ([]lease.Status, error) {
-	args := append(s.after(position{[]byte(after.Scope), []byte(after.ID)}), limit)
+// No index has what failed, because it would cost what succeeds. So Failures goes
+// through the table, and returns after about a second with what it has found. next is
+// where the next call is to continue: it is the zero Key if there are no more.
+func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) (page []lease.Status, next idempotency.Key, err error) {
+	from := position{[]byte(after.Scope), []byte(after.ID)}
+	for start := time.Now(); ; {
+		to, more, err := s.batchEnd(ctx, s.table.SQL().NextKey, from, records.ListBatch)
+		if err != nil {
+			return nil, next, fmt.Errorf("sqlstore: failures: %w", err)
+		}
+		found, err := s.failuresWithin(ctx, from, to, limit-len(page))
+		if err != nil {
+			return nil, next, fmt.Errorf("sqlstore: failures: %w", err)
+		}
+		page = append(page, found...)
+		switch {
+		case len(page) >= limit:
+			return page, page[len(page)-1].Key, nil
+		case !more:
+			return page, idempotency.Key{}, nil
+		case time.Since(start) > listFor:
+			return page, idempotency.Key{Scope: string(to.scope), ID: string(to.id)}, nil
+		}
+		from = to
+	}
+}
+
+// failuresWithin returns up to limit events that failed, of the keys after from up to to.
+func (s *Store) failuresWithin(ctx context.Context, from, to position, limit int) (failures []lease.Status, err error) {
+	args := append(append(s.after(from), s.after(to)...), limit)
 	rows, err := s.db.QueryContext(ctx, s.table.SQL().Failures, args...)
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: failures: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
-	var failures []lease.Status
 	for rows.Next() {
 		var (
 			f         lease.Status
@@ -34,17 +64,14 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 			age       int64
 		)
 		if err := rows.Scan(&scope, &id, &f.State, &f.Attempts, &lastError, &age); err != nil {
-			return nil, fmt.Errorf("sqlstore: failures: %w", err)
+			return nil, err
 		}
 		f.Key = idempotency.Key{Scope: string(scope), ID: string(id)}
 		f.LastError = lastError.String
 		f.Age = time.Duration(age) * time.Microsecond
 		failures = append(failures, f)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("sqlstore: failures: %w", err)
-	}
-	return failures, nil
+	return failures, rows.Err()
 }
 
 // Retry frees a dead event: its next delivery is processed, and its attempts count

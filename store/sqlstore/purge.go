@@ -59,7 +59,7 @@ var last = position{scope: []byte(strings.Repeat("\xff", idempotency.MaxKeyBytes
 // sweep goes through a table and deletes what is too old.
 func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 	for from := (position{scope: []byte{}, id: []byte{}}); ; {
-		to, more, err := s.batchEnd(ctx, p.next, from)
+		to, more, err := s.batchEnd(ctx, p.next, from, records.PurgeBatch)
 		if err != nil {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
@@ -79,9 +79,9 @@ func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
 	}
 }
 
-// batchEnd returns the last key of the batch that starts after from.
-func (s *Store) batchEnd(ctx context.Context, nextKey string, from position) (to position, more bool, err error) {
-	args := append(s.after(from), records.PurgeBatch-1)
+// batchEnd returns the last key of the batch of n that starts after from.
+func (s *Store) batchEnd(ctx context.Context, nextKey string, from position, n int) (to position, more bool, err error) {
+	args := append(s.after(from), n-1)
 	err = s.db.QueryRowContext(ctx, nextKey, args...).Scan(&to.scope, &to.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return last, false, nil

@@ -45,7 +45,7 @@ func failures(t *testing.T, events *sqlstore.Store, page int) (all []lease.Statu
 	t.Helper()
 	var after idempotency.Key
 	for {
-		failed, err := events.Failures(t.Context(), after, page)
+		failed, next, err := events.Failures(t.Context(), after, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,11 +55,38 @@ func failures(t *testing.T, events *sqlstore.Store, page int) (all []lease.Statu
 			}
 			failed[i].Age = 0
 		}
-		if all = append(all, failed...); len(failed) < page {
+		if all = append(all, failed...); next == (idempotency.Key{}) {
 			return all
 		}
-		after = failed[len(failed)-1].Key
+		after = next
 	}
+}
+
+// A call reads the records batch by batch, and stops after a while; the next one goes on.
+func TestFailures_ManyRecords(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
+		fillRecords(t, db, d, 25_000) // more than two batches; their IDs begin with "done_"
+		fails(t, events, "a failure before them", errors.New("first"))
+		fails(t, events, "done_00000000000000000000000004000000", errors.New("among them"))
+		fails(t, events, "e failure after them", errors.New("last"))
+		want := []string{"a failure before them", "done_00000000000000000000000004000000", "e failure after them"}
+		for page := 1; page <= 4; page++ {
+			var got []string
+			for _, f := range failures(t, events, page) {
+				got = append(got, f.Key.ID)
+			}
+			if !cmp.Equal(got, want) {
+				t.Errorf("by pages of %d: got %q, want %q", page, got, want)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := events.Failures(ctx, idempotency.Key{}, 10); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+	})
 }
 
 func TestFailures_Pages(t *testing.T) {

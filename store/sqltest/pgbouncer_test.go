@@ -86,7 +86,7 @@ func TestPgBouncer_DocumentedSettings(t *testing.T) {
 			if n, err := events.Purge(t.Context()); n != 0 || err != nil {
 				t.Errorf("purge: %d, %v", n, err)
 			}
-			if _, err := events.Failures(t.Context(), idempotency.Key{}, 10); err != nil {
+			if _, _, err := events.Failures(t.Context(), idempotency.Key{}, 10); err != nil {
 				t.Error(err)
 			}
 		})

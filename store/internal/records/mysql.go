@@ -151,7 +151,8 @@ WHERE scope = ? AND id = ?`,
 	Failures: `
 SELECT scope, id, state, attempts, last_error, {now} - changed_at
 FROM {table}
-WHERE (scope > ? OR scope = ? AND id > ?) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
+WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= ?)
+  AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
 ORDER BY scope, id
 LIMIT ?`,
 

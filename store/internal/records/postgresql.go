@@ -148,10 +148,14 @@ WHERE scope = $1 AND id = $2`,
 
 	Failures: `-- name: HookonceFailures :many
 SELECT scope, id, state, attempts, last_error, {now} - changed_at
-FROM {table}
-WHERE (scope, id) > ($1, $2) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
+FROM (SELECT *
+      FROM {table}
+      WHERE (scope, id) > ($1, $2)
+      ORDER BY scope, id
+      LIMIT {listed}) AS batch
+WHERE (scope, id) <= ($3, $4) AND (state IN (3, 4) OR state = 1 AND lease_until <= {now})
 ORDER BY scope, id
-LIMIT $3`,
+LIMIT $5`,
 
 	NextKey: `-- name: HookonceNextKey :one
 SELECT scope, id

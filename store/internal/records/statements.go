@@ -66,6 +66,9 @@ type Statements struct {
 // holds its locks for milliseconds.
 const PurgeBatch = 250
 
+// ListBatch is how many records one statement looks at for a list of those that failed.
+const ListBatch = 10_000
+
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z_][A-Za-z0-9_]{0,47})?$`)
 
 // CheckTable returns an error if there are no statements of d for that table. It begins
@@ -111,6 +114,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) Sta
 		"{timeout}", timeout,
 		"{bound}", bound,
 		"{reach}", strconv.Itoa(2*PurgeBatch),
+		"{listed}", strconv.Itoa(2*ListBatch),
 	)
 	for _, text := range s.all() {
 		*text = fill.Replace(*text)
