@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ type Page struct {
 // New returns a Page over store.
 func New(store Store, o *Options) (*Page, error) {
 	switch {
-	case store == nil:
+	case isNil(store):
 		return nil, errors.New("inspect: no store: pass a sqlstore.Store")
 	case o == nil || o.Authorize == nil:
 		return nil, errors.New("inspect: Options.Authorize is required: it decides who may see the page")
@@ -106,6 +107,12 @@ func New(store Store, o *Options) (*Page, error) {
 	}))
 	p.handler = guard.Handler(http.HandlerFunc(p.serve))
 	return p, nil
+}
+
+// isNil also finds the nil pointer of a constructor whose error was not looked at.
+func isNil(store Store) bool {
+	r := reflect.ValueOf(store)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
 func logAction(ctx context.Context, a Action) {

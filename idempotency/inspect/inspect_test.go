@@ -102,7 +102,10 @@ func do(what string, key idempotency.Key) string {
 func TestNew_ChecksItsArguments(t *testing.T) {
 	authorize := func(*http.Request) (inspect.Viewer, bool) { return inspect.Viewer{}, true }
 	for want, new := range map[string]func() (*inspect.Page, error){
-		"no store":  func() (*inspect.Page, error) { return inspect.New(nil, &inspect.Options{Authorize: authorize}) },
+		"no store": func() (*inspect.Page, error) { return inspect.New(nil, &inspect.Options{Authorize: authorize}) },
+		"no store: pass": func() (*inspect.Page, error) {
+			return inspect.New((*fakeStore)(nil), &inspect.Options{Authorize: authorize, Endpoints: []string{"stripe"}})
+		},
 		"Authorize": func() (*inspect.Page, error) { return inspect.New(newFake(), nil) },
 		"Endpoints": func() (*inspect.Page, error) {
 			return inspect.New(newFake(), &inspect.Options{Authorize: authorize})

@@ -29,6 +29,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"link":       link,
 	"eventLink":  eventLink,
 	"kind":       func(k idempotency.Kind) string { return strings.ReplaceAll(string(k), "_", " ") },
+	"now":        func() time.Time { return time.Now().UTC() },
 	"clock":      func(t time.Time) string { return t.Format(time.RFC3339) },
 	"chartWidth": func() int { return slots * barWidth },
 }).Parse(pages))
