@@ -82,7 +82,7 @@ func (t *Telemetry) instruments() error {
 	t.accept, errs[5] = t.meter.Float64Histogram("messaging.client.operation.duration", metric.WithUnit("s"), seconds,
 		metric.WithDescription("Time until an inbox has accepted a delivery."))
 	t.inInbox, errs[6] = t.meter.Int64ObservableGauge("hookonce.inbox.events", metric.WithUnit("{event}"),
-		metric.WithDescription("Events in an inbox, by state; counted up to 1,000."))
+		metric.WithDescription("Events in an inbox, by state; counted up to 10,000."))
 	t.oldest, errs[7] = t.meter.Float64ObservableGauge("hookonce.inbox.oldest.age", metric.WithUnit("s"),
 		metric.WithDescription("Time since the oldest event that waits in an inbox was accepted."))
 	return errors.Join(errs[:]...)

@@ -21,18 +21,17 @@ const (
 	sampleTimeout = 5 * time.Second
 
 	// sampleLimit is how many events of an endpoint and a state are counted.
-	sampleLimit = 1000
+	sampleLimit = 10_000
 )
 
 // Watch makes gauges of what is in b for the endpoints: how many events wait, are blocked
 // by another of their group, or are dead, and the age of the oldest that waits or is
-// blocked.
+// blocked, which is taken to be the first that is due.
 //
 // A sample is taken when the metrics are read, at most every 30 seconds; reads between two
-// samples repeat the last one. It reads up to 1,000 events of each state, so 1,000 means as many
-// or more, and the oldest is that among them, which are the first to be due. If it fails,
-// or takes more than five seconds, the gauges are absent until the next one, and the error
-// goes to OpenTelemetry's error handler.
+// samples repeat the last one. It counts up to 10,000 events of each state, so 10,000 means
+// as many or more. If it fails, or takes more than five seconds, the gauges are absent
+// until the next one, and the error goes to OpenTelemetry's error handler.
 //
 // Every process that watches reports the same events: aggregate with max, not with sum.
 func (t *Telemetry) Watch(b *inbox.Inbox, endpoints ...Endpoint) error {
@@ -95,15 +94,20 @@ func (s *sampler) look(ctx context.Context) ([]level, error) {
 	for _, endpoint := range s.endpoints {
 		l := level{endpoint: endpoint, events: make(map[inbox.State]int)}
 		for _, state := range []inbox.State{inbox.Waiting, inbox.Blocked, inbox.Dead} {
-			page, err := s.box.List(ctx, endpoint, state, nil, sampleLimit)
+			n, err := s.box.Count(ctx, endpoint, state, sampleLimit)
 			if err != nil {
 				return nil, fmt.Errorf("hookotel: sample of the inbox: %w", err)
 			}
-			l.events[state] = len(page)
-			for _, e := range page {
-				if state != inbox.Dead {
-					l.oldest = max(l.oldest, e.Age)
-				}
+			l.events[state] = n
+			if state == inbox.Dead {
+				continue
+			}
+			first, err := s.box.List(ctx, endpoint, state, nil, 1)
+			if err != nil {
+				return nil, fmt.Errorf("hookotel: sample of the inbox: %w", err)
+			}
+			for _, e := range first {
+				l.oldest = max(l.oldest, e.Age)
 			}
 		}
 		levels = append(levels, l)
