@@ -48,6 +48,7 @@ const maxNameBytes = 64
 //	the event is being processed           503, Retry-After      in_flight
 //	same key, other content (if checked)   422                   mismatch
 //	the work failed                        500, or its own       failed
+//	the work returned RetryIn              503, Retry-After      postponed
 //	the work did not finish in time        503, Retry-After      timeout
 //	the response is too long               500; see MaxResponse  response_too_large
 //	the event failed permanently           as for a duplicate    dead

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hookonce/hookonce/hmacverify"
 )
@@ -20,6 +21,8 @@ import (
 //   - [Permanent]: the event is dead. It is not processed again until it is freed. A
 //     body that can never be decoded is Permanent; add WithStatus(400, err) if the
 //     sender should see it.
+//   - [RetryIn]: the work is too early. It is tried again after a given time, and this was no
+//     failed attempt.
 //   - [ErrIgnored]: the event does not concern this endpoint. What f wrote is
 //     committed, the event is recorded, and the sender gets a 2xx.
 type Func[T any] func(ctx context.Context, tx T, d *hmacverify.Delivery) error
@@ -70,11 +73,32 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
+// RetryIn marks err, which may be nil, as a reason to try again after d: the work is too
+// early, or a service has said when to try again. It is no failed attempt: it does not count
+// toward MaxAttempts, and is observed as [KindPostponed]. The sender gets 503 with a
+// Retry-After of d, of 30 s at most; an inbox tries again after d instead of after its
+// Backoff.
+func RetryIn(d time.Duration, err error) error {
+	if err == nil {
+		err = errPostponed
+	}
+	return &retryError{err, max(d, 0)}
+}
+
+type retryError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryError) Error() string        { return e.err.Error() }
+func (e *retryError) Unwrap() error        { return e.err }
+func (e *retryError) Is(target error) bool { return target == errPostponed }
+
 // IsAnswer reports whether err is an answer to the sender rather than a failed
-// attempt: it carries a 4xx, see [WithStatus], and is neither [Permanent] nor a sign
-// that the time was up. Runners do not count it toward MaxAttempts.
+// attempt: it carries a 4xx, see [WithStatus], or is from [RetryIn], and is neither
+// [Permanent] nor a sign that the time was up. Runners do not count it toward MaxAttempts.
 func IsAnswer(err error) bool {
-	return statusOf(err)/100 == 4 && !IsPermanent(err) && !errors.Is(err, ErrTimeout)
+	return (statusOf(err)/100 == 4 || errors.Is(err, errPostponed)) && !IsPermanent(err) && !errors.Is(err, ErrTimeout)
 }
 
 // WithStatus returns err with the HTTP status, 400 to 599, that its response shall

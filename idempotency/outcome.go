@@ -43,6 +43,7 @@ var (
 	// as it may.
 	ErrOverloaded = errors.New("idempotency: too many deliveries at once")
 
+	errPostponed        = errors.New("idempotency: work postponed")
 	errResponseTooLarge = errors.New("idempotency: response larger than Options.MaxResponse")
 )
 
@@ -59,6 +60,7 @@ const (
 	KindInFlight         Kind = "in_flight"
 	KindMismatch         Kind = "mismatch"
 	KindFailed           Kind = "failed"
+	KindPostponed        Kind = "postponed" // by RetryIn
 	KindTimeout          Kind = "timeout"
 	KindResponseTooLarge Kind = "response_too_large"
 	KindDead             Kind = "dead"
@@ -90,7 +92,8 @@ type Outcome struct {
 	// Result is the work's, or for a duplicate that of the earlier delivery.
 	Result *Result
 
-	// RetryAfter is when an event that is in flight will be free. 0: not known.
+	// RetryAfter is when an event that is in flight will be free, or for when its work was
+	// postponed. 0: not known.
 	RetryAfter time.Duration
 
 	// Err is nil for [KindCompleted], [KindIgnored] and [KindAccepted]. It is the work's error
@@ -117,7 +120,7 @@ func OutcomeOf(kind Kind, err error) Outcome {
 // because the work used another runner, is not taken for this runner's: the sentinel
 // is hidden from [errors.Is], and all else stays.
 func (o Outcome) AsError() error {
-	if o.Kind == KindFailed && kindOf(o.Err).err != nil {
+	if p := kindOf(o.Err); o.Kind == KindFailed && p.err != nil && p.kind != KindPostponed {
 		return &opaqueError{o.Err}
 	}
 	return o.Err
@@ -156,6 +159,7 @@ var kinds = [...]properties{
 	{KindInFlight, ErrInFlight, http.StatusServiceUnavailable, true, 0, false, ""},
 	{KindOverloaded, ErrOverloaded, http.StatusServiceUnavailable, true, slog.LevelError, true, "webhook not processed: too many at once"},
 	{KindTimeout, ErrTimeout, http.StatusServiceUnavailable, true, slog.LevelError, true, "webhook not processed: timed out"},
+	{KindPostponed, errPostponed, http.StatusServiceUnavailable, true, 0, false, ""},
 	{KindInvalidKey, ErrInvalidKey, http.StatusBadRequest, false, slog.LevelError, true, "webhook not processed: no usable ID"},
 	{KindDuplicate, ErrDuplicate, http.StatusConflict, false, 0, false, ""},
 	{KindDead, ErrDead, http.StatusConflict, false, slog.LevelError, true, "webhook is dead"},

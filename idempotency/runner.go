@@ -72,6 +72,11 @@ func process[T any](ctx context.Context, r Runner[T], item Item, work Work[T]) O
 		o.Kind = KindTimeout
 	case o.Kind == KindFailed && errors.Is(o.Err, errResponseTooLarge):
 		o.Kind = KindResponseTooLarge
+	case o.Kind == KindFailed && errors.Is(o.Err, errPostponed):
+		o.Kind = KindPostponed
+		if early, ok := errors.AsType[*retryError](o.Err); ok {
+			o.RetryAfter = early.after
+		}
 	}
 	return o
 }

@@ -43,7 +43,7 @@
 // Process, Accept and Watch have hookonce.events of an endpoint begin at 0 for the kinds
 // that one alerts on, so that Prometheus sees the first one as an increase.
 //
-// Work that asks to be done later, by inbox.RetryIn, has not failed: its kind is
+// Work that asks to be done later, by idempotency.RetryIn, has not failed: its kind is
 // "postponed", and it has no error.type.
 //
 // # Traces

@@ -7,7 +7,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 // Observe is an [idempotency.Observer]: set it in the options of the store, or of the
@@ -15,9 +14,7 @@ import (
 // span of the request, if there is one.
 func (t *Telemetry) Observe(ctx context.Context, e idempotency.Event) {
 	kind, class := classify(e.Kind, e.Err)
-	if kind != postponed {
-		idempotency.LogFailures(ctx, e)
-	}
+	idempotency.LogFailures(ctx, e)
 	if e.Kind == idempotency.KindPurged {
 		t.purged.Add(ctx, int64(e.Count))
 		if e.Err == nil {
@@ -61,7 +58,7 @@ func (t *Telemetry) measure(ctx context.Context, e idempotency.Event, name, kind
 		t.sent.Add(ctx, int64(max(1, e.Count)), accepted)
 		t.accept.Record(ctx, e.Duration.Seconds(), accepted)
 	case idempotency.KindCompleted, idempotency.KindIgnored, idempotency.KindFailed, idempotency.KindTimeout,
-		idempotency.KindResponseTooLarge, idempotency.KindLeaseLost:
+		idempotency.KindPostponed, idempotency.KindResponseTooLarge, idempotency.KindLeaseLost:
 		if e.Key.ID != "" && e.Duration > 0 { // neither a ping nor a note of work that hangs
 			t.process.Record(ctx, e.Duration.Seconds(),
 				with(operation.String("process"), operates.String("process"), eventKind.String(kind)))
@@ -69,20 +66,13 @@ func (t *Telemetry) measure(ctx context.Context, e idempotency.Event, name, kind
 	}
 }
 
-// postponed is the kind of work that asked to be done later.
-const postponed = "postponed"
-
 // classify returns the values of hookonce.kind and of error.type, "" if nothing is wrong.
 func classify(k idempotency.Kind, err error) (kind, class string) {
 	switch k {
 	case idempotency.KindCompleted, idempotency.KindIgnored, idempotency.KindAccepted, idempotency.KindDuplicate,
 		idempotency.KindInFlight, idempotency.KindClaimed, idempotency.KindStolen, idempotency.KindPurged,
-		idempotency.KindForgotten:
+		idempotency.KindForgotten, idempotency.KindPostponed:
 		return string(k), ""
-	case idempotency.KindFailed:
-		if inbox.IsRetryIn(err) {
-			return postponed, ""
-		}
 	case idempotency.KindRefused:
 		return string(k), refusal(err)
 	}

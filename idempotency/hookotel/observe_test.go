@@ -17,7 +17,6 @@ import (
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 func TestTelemetry_Metrics(t *testing.T) {
@@ -139,7 +138,7 @@ func TestTelemetry_Observe(t *testing.T) {
 		},
 		{
 			"work that is early has not failed",
-			idempotency.Event{Kind: idempotency.KindFailed, Key: key, Duration: time.Second, Err: inbox.RetryIn(time.Hour, nil)},
+			idempotency.Event{Kind: idempotency.KindPostponed, Key: key, Duration: time.Second, Err: idempotency.RetryIn(time.Hour, nil)},
 			map[string]float64{
 				"hookonce.events {event} hookonce.kind=postponed messaging.destination.name=hooks": 1,
 				"messaging.process.duration s hookonce.kind=postponed " + process + typed:          1,
@@ -164,6 +163,7 @@ var kinds = []idempotency.Kind{
 	idempotency.KindResponseTooLarge, idempotency.KindDead, idempotency.KindInvalidKey, idempotency.KindRefused,
 	idempotency.KindUnavailable, idempotency.KindLeaseLost, idempotency.KindOverloaded, idempotency.KindClaimed,
 	idempotency.KindStolen, idempotency.KindStoreError, idempotency.KindPurged, idempotency.KindForgotten,
+	idempotency.KindPostponed,
 }
 
 // Whatever is observed, no attribute of a metric tells one event or tenant from another.
@@ -240,7 +240,7 @@ func TestTelemetry_LogsFailures(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	g := newRig(t, succeed)
 	key := idempotency.Key{Scope: "hooks", ID: "evt"}
-	g.telemetry.Observe(t.Context(), idempotency.Event{Kind: idempotency.KindFailed, Key: key, Err: inbox.RetryIn(time.Hour, nil)})
+	g.telemetry.Observe(t.Context(), idempotency.Event{Kind: idempotency.KindPostponed, Key: key, Err: idempotency.RetryIn(time.Hour, nil)})
 	if log.Len() > 0 {
 		t.Errorf("work that is early is logged: %s", &log)
 	}

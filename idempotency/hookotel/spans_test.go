@@ -17,7 +17,6 @@ import (
 
 	"github.com/hookonce/hookonce/hmacverify"
 	"github.com/hookonce/hookonce/idempotency"
-	"github.com/hookonce/hookonce/idempotency/inbox"
 )
 
 // describe returns all of a span but its times and IDs.
@@ -130,7 +129,7 @@ func TestWork_RetryInIsNoError(t *testing.T) {
 		calls := 0
 		g := newRig(t, func(context.Context, claim, *hmacverify.Delivery) error {
 			if calls++; calls == 1 {
-				return fmt.Errorf("work: %w", inbox.RetryIn(time.Hour, errors.New(secretText)))
+				return fmt.Errorf("work: %w", idempotency.RetryIn(time.Hour, errors.New(secretText)))
 			}
 			return nil
 		})

@@ -87,6 +87,11 @@ func (c *crew) verdict(h *held, o idempotency.Outcome) Settlement {
 		s.Verdict, s.Reason = Die, reason(o.Err)
 	case idempotency.KindMismatch, idempotency.KindInvalidKey:
 		return c.dead(h, o.Err)
+	case idempotency.KindPostponed:
+		if c.tooOld(h) {
+			return c.dead(h, o.Err)
+		}
+		s.Verdict, s.Uncount, s.Delay, s.Reason = Retry, true, o.RetryAfter, reason(o.Err)
 	case idempotency.KindInFlight, idempotency.KindUnavailable, idempotency.KindLeaseLost, idempotency.KindOverloaded:
 		s.Verdict, s.Uncount, s.Delay = Retry, true, jitter(max(soon, o.RetryAfter))
 	default:
@@ -98,14 +103,14 @@ func (c *crew) verdict(h *held, o idempotency.Outcome) Settlement {
 // failed is the settlement of an attempt that failed.
 func (c *crew) failed(h *held, err error) Settlement {
 	o := &c.inbox.o
-	again, early := errors.AsType[*retryError](err)
-	switch {
-	case o.MaxAge > 0 && h.Age > o.MaxAge, !early && h.Attempts >= o.MaxAttempts:
+	if c.tooOld(h) || h.Attempts >= o.MaxAttempts {
 		return c.dead(h, err)
-	case early:
-		return Settlement{Ticket: h.Ticket, Verdict: Retry, Delay: again.after, Uncount: true, Reason: reason(err)}
 	}
 	return Settlement{Ticket: h.Ticket, Verdict: Retry, Delay: jitter(o.Backoff(h.Attempts)), Reason: reason(err)}
+}
+
+func (c *crew) tooOld(h *held) bool {
+	return c.inbox.o.MaxAge > 0 && h.Age > c.inbox.o.MaxAge
 }
 
 // dead is the settlement of an entry that the inbox gives up.

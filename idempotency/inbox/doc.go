@@ -35,8 +35,8 @@
 //
 // # Failures
 //
-// An attempt that fails is repeated after a pause, see [Options.Backoff]; [RetryIn] asks
-// for another pause. After Options.MaxAttempts, after Options.MaxAge, or by
+// An attempt that fails is repeated after a pause, see [Options.Backoff]; [idempotency.RetryIn]
+// asks for another pause. After Options.MaxAttempts, after Options.MaxAge, or by
 // [idempotency.Permanent], the event is dead. The observer sees each failure, and each
 // death as [idempotency.KindDead]. What is dead stays, with its payload, until
 // [Inbox.Redeliver] or [Inbox.RedeliverAll] has it processed from what was kept, or the

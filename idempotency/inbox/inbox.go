@@ -265,33 +265,6 @@ func jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(2*spread)-spread)
 }
 
-// RetryIn marks err, which may be nil, as a reason to try again after d instead of after
-// the pause of Options.Backoff: work that is too early, or a service that has said when
-// to come back. It does not count as a failed attempt, though Options.MaxAge limits it.
-func RetryIn(d time.Duration, err error) error {
-	if err == nil {
-		err = errEarly
-	}
-	return &retryError{err, max(d, 0)}
-}
-
-// IsRetryIn reports whether err was marked by [RetryIn]: the work is early, and has not
-// failed.
-func IsRetryIn(err error) bool {
-	_, ok := errors.AsType[*retryError](err)
-	return ok
-}
-
-var errEarly = errors.New("inbox: to be tried again later")
-
-type retryError struct {
-	err   error
-	after time.Duration
-}
-
-func (e *retryError) Error() string { return e.err.Error() }
-func (e *retryError) Unwrap() error { return e.err }
-
 // logPanic logs what work has panicked with, as net/http does.
 func logPanic(name string, id string, value any, stack []byte) {
 	slog.Error("webhook's work panicked", "endpoint", name, "id", id, "panic", fmt.Sprint(value), "stack", string(stack))

@@ -300,7 +300,7 @@ func TestRetryIn(t *testing.T) {
 		w := newWorld(t, &inbox.Options{MaxAttempts: 1}, nil, func(context.Context, lease.Claim, *hmacverify.Delivery) error {
 			at = append(at, time.Now())
 			if len(at) < 4 {
-				return inbox.RetryIn(time.Hour, nil)
+				return idempotency.RetryIn(time.Hour, nil)
 			}
 			return nil
 		})
@@ -323,14 +323,14 @@ func TestInbox_Around(t *testing.T) {
 		var seen []string
 		around := func(ctx context.Context, j inbox.Job, d *hmacverify.Delivery, next func(context.Context) idempotency.Outcome) idempotency.Outcome {
 			o := next(context.WithValue(ctx, mark{}, j.Attempts))
-			seen = append(seen, fmt.Sprint(j.Key.ID, " ", d.EventType(), " ", j.Attempts, " ", o.Kind, " early=", inbox.IsRetryIn(o.Err)))
+			seen = append(seen, fmt.Sprint(j.Key.ID, " ", d.EventType(), " ", j.Attempts, " ", o.Kind))
 			return o
 		}
 		w := newWorld(t, &inbox.Options{Around: around}, nil, func(ctx context.Context, _ lease.Claim, _ *hmacverify.Delivery) error {
 			switch ctx.Value(mark{}) {
 			case 1:
 				if len(seen) == 0 {
-					return fmt.Errorf("early: %w", inbox.RetryIn(time.Minute, nil))
+					return fmt.Errorf("early: %w", idempotency.RetryIn(time.Minute, nil))
 				}
 				return errors.New("boom")
 			case 2:
@@ -343,7 +343,7 @@ func TestInbox_Around(t *testing.T) {
 		sleep(10 * time.Minute)
 		stop()
 		w.wantDone("evt_1")
-		want := "evt_1 order.paid 1 failed early=true, evt_1 order.paid 1 failed early=false, evt_1 order.paid 2 completed early=false"
+		want := "evt_1 order.paid 1 postponed, evt_1 order.paid 1 failed, evt_1 order.paid 2 completed"
 		if got := strings.Join(seen, ", "); got != want {
 			t.Errorf("seen %s, want %s", got, want)
 		}
@@ -353,7 +353,7 @@ func TestInbox_Around(t *testing.T) {
 func TestInbox_MaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &inbox.Options{MaxAge: time.Minute, MaxAttempts: 1000}, nil, func(context.Context, lease.Claim, *hmacverify.Delivery) error {
-			return inbox.RetryIn(25*time.Second, errors.New("not yet"))
+			return idempotency.RetryIn(25*time.Second, errors.New("not yet"))
 		})
 		w.deliver("evt_1")
 		stop := w.run(1)

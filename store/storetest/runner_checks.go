@@ -221,6 +221,19 @@ func attemptChecks[T any]() []runnerCheck[T] {
 				t.wantKind("retry", t.deliver(succeeds), idempotency.KindCompleted)
 			},
 		},
+		{
+			name: "work that is postponed does not count",
+			why:  "An event whose time has not come would be given up.",
+			o:    RunnerOptions{MaxAttempts: 1, AttemptInterval: time.Microsecond},
+			run: func(t *runnerTrial[T]) {
+				for i := range 3 {
+					o := t.deliver(returning(idempotency.RetryIn(time.Minute, errWork)))
+					t.wantKind(fmt.Sprint("delivery ", i+1), o, idempotency.KindPostponed)
+					time.Sleep(2 * precision)
+				}
+				t.wantKind("retry", t.deliver(succeeds), idempotency.KindCompleted)
+			},
+		},
 	}
 }
 
