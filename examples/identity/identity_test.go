@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,12 +182,7 @@ func (s *service) succeeds(status int) bool {
 	if len(s.scheme.Sender.Success) == 0 {
 		return status/100 == 2
 	}
-	for _, success := range s.scheme.Sender.Success {
-		if status == success {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.scheme.Sender.Success, status)
 }
 
 // newSession creates a session and returns its ID.

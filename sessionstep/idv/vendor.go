@@ -106,7 +106,7 @@ func (v *Vendor) checkPaths() error {
 		}
 	}
 	for _, p := range paths {
-		for _, alternative := range strings.Split(p, "|") {
+		for alternative := range strings.SplitSeq(p, "|") {
 			if slices.Contains(strings.Split(alternative, "."), "") {
 				return fmt.Errorf("%q is not a path: write names with dots between, such as \"data.id\"", p)
 			}
