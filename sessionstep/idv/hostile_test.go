@@ -54,6 +54,9 @@ func TestDecoder_Refuses(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %+v, error %v, want %v", s, err, tt.want)
 			}
+			if errors.Is(err, sessionstep.ErrSessionNotFound) && s.Key == "" {
+				t.Error("no key by which a person finds the event")
+			}
 			for _, value := range append([]string{"sess_", "xxx", "evt_", "1111"}, personal...) {
 				if strings.Contains(err.Error(), value) {
 					t.Errorf("the error holds %q: %v", value, err)

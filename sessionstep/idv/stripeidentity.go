@@ -34,7 +34,7 @@ func StripeIdentity() Vendor {
 		Time: "created",
 		Details: []string{
 			"livemode", "data.object.id", "data.object.status", "data.object.type",
-			"data.object.last_error.code", "data.object.last_verification_report",
+			"data.object.last_error.code",
 		},
 	}
 }
