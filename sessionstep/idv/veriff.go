@@ -49,7 +49,7 @@ func Veriff() Vendor {
 		Time: "verification.decisionTime|time",
 		Details: []string{
 			"verification.id", "verification.attemptId", "verification.status", "verification.code",
-			"verification.reasonCode", "verification.reason", "verification.decisionTime",
+			"verification.reasonCode", "verification.decisionTime",
 			"sessionId", "attemptId", "data.verification.decision", "data.verification.decisionScore",
 		},
 	}
