@@ -52,11 +52,13 @@
 // event's ID where there is one, or what tells this result from the others. It agrees
 // with the identity that the vendor's preset has, so that what is sent again, even in
 // another body, is submitted once. A step that is completed or has failed refuses what
-// comes late, so a stale result undoes nothing.
+// comes late, so a stale result undoes nothing. It also refuses a decision that the service
+// has changed since.
 //
 // By default a refusal is a 404. Most services take that for a fault of the endpoint, and
 // retry for days or disable it: list in [sessionstep.Options].Acknowledge what shall be
-// answered 200, such as ErrSessionNotOpen and ErrStepNotInProgress.
+// answered 200, such as ErrSessionNotOpen and ErrStepNotInProgress. Each of those is logged
+// with its key, by which a person finds the event at the service.
 //
 // # Details
 //
