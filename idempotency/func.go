@@ -23,8 +23,9 @@ import (
 //     sender should see it.
 //   - [RetryIn]: the work is too early. It is tried again after a given time, and this was no
 //     failed attempt.
-//   - [ErrIgnored]: the event does not concern this endpoint. What f wrote is
-//     committed, the event is recorded, and the sender gets a 2xx.
+//   - [ErrIgnored], or another error with a method EventIgnored() bool that returns
+//     true: there is nothing to do for the event. What f wrote is committed, the event
+//     is recorded, and the sender gets a 2xx.
 type Func[T any] func(ctx context.Context, tx T, d *hmacverify.Delivery) error
 
 // ByType returns a Func that calls the one that funcs has for the event's type, and
@@ -51,7 +52,23 @@ func ByType[T any](funcs map[string]Func[T], fallback Func[T]) Func[T] {
 // ErrIgnored is what a [Func] returns for an event that it has nothing to do for.
 // The event is recorded as processed and the sender gets a 2xx; the observer sees
 // [KindIgnored].
+//
+// A package that does not import this one says the same by an error of its own with a
+// method EventIgnored() bool, as package sessionstep does: if it returns true anywhere
+// in the tree of the error that the work returned, the event is ignored.
 var ErrIgnored = errors.New("idempotency: event ignored")
+
+// isIgnored reports whether err says that there is nothing to do for the event.
+func isIgnored(err error) bool {
+	if errors.Is(err, ErrIgnored) {
+		return true
+	}
+	e, ok := errors.AsType[interface {
+		error
+		EventIgnored() bool
+	}](err)
+	return ok && e.EventIgnored()
+}
 
 // Permanent marks err as a failure that no retry can correct: the event becomes
 // dead. It returns nil if err is nil.

@@ -21,6 +21,12 @@ type foreignError int
 func (e foreignError) Error() string   { return fmt.Sprint("foreign ", int(e)) }
 func (e foreignError) HTTPStatus() int { return int(e) }
 
+// A foreignIgnored is some other package's error that says whether the event is ignored.
+type foreignIgnored bool
+
+func (e foreignIgnored) Error() string      { return fmt.Sprint("foreign ignored ", bool(e)) }
+func (e foreignIgnored) EventIgnored() bool { return bool(e) }
+
 func TestFunc_Error(t *testing.T) {
 	t.Parallel()
 	permanent := idempotency.Permanent(errBoom)
@@ -36,6 +42,9 @@ func TestFunc_Error(t *testing.T) {
 		{"any error", errBoom, 500, "failed", lease.Released, "boom"},
 		{"ignored", idempotency.ErrIgnored, 200, "", lease.Done, ""},
 		{"ignored, wrapped", fmt.Errorf("test mode: %w", idempotency.ErrIgnored), 200, "", lease.Done, ""},
+		{"foreign ignored", foreignIgnored(true), 200, "", lease.Done, ""},
+		{"foreign ignored, wrapped beside a status", fmt.Errorf("news: %w", errors.Join(foreignError(404), foreignIgnored(true))), 200, "", lease.Done, ""},
+		{"foreign that is not ignored", foreignIgnored(false), 500, "failed", lease.Released, "foreign ignored false"},
 		{"permanent is acknowledged", permanent, 200, "dead", lease.Dead, "boom"},
 		{"permanent, wrapped", fmt.Errorf("while: %w", permanent), 200, "dead", lease.Dead, "while: boom"},
 		{"WithStatus 4xx", idempotency.WithStatus(422, errBoom), 422, "failed", lease.Released, "boom"},
@@ -93,6 +102,7 @@ func TestEndpoint_WrapFuncError(t *testing.T) {
 		{"permanent is found inside", fmt.Errorf("while: %w", permanent), 200, 200, "dead", lease.Dead, "while: boom"},
 		{"no error given", nil, 418, 418, "", lease.Released, "the handler responded 418"},
 		{"ignored with a 2xx", idempotency.ErrIgnored, 202, 202, "", lease.Done, ""},
+		{"foreign ignored with a 2xx", foreignIgnored(true), 202, 202, "", lease.Done, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -39,7 +39,8 @@ type Runner[T any] interface {
 }
 
 // Run has r run the work of item, reports the outcome to r's observer, and returns
-// it: an [Endpoint] without HTTP. Work can return [ErrIgnored] and [Permanent] errors.
+// it: an [Endpoint] without HTTP. Work can return [ErrIgnored] and [Permanent] errors,
+// see [Func].
 func Run[T any](ctx context.Context, r Runner[T], item Item, work Work[T]) Outcome {
 	start := time.Now()
 	o := process(ctx, r, item, work)
@@ -59,7 +60,7 @@ func process[T any](ctx context.Context, r Runner[T], item Item, work Work[T]) O
 	ignored := false
 	o := r.Run(ctx, item, func(ctx context.Context, tx T) (*Result, error) {
 		result, err := work(ctx, tx)
-		ignored = errors.Is(err, ErrIgnored)
+		ignored = isIgnored(err)
 		if ignored {
 			return result, nil
 		}

@@ -8,9 +8,10 @@ import (
 
 // Status returns the status of the response to a callback that failed with err:
 // that of the first of this package's sentinels in err's tree, 413 for a
-// [net/http.MaxBytesError], 500 for every other error, and 200 for nil.
+// [net/http.MaxBytesError], 500 for every other error, and 200 for nil,
+// [ErrNoResult] and what Options.Acknowledge lists.
 func Status(err error) int {
-	if err == nil {
+	if err == nil || isIgnored(err) {
 		return http.StatusOK
 	}
 	return problemOf(err).Status
@@ -18,8 +19,15 @@ func Status(err error) int {
 
 // WriteError writes the response to a callback that failed with err: [Status], and
 // a problem document with a code that is stable. It does not show the text of err.
-// err must not be nil.
+// err must not be nil. If there was nothing to do, the status is 200 and the body
+// {"status":"ignored"}.
 func WriteError(w http.ResponseWriter, err error) {
+	if isIgnored(err) {
+		writeJSON(w, http.StatusOK, "application/json", struct {
+			Status string `json:"status"`
+		}{"ignored"})
+		return
+	}
 	p := problemOf(err)
 	writeJSON(w, p.Status, "application/problem+json", p)
 }

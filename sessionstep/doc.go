@@ -32,7 +32,8 @@
 // The status is verified, rejected or needs_review; details may be any JSON and
 // may be absent. Unknown fields are ignored, since senders add some over time.
 // Everything else is strict, see [DecodeCallback]. Set Options.Decode for payloads
-// of another shape.
+// of another shape: package idv has those of Checkr, Didit, iDenfy, Onfido, Persona,
+// Stripe Identity, Sumsub and Veriff.
 //
 // # The responses
 //
@@ -53,6 +54,9 @@
 //	422  unknown_status          [ErrUnknownStatus]
 //	422  payload_not_acceptable  [ErrNotAcceptable]
 //	500  internal                every other error
+//
+// An event that reports no result, [ErrNoResult], is answered 200 with
+// {"status":"ignored"}; so is a refusal that Options.Acknowledge lists.
 //
 // [Status] and [WriteError] give the same answers to those who decode and submit
 // without a Handler.

@@ -1,6 +1,9 @@
 package sessionstep
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // Why a [Submitter] does not accept a submission. Test for them with [errors.Is].
 //
@@ -41,6 +44,29 @@ var (
 	// ErrUnknownStatus means that the status is not an [Outcome]. Answered 422.
 	ErrUnknownStatus = newRefusal(http.StatusUnprocessableEntity, "unknown_status", "sessionstep: unknown status")
 )
+
+// ErrNoResult means that the payload is news: it reports no result, so there is nothing
+// to submit. Options.Decode returns it for events such as "the person has begun".
+// Answered 200, since there is nothing that the sender could do better.
+//
+// It has a method EventIgnored() bool, which returns true. Package idempotency finds it
+// in an error's tree and records the event as ignored, without importing this package.
+var ErrNoResult error = &ignored{text: "sessionstep: no result in the payload"}
+
+// An ignored is an error that the sender need not see.
+type ignored struct {
+	text string
+	err  error // nil for ErrNoResult
+}
+
+func (e *ignored) Error() string      { return e.text }
+func (e *ignored) Unwrap() error      { return e.err }
+func (e *ignored) EventIgnored() bool { return true }
+
+func isIgnored(err error) bool {
+	_, ok := errors.AsType[*ignored](err)
+	return ok
+}
 
 // A refusal is a sentinel with its response. It is compared by its address.
 type refusal struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 )
 
 // DefaultStep is the step that a [Handler] submits to unless Options.Step names
@@ -28,9 +29,24 @@ type Options struct {
 	// ctx is the request's, or the one given to Submit. A submission without a
 	// Step gets the Handler's. An error should wrap [ErrMalformed],
 	// [ErrMissingField], [ErrUnknownStatus] or [ErrNotAcceptable] if the payload
-	// is to blame; any other is answered 500, so that the sender retries.
-	// Default: [DecodeCallback].
+	// is to blame, [ErrNoResult] if it reports no result, or [ErrSessionNotFound] if it
+	// names no session; any other is answered 500, so that the sender retries. Package
+	// idv has decoders for some services. Default: [DecodeCallback].
 	Decode func(ctx context.Context, body []byte) (Submission, error)
+
+	// Acknowledge lists refusals that are answered 200 instead of 404 or 422. It is for
+	// services that take another answer for a fault of the endpoint: they retry for
+	// days, or disable it. Each of them is [ErrSessionNotFound], [ErrSessionNotOpen],
+	// [ErrStepNotFound], [ErrStepNotInProgress] or [ErrNotAcceptable].
+	//
+	// Submit and Serve return an error that wraps the refusal and has a method
+	// EventIgnored, see [ErrNoResult], so that package idempotency records the event
+	// and does not process it again. It is logged to [slog.Default], at WARN, with the
+	// key. The transaction is committed, so the Submitter must refuse before it writes.
+	//
+	// Leave ErrSessionNotFound out if a result can arrive before its session is
+	// committed: the sender's retry then finds it. Default none.
+	Acknowledge []error
 
 	// MaxBody limits the length in bytes of the bodies that are read; longer
 	// ones are answered 413. Default: [DefaultMaxBody].
@@ -38,10 +54,13 @@ type Options struct {
 
 	// ErrorHandler writes the response to a callback that failed with err, and
 	// replaces both [WriteError] and the log. It may be called concurrently, and
-	// several times for a request that is retried. Default: WriteError, and
-	// ServeHTTP logs failures of ours.
+	// several times for a request that is retried. It is not called for what is
+	// answered 200. Default: WriteError, and ServeHTTP logs failures of ours.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
+
+// acknowledgeable is what Options.Acknowledge may list: what a Submitter refuses.
+var acknowledgeable = []error{ErrSessionNotFound, ErrSessionNotOpen, ErrStepNotFound, ErrStepNotInProgress, ErrNotAcceptable}
 
 // A Handler answers a verification service's callbacks, as the package comment
 // describes. Create it with [NewHandler]; the zero Handler answers every callback
@@ -72,6 +91,11 @@ func NewHandler(submitter Submitter, o *Options) (*Handler, error) {
 	case o.MaxBody < 0:
 		return nil, fmt.Errorf("sessionstep: NewHandler: Options.MaxBody is negative: leave it 0 for %d bytes", DefaultMaxBody)
 	}
+	for _, err := range o.Acknowledge {
+		if !slices.Contains(acknowledgeable, err) {
+			return nil, fmt.Errorf("sessionstep: NewHandler: Options.Acknowledge has %v: list only refusals by the state of session and step, such as ErrSessionNotOpen, or ErrNotAcceptable", err)
+		}
+	}
 	return &Handler{submitter: submitter, o: *o}, nil
 }
 
@@ -88,13 +112,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // if the submission was accepted. If not, it returns the reason, so that the caller
 // can roll back, log and, after a conflict in the database, retry.
 //
-// It logs nothing, and the response does not hold the error.
+// It logs nothing but what Options.Acknowledge lists, and the response does not hold the
+// error.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.submitRequest(w, r)
 	switch {
 	case err == nil:
 		writeSuccess(w, s.Key)
-	case h.o.ErrorHandler != nil:
+	case h.o.ErrorHandler != nil && !isIgnored(err):
 		h.o.ErrorHandler(w, r, err)
 	default:
 		WriteError(w, err)
@@ -107,6 +132,17 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 // to a status; the sentinels of this package also carry it, see [ErrNotAcceptable].
 // Options.MaxBody and Options.ErrorHandler have no effect.
 func (h *Handler) Submit(ctx context.Context, body []byte) (Submission, error) {
+	s, err := h.submit(ctx, body)
+	for _, refusal := range h.o.Acknowledge {
+		if err != nil && errors.Is(err, refusal) {
+			slog.WarnContext(ctx, "sessionstep: result acknowledged, but refused", "key", s.Key, "error", refusal)
+			return s, &ignored{text: "sessionstep: acknowledged: " + err.Error(), err: err}
+		}
+	}
+	return s, err
+}
+
+func (h *Handler) submit(ctx context.Context, body []byte) (Submission, error) {
 	s, err := h.decode(ctx, body)
 	if err != nil {
 		return s, err

@@ -18,7 +18,8 @@ type Submitter interface {
 	// to the step and the session since.
 	//
 	// An error that wraps one of the sentinels of this package says that s cannot
-	// be accepted, and decides the response. Any other error says that the attempt
-	// failed and that the sender should retry.
+	// be accepted, and decides the response. If Options.Acknowledge lists the sentinel,
+	// the transaction is committed, so refuse before you write anything. Any other error
+	// says that the attempt failed and that the sender should retry.
 	Submit(ctx context.Context, s Submission) error
 }

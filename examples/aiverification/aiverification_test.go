@@ -24,7 +24,7 @@ import (
 // submitter.
 func newServer(t *testing.T, dbURL string, wrap func(sessionstep.Submitter) sessionstep.Submitter) (*app, *sender) {
 	t.Helper()
-	a, err := newApp(t.Context(), dbURL, secret, nil)
+	a, err := newApp(t.Context(), dbURL, secret, &options{secrets: map[string]string{"persona": secret, "stripe-identity": secret}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,15 +88,21 @@ func TestDemo_AsPromised(t *testing.T) {
 
 func TestDemo_NotAsPromised(t *testing.T) {
 	t.Parallel()
-	a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), func(next sessionstep.Submitter) sessionstep.Submitter {
-		return submitterFunc(func(context.Context, sessionstep.Submission) error { return nil }) // submits nothing
-	})
-	rows, err := playAll(t.Context(), a, s)
-	if err == nil {
-		err = report(io.Discard, rows, false)
-	}
-	if err == nil {
-		t.Error("a server that submits nothing passes the demo")
+	nothing := submitterFunc(func(context.Context, sessionstep.Submission) error { return nil })
+	for _, broken := range []bool{false, true} {
+		a, s := newServer(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), func(next sessionstep.Submitter) sessionstep.Submitter {
+			if broken {
+				return nothing
+			}
+			return next
+		})
+		rows, err := playAll(t.Context(), a, s)
+		if err == nil {
+			err = report(io.Discard, rows, false)
+		}
+		if (err != nil) != broken {
+			t.Errorf("a server that submits nothing: %t; got %v", broken, err)
+		}
 	}
 }
 
@@ -104,7 +110,7 @@ func TestDemo_NotAsPromised(t *testing.T) {
 func TestDemo_Inbox(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, dbURL string) {
-		a, err := newApp(t.Context(), dbURL, secret, demoOptions(true))
+		a, err := newApp(t.Context(), dbURL, demoSecret, demoOptions(true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +120,7 @@ func TestDemo_Inbox(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- a.box.Run(ctx, 2) }()
-		rows, err := playAll(t.Context(), a, &sender{url: server.URL, secret: secret})
+		rows, err := playAll(t.Context(), a, &sender{url: server.URL, secret: demoSecret})
 		stop()
 		if err := errors.Join(err, <-done); err != nil {
 			t.Fatal(err)

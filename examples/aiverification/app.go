@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/sessionstep"
+	"github.com/hookonce/hookonce/sessionstep/idv"
 	"github.com/hookonce/hookonce/sessionstep/pgxstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
 	"github.com/hookonce/hookonce/store/pgxstore"
@@ -27,9 +29,9 @@ const maxBody = 256 << 10
 type app struct {
 	*database
 	sessions sessionStore
-	callback *sessionstep.Handler
-	webhook  http.Handler // the callback behind its endpoint
-	box      *inbox.Inbox // nil: callbacks are processed at once
+	callback *sessionstep.Handler    // of our own service
+	webhooks map[string]http.Handler // by the services' names
+	box      *inbox.Inbox            // nil: callbacks are processed at once
 
 	// submitter is sessions, unless a test puts something around it.
 	submitter sessionstep.Submitter
@@ -59,6 +61,7 @@ type tables interface {
 type options struct {
 	observe idempotency.Observer // default: logs what goes wrong
 	later   *inbox.Options       // of an inbox that accepts callbacks; nil: there is none
+	secrets map[string]string    // of the other services, by name; default: there are none
 }
 
 // newApp opens the database and creates its tables if they do not exist.
@@ -70,7 +73,7 @@ func newApp(ctx context.Context, dbURL, secret string, o *options) (*app, error)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{database: db}
+	a := &app{database: db, webhooks: make(map[string]http.Handler)}
 	if err := a.wire(ctx, secret, o); err != nil {
 		db.close()
 		return nil, err
@@ -89,7 +92,7 @@ func (a *app) wire(ctx context.Context, secret string, o *options) error {
 		if a.sessions, err = pgxstep.New(a.pool, nil); err != nil {
 			return err
 		}
-		return wireEndpoint[pgx.Tx](ctx, a, secret, events, o)
+		return wireServices[pgx.Tx](ctx, a, secret, events, o)
 	}
 	events, err := sqlstore.New(a.db, a.dialect, stored)
 	if err != nil {
@@ -98,11 +101,11 @@ func (a *app) wire(ctx context.Context, secret string, o *options) error {
 	if a.sessions, err = sqlstep.New(a.db, a.dialect, nil); err != nil {
 		return err
 	}
-	return wireEndpoint[*sql.Tx](ctx, a, secret, events, o)
+	return wireServices[*sql.Tx](ctx, a, secret, events, o)
 }
 
-// wireEndpoint puts the callback behind its endpoint, whose transactions are of type T.
-func wireEndpoint[T any](ctx context.Context, a *app, secret string, events eventStore[T], o *options) error {
+// wireServices adds our own service and the others, whose transactions are of type T.
+func wireServices[T any](ctx context.Context, a *app, secret string, events eventStore[T], o *options) (err error) {
 	for _, t := range []tables{events, a.sessions} {
 		if err := t.CreateTables(ctx); err != nil {
 			return fmt.Errorf("database: %w", err)
@@ -111,38 +114,71 @@ func wireEndpoint[T any](ctx context.Context, a *app, secret string, events even
 			return fmt.Errorf("database: %w", err)
 		}
 	}
-	var err error
 	a.submitter = a.sessions
+	if o.later != nil {
+		if a.box, err = inbox.New(events, o.later); err != nil {
+			return err
+		}
+	}
 	if a.callback, err = sessionstep.NewHandler(a, nil); err != nil {
 		return err
 	}
-	verifier, err := hmacverify.New(preset.XSignature256(), &hmacverify.Options{MaxBody: maxBody}, secret)
-	if err != nil {
+	if err := wireEndpoint(a, ourService, preset.XSignature256(), secret, events, a.callback); err != nil {
 		return err
 	}
-	endpoint, err := idempotency.NewEndpoint("ai-verification", verifier, events, nil)
-	if err != nil {
-		return err
+	for name, secret := range o.secrets {
+		if err := wireVendor(a, name, secret, events); err != nil {
+			return err
+		}
 	}
-	if o.later != nil {
-		return acceptLater(a, events, endpoint, o.later)
-	}
-	// The callback is submitted in the transaction that the request's context carries.
-	// Its error rolls back; a conflict in the database is retried.
-	a.webhook = endpoint.WrapFunc(func(w http.ResponseWriter, r *http.Request, _ T) error {
-		return a.callback.Serve(w, r)
-	})
 	return nil
 }
 
-// acceptLater has an inbox answer the callback, and submit it afterwards: in the
-// transaction that the context carries, as above.
-func acceptLater[T any](a *app, events eventStore[T], endpoint *idempotency.Endpoint[T], o *inbox.Options) (err error) {
-	if a.box, err = inbox.New(events, o); err != nil {
+// ourService is the name of the service whose callback is documented in package
+// sessionstep.
+const ourService = "ai-verification"
+
+// wireVendor adds a service that package idv knows. It takes a 404 for a fault of the
+// endpoint, so results that come too late are answered 200.
+func wireVendor[T any](a *app, name, secret string, events eventStore[T]) error {
+	scheme, known := preset.ByName(name)
+	i := slices.IndexFunc(idv.All(), func(v idv.Vendor) bool { return v.Name == name })
+	if !known || i < 0 {
+		return fmt.Errorf("no service %q", name)
+	}
+	decoder, err := idv.New(idv.All()[i])
+	if err != nil {
 		return err
 	}
-	a.webhook = inbox.Handle(a.box, endpoint, func(ctx context.Context, _ T, d *hmacverify.Delivery) error {
-		_, err := a.callback.Submit(ctx, d.Body)
+	callback, err := sessionstep.NewHandler(a, &sessionstep.Options{
+		Decode:      decoder.Decode,
+		Acknowledge: []error{sessionstep.ErrSessionNotOpen, sessionstep.ErrStepNotInProgress},
+	})
+	if err != nil {
+		return err
+	}
+	return wireEndpoint(a, name, scheme, secret, events, callback)
+}
+
+// wireEndpoint puts a callback behind its endpoint. It is submitted in the transaction
+// that the context carries: its error rolls back, a conflict in the database is retried.
+func wireEndpoint[T any](a *app, name string, scheme hmacverify.Scheme, secret string, events eventStore[T], callback *sessionstep.Handler) error {
+	verifier, err := hmacverify.New(scheme, &hmacverify.Options{MaxBody: maxBody}, secret)
+	if err != nil {
+		return err
+	}
+	endpoint, err := idempotency.NewEndpoint(name, verifier, events, nil)
+	if err != nil {
+		return err
+	}
+	if a.box == nil {
+		a.webhooks[name] = endpoint.WrapFunc(func(w http.ResponseWriter, r *http.Request, _ T) error {
+			return callback.Serve(w, r)
+		})
+		return nil
+	}
+	a.webhooks[name] = inbox.Handle(a.box, endpoint, func(ctx context.Context, _ T, d *hmacverify.Delivery) error {
+		_, err := callback.Submit(ctx, d.Body)
 		return final(err)
 	}, nil)
 	return nil
@@ -150,7 +186,7 @@ func acceptLater[T any](a *app, events eventStore[T], endpoint *idempotency.Endp
 
 // final marks what no retry can correct. A session that is not there yet may be later.
 func final(err error) error {
-	if err == nil || errors.Is(err, sessionstep.ErrSessionNotFound) || sessionstep.Status(err) >= http.StatusInternalServerError {
+	if status := sessionstep.Status(err); errors.Is(err, sessionstep.ErrSessionNotFound) || status < 400 || status >= 500 {
 		return err
 	}
 	return idempotency.Permanent(err)
@@ -159,7 +195,9 @@ func final(err error) error {
 // routes returns the server's handler.
 func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/ai-verification", a.webhook)
+	for name, webhook := range a.webhooks {
+		mux.Handle("POST /webhooks/"+name, webhook)
+	}
 	mux.HandleFunc("POST /sessions", a.createSession)
 	mux.HandleFunc("GET /sessions/{id}", a.showSession)
 	return mux

@@ -30,7 +30,7 @@ func runDemo(ctx context.Context, stdout io.Writer) error {
 
 // demoOptions are those of an app whose failures are intended.
 func demoOptions(later bool) *options {
-	o := &options{observe: silent}
+	o := &options{observe: silent, secrets: map[string]string{"persona": demoSecret, "stripe-identity": demoSecret}}
 	if later {
 		o.later = &inbox.Options{Backoff: func(int) time.Duration { return 100 * time.Millisecond }, MaxAttempts: 1000}
 	}
@@ -200,4 +200,57 @@ var acts = []act{
 		answers:  map[int]int{404: 1}, stands: standing{submissions: 2, step: "failed"},
 		laterAnswers: map[int]int{202: 1}, later: &standing{records: 1, submissions: 2, step: "failed", waits: "dead"},
 	},
+	{
+		title: "Persona: has begun", event: "evt_p1", session: "sess_5", prepare: true,
+		delivery: delivery{by: "persona", body: persona("evt_p1", "inquiry.started", "sess_5")},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, step: "in_progress"},
+		laterAnswers: map[int]int{202: 1},
+	},
+	{
+		title: "Persona: to be reviewed", event: "evt_p2", session: "sess_5",
+		delivery: delivery{by: "persona", body: persona("evt_p2", "inquiry.marked-for-review", "sess_5")},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 1, step: "in_progress"},
+		laterAnswers: map[int]int{202: 1},
+	},
+	{
+		title: "Stripe Identity: verified", event: "evt_s1", session: "sess_5",
+		delivery: delivery{by: "stripe-identity", body: stripeIdentity("evt_s1", "verified", "sess_5")},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "completed"},
+		laterAnswers: map[int]int{202: 1},
+	},
+	{
+		title: "Stripe Identity: a retry", event: "evt_s1", session: "sess_5",
+		delivery: delivery{by: "stripe-identity", body: stripeIdentity("evt_s1", "verified", "sess_5")},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "completed"},
+		laterAnswers: map[int]int{202: 1},
+	},
+	{
+		title: "Persona: declined, too late", event: "evt_p3", session: "sess_5",
+		delivery: delivery{by: "persona", body: persona("evt_p3", "inquiry.declined", "sess_5")},
+		answers:  map[int]int{200: 1}, stands: standing{records: 1, submissions: 2, step: "completed"},
+		laterAnswers: map[int]int{202: 1},
+	},
+	{
+		title: "Persona: wrong secret", event: "evt_p4", session: "sess_6", prepare: true,
+		delivery: delivery{by: "persona", body: persona("evt_p4", "inquiry.approved", "sess_6"), secret: "not the secret"},
+		answers:  map[int]int{401: 1}, stands: nothing,
+	},
+	{
+		title: "Persona: unknown session", event: "evt_p5", session: "sess_7",
+		delivery: delivery{by: "persona", body: persona("evt_p5", "inquiry.approved", "sess_7")},
+		answers:  map[int]int{404: 1}, stands: absent,
+		laterAnswers: map[int]int{202: 1}, later: &standing{step: "no session", waits: "waiting"},
+	},
+}
+
+// persona returns an event of Persona's, with the fields that matter.
+func persona(event, name, session string) string {
+	return fmt.Sprintf(`{"data":{"type":"event","id":%q,"attributes":{"name":%q,"created-at":"2026-11-06T07:18:36.916Z",`+
+		`"payload":{"data":{"type":"inquiry","id":"inq_1","attributes":{"reference-id":%q}}}}}}`, event, name, session)
+}
+
+// stripeIdentity returns an event of Stripe's, likewise.
+func stripeIdentity(event, status, session string) string {
+	return fmt.Sprintf(`{"id":%q,"type":"identity.verification_session.%s","created":1793949516,`+
+		`"data":{"object":{"id":"vs_1","client_reference_id":%q,"status":%q}}}`, event, status, session, status)
 }

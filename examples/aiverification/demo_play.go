@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ var padding = strings.Repeat("x", maxBody)
 
 // A delivery is what the sender signs and sends.
 type delivery struct {
+	by     string // the service, if not ours
 	body   string // signed
 	sent   string // instead of body, if not empty
 	secret string // instead of the right one, if not empty
@@ -63,7 +65,7 @@ func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
 			want = *c.later
 		}
 	}
-	stands, err := a.await(ctx, c.event, c.session, want)
+	stands, err := a.await(ctx, c.delivery.by, c.event, c.session, want)
 	return row{
 		sent:     c.title,
 		answers:  answers,
@@ -74,17 +76,21 @@ func (c act) play(ctx context.Context, a *app, s *sender) (row, error) {
 
 // await looks the event and the session up, until they are as is wanted: an inbox may
 // take its time, at most five seconds.
-func (a *app) await(ctx context.Context, event, session string, want standing) (standing, error) {
+func (a *app) await(ctx context.Context, by, event, session string, want standing) (standing, error) {
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		stands, err := a.stands(ctx, event, session)
+		stands, err := a.standsBy(ctx, by, event, session)
 		if err != nil || stands == want || a.box == nil || time.Now().After(end) {
 			return stands, err
 		}
 	}
 }
 
-// stands looks the event and the session up in the database.
+// stands looks an event of our own service and the session up in the database.
 func (a *app) stands(ctx context.Context, event, session string) (standing, error) {
+	return a.standsBy(ctx, ourService, event, session)
+}
+
+func (a *app) standsBy(ctx context.Context, by, event, session string) (standing, error) {
 	var s standing
 	count := "SELECT count(*) FROM " + sqlstore.DefaultTable + " WHERE id = $1"
 	if a.dialect == sqlstore.MySQL {
@@ -93,7 +99,7 @@ func (a *app) stands(ctx context.Context, event, session string) (standing, erro
 	if err := a.db.QueryRowContext(ctx, count, []byte(event)).Scan(&s.records); err != nil {
 		return s, err
 	}
-	if err := a.waits(ctx, event, &s); err != nil {
+	if err := a.waits(ctx, idempotency.Key{Scope: cmp.Or(by, ourService), ID: event}, &s); err != nil {
 		return s, err
 	}
 	got, err := a.sessions.Session(ctx, session)
@@ -109,11 +115,11 @@ func (a *app) stands(ctx context.Context, event, session string) (standing, erro
 }
 
 // waits looks the event up in the inbox. In flight is waiting, to a person.
-func (a *app) waits(ctx context.Context, event string, s *standing) error {
+func (a *app) waits(ctx context.Context, event idempotency.Key, s *standing) error {
 	if a.box == nil {
 		return nil
 	}
-	status, err := a.box.Lookup(ctx, idempotency.Key{Scope: "ai-verification", ID: event})
+	status, err := a.box.Lookup(ctx, event)
 	switch {
 	case errors.Is(err, idempotency.ErrNotFound):
 		return nil
@@ -186,11 +192,15 @@ func (s *sender) request(ctx context.Context, d delivery) (*http.Request, error)
 	if d.sent != "" {
 		sent = d.sent
 	}
-	signer, err := hmacverify.NewSigner(preset.XSignature256(), nil, secret)
+	scheme := preset.XSignature256()
+	if d.by != "" {
+		scheme, _ = preset.ByName(d.by)
+	}
+	signer, err := hmacverify.NewSigner(scheme, nil, secret)
 	if err != nil {
 		return nil, err
 	}
-	req, err := newPost(ctx, s.url+"/webhooks/ai-verification", sent)
+	req, err := newPost(ctx, s.url+"/webhooks/"+cmp.Or(d.by, ourService), sent)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,10 @@
 //
 //	AI_WEBHOOK_SECRET=example go -C examples run ./aiverification -db sqlite:/tmp/aiverification.db
 //
+// With PERSONA_WEBHOOK_SECRET and STRIPE_IDENTITY_WEBHOOK_SECRET it receives the results
+// of these services, too, for the same sessions: POST /webhooks/persona and
+// /webhooks/stripe-identity. The demo has them. See examples/identity for others.
+//
 // With -db pgxpool:postgres://… it runs on pgxpool and pgx.Tx. With -inbox it answers a
 // callback as soon as that is stored, and submits it afterwards.
 //
@@ -79,7 +83,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if secret == "" {
 		return errors.New("AI_WEBHOOK_SECRET is not set: it must hold the secret that the sender signs with")
 	}
-	o := new(options)
+	o := &options{secrets: make(map[string]string)}
+	for name, variable := range map[string]string{"persona": "PERSONA_WEBHOOK_SECRET", "stripe-identity": "STRIPE_IDENTITY_WEBHOOK_SECRET"} {
+		if secret := os.Getenv(variable); secret != "" {
+			o.secrets[name] = secret
+		}
+	}
 	if *later {
 		o.later = new(inbox.Options)
 	}
