@@ -21,7 +21,7 @@ import (
 func TestSqlstep_Submitter(t *testing.T) {
 	t.Parallel()
 	eachSessions(t, func(t *testing.T, on sessionDB) {
-		on.db.SetMaxOpenConns(20)
+		on = on.limit(t, 6) // connections are expensive to open
 		sessions, front := on.sessions(t), on.front(t, nil)
 		steptest.Run(t, func(t *testing.T) steptest.Service { return serviceOf(sessions, front) })
 	})
@@ -177,7 +177,7 @@ func TestSteptest_OwnSQL(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
 	mustExec(t, db, casesSchema)
-	db.SetMaxOpenConns(20)
+	db.SetMaxOpenConns(6)
 	c, front := cases{db}, bySQL(db, sqlstore.PostgreSQL).front(t, nil)
 	steptest.Run(t, func(t *testing.T) steptest.Service {
 		return steptest.Service{Submitter: c, Create: c.create, Close: c.end, Read: c.read,
