@@ -15,6 +15,7 @@ import (
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
+	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // states returns the states of a session's steps, in their order.
@@ -338,5 +339,36 @@ func TestSqlstep_DecisionsAndOldSnapshots(t *testing.T) {
 				t.Errorf("%s: after %v the session is %+v, error %v", d.name, err, v, readErr)
 			}
 		}
+	})
+}
+
+// A decision that conflicts with a submission is retried with its run, from BEGIN, and
+// then sees the submission.
+func TestSqlstep_DecisionAfterConflict(t *testing.T) {
+	t.Parallel()
+	eachSessions(t, func(t *testing.T, on sessionDB) {
+		if on.dialect != sqlstore.PostgreSQL {
+			return // the submission waits for the run, or is no conflict
+		}
+		sessions, front := on.sessions(t), on.front(t, &sqlstore.Options{Isolation: sql.LevelRepeatableRead})
+		createDue(t, sessions, "s", time.UnixMilli(1))
+		runs := 0
+		err := front.runTx(t.Context(), key, func(ctx context.Context) error {
+			if runs++; runs == 1 { // it has its snapshot since its claim
+				submit(t, sessions, submission("s", "a", "evt_1", sessionstep.NeedsReview))
+			}
+			if _, err := sessions.Expire(ctx, 10); err != nil {
+				return err
+			}
+			return sessions.Cancel(ctx, "s", "evt_2")
+		})
+		if err != nil || runs != 2 {
+			t.Errorf("got %v after %d runs, want nil after 2", err, runs)
+		}
+		checkHistory(t, sessions, "s",
+			sqlstep.Change{Step: "a", From: "in_progress", To: "in_progress", NeedsReview: true, Cause: sqlstep.CauseSubmission, By: "evt_1"},
+			sqlstep.Change{Step: "a", From: "in_progress", To: "expired", NeedsReview: true, Cause: sqlstep.CauseExpiry},
+			sqlstep.Change{From: "pending", To: "cancelled", Cause: sqlstep.CauseCancel, By: "evt_2"},
+		)
 	})
 }
