@@ -92,24 +92,24 @@ func TestSqlstep_Expire(t *testing.T) {
 				"postponed": func() error {
 					return sessions.SetDeadline(t.Context(), "postponed", "a", time.Now().Add(time.Hour), "ann")
 				},
-				"no more":    func() error { return sessions.SetDeadline(t.Context(), "no more", "a", time.Time{}, "ann") },
-				"by hand":    func() error { return nil },
-				"own state":  func() error { return nil },
-				"not joined": func() error { return nil },
+				"no more":       func() error { return sessions.SetDeadline(t.Context(), "no more", "a", time.Time{}, "ann") },
+				"by hand":       func() error { return nil },
+				"own state":     func() error { return nil },
+				"a deleted one": func() error { return nil },
 			} {
 				createDue(t, sessions, id, past)
 				if err := end(); err != nil {
 					t.Fatal(err)
 				}
 				v, err := sessions.Session(t.Context(), id)
-				if err != nil || v.Steps[0].Deadline.Equal(past) != (id == "by hand" || id == "own state" || id == "not joined") {
+				if err != nil || v.Steps[0].Deadline.Equal(past) != (id == "by hand" || id == "own state" || id == "a deleted one") {
 					t.Errorf("%s: the deadline is %v, error %v", id, v.Steps[0].Deadline, err)
 				}
 			}
 			// What the application writes into the tables keeps no other from expiring.
 			mustExec(t, on.db, "UPDATE step_sessions SET state = 'closed' WHERE id = 'by hand'")
 			mustExec(t, on.db, "UPDATE step_steps SET state = 'skipped' WHERE session_id = 'own state'")
-			mustExec(t, on.db, "DELETE FROM step_sessions WHERE id = 'not joined'")
+			mustExec(t, on.db, "DELETE FROM step_sessions WHERE id = 'a deleted one'")
 			expire(t, sessions, 2, 0)
 			createDue(t, sessions, "due", past)
 			expire(t, sessions, 1, 1)
