@@ -9,11 +9,11 @@ import (
 )
 
 func refusalChecks() []check {
-	const again = "The sender would be answered as if its result were accepted, or be told to retry what never will be. "
+	const why = "The sender would be answered as if its result were accepted, or retry what never will be."
 	return []check{
 		{
 			"a submission to an unknown session is refused with ErrSessionNotFound",
-			again,
+			why,
 			func(t *trial) {
 				t.create(t.id, "a")
 				s := t.submission("a", "1", sessionstep.Verified)
@@ -23,7 +23,7 @@ func refusalChecks() []check {
 		},
 		{
 			"a submission to a session that has ended is refused with ErrSessionNotOpen, and changes nothing",
-			again,
+			why,
 			func(t *trial) {
 				t.create(t.id, "a")
 				t.close(t.id)
@@ -32,7 +32,7 @@ func refusalChecks() []check {
 		},
 		{
 			"a submission to an unknown step is refused with ErrStepNotFound, and changes nothing",
-			again,
+			why,
 			func(t *trial) {
 				t.create(t.id, "a")
 				t.refuses(t.submission("unknown", "1", sessionstep.Verified), sessionstep.ErrStepNotFound)
@@ -40,7 +40,7 @@ func refusalChecks() []check {
 		},
 		{
 			"a submission to a step that has not begun is refused with ErrStepNotInProgress, and changes nothing",
-			again + "And under a key that was refused the result could never be submitted.",
+			why + " And under a key that was refused, the result could never be submitted.",
 			func(t *trial) {
 				t.createSession(Session{ID: t.id, InProgress: []string{"a"}, NotBegun: []string{"b"}})
 				t.refuses(t.submission("b", "1", sessionstep.Verified), sessionstep.ErrStepNotInProgress)
@@ -48,7 +48,7 @@ func refusalChecks() []check {
 		},
 		{
 			"a submission that Validate refuses is refused with its sentinel, and changes nothing",
-			"Whoever submits without a Handler would store keys that other databases cut or merge, and statuses of no meaning.",
+			"A caller without a Handler would store keys that other databases cut or merge, and statuses of no meaning.",
 			invalid,
 		},
 	}
