@@ -38,7 +38,7 @@ func raceChecks() []check {
 
 // duplicates has many callers submit the same.
 func duplicates(t *trial, submit func(sessionstep.Submission) error) {
-	for round := range 4 {
+	for round := range 2 {
 		s := t.submission("a", "1", sessionstep.NeedsReview)
 		s.Session = fmt.Sprint(t.id, "-", round)
 		t.create(s.Session, "a")
@@ -100,7 +100,7 @@ func steps(t *trial) {
 // verdicts has callers submit different verdicts on one step. Those that were
 // accepted are submitted to another session, in the order in which they were kept.
 func verdicts(t *trial) {
-	for round := range 8 {
+	for round := range 4 {
 		id := fmt.Sprint(t.id, "-", round)
 		t.create(id, "a", "b")
 		var accepted []string
