@@ -194,7 +194,7 @@ func (f *flawed) submit(ctx context.Context, s sessionstep.Submission, tx *trans
 	case known:
 		return nil
 	}
-	if f.has(keyBeforeChecks) {
+	if f.has(keyBeforeChecks) || f.has(txWritesFirst) && tx != nil {
 		t.keys = append(t.keys, f.key(s.Key))
 	}
 	if err := f.refuse(v, t); err != nil {

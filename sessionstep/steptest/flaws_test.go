@@ -60,6 +60,7 @@ const (
 	txDropped     flaw = "what is done in a transaction is not committed"
 	txIgnored     flaw = "transactions are not joined"
 	txCommitted   flaw = "the transaction is committed"
+	txWritesFirst flaw = "what is refused in a transaction is written first, and left to the rollback"
 	txRefusalEnds flaw = "a refusal rolls the transaction back and goes on without"
 	txKeyInMemory flaw = "keys are kept in memory, where no rollback reaches them"
 	txKeyUnseen   flaw = "keys of the same transaction are not seen"
@@ -123,6 +124,7 @@ var caughtBy = []struct {
 	{txCommitted, "a submission in a transaction that is rolled back changes nothing, and its key is free"},
 	{txKeyInMemory, "a submission in a transaction that is rolled back changes nothing, and its key is free"},
 	{txKeyUnseen, "a key that was accepted in the same transaction changes nothing, and returns nil"},
+	{txWritesFirst, "a refusal in a transaction that is committed changes nothing"},
 	{txRefusalEnds, "a refusal leaves the transaction to its caller"},
 	{txRaces, "of concurrent transactions with one key one is applied, and all return nil"},
 }

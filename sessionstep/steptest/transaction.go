@@ -38,6 +38,11 @@ func transactionChecks() []check {
 			refusedInTx,
 		},
 		{
+			"a refusal in a transaction that is committed changes nothing",
+			"A refusal that is acknowledged to its sender, so that the transaction is committed, would leave half a submission.",
+			committedRefusal,
+		},
+		{
 			"of concurrent transactions with one key one is applied, and all return nil",
 			"A sender that repeats itself while the first delivery is in flight would have its result applied twice.",
 			func(t *trial) {
@@ -131,5 +136,21 @@ func refusedInTx(t *trial) {
 		case err == nil:
 			t.wantKept(s.Session, kept{"a", "1", "verified"})
 		}
+	}
+}
+
+func committedRefusal(t *trial) {
+	t.createSession(Session{ID: t.id, InProgress: []string{"a"}, NotBegun: []string{"b"}})
+	before := t.read(t.id)
+	for range 2 { // a key that was refused is none that was accepted
+		var refused error
+		err := t.InTx(t.ctx, func(ctx context.Context) error {
+			refused = t.Submitter.Submit(ctx, t.submission("b", "1", sessionstep.Verified))
+			return nil
+		})
+		if err != nil || !errors.Is(refused, sessionstep.ErrStepNotInProgress) {
+			t.Errorf("Submit returned %v, want ErrStepNotInProgress; the commit returned %v, want nil", refused, err)
+		}
+		t.wantSame("a refusal that was committed", t.id, before)
 	}
 }

@@ -24,49 +24,6 @@ var idleFinished = flag.Int("inbox.idle", 20_000, "events that are done, in Test
 // are done nor on what an old snapshot keeps of their entries.
 func TestQueue_IdlePoll(t *testing.T) {
 	t.Parallel()
-	eachRecorded(t, func(t *testing.T, db, recorded *sql.DB, d sqlstore.Dialect, statements *recorder) {
-		events := newStore(t, recorded, d, nil)
-		if err := events.CreateTables(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		look := func() int {
-			t.Helper()
-			statements.forget()
-			if due, err := events.Due(t.Context(), []string{"test", "other"}); err != nil || len(due) > 0 {
-				t.Fatalf("got %v, %v, want that nothing is due", due, err)
-			}
-			query, args := statements.with(t, "EXISTS")
-			return reads(t, db, d, query, args)
-		}
-		look()
-		few := look()
-		if d != sqlstore.SQLite { // which keeps no old versions in its tables
-			old, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer old.Rollback()
-			if err := old.QueryRowContext(t.Context(), "SELECT count(*) FROM "+sqlstore.DefaultTable).Scan(new(int)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		fillRecords(t, db, d, *idleFinished)
-		for i := range 8 {
-			passThrough(t, events, i, 250)
-		}
-		look()
-		time.Sleep(5500 * time.Millisecond) // a mark stays as far behind as a transaction may be late
-		look()
-		if many := look(); many > few+10 {
-			t.Errorf("a look reads %d pages or rows, and %d when nothing had been there", many, few)
-		}
-	})
-}
-
-// eachRecorded is each with another pool on the same database, whose statements are
-// recorded.
-func eachRecorded(t *testing.T, f func(t *testing.T, db, recorded *sql.DB, d sqlstore.Dialect, statements *recorder)) {
-	t.Helper()
 	dsns := map[sqlstore.Dialect]func(t *testing.T) (driver, dsn string){
 		sqlstore.SQLite: func(t *testing.T) (string, string) {
 			return sqliteDriver(), sqliteDSN(filepath.Join(t.TempDir(), "test.db"))
@@ -85,7 +42,41 @@ func eachRecorded(t *testing.T, f func(t *testing.T, db, recorded *sql.DB, d sql
 			statements := new(recorder)
 			recorded := sql.OpenDB(recordingConnector{db.Driver(), dsn, statements})
 			defer recorded.Close()
-			f(t, db, recorded, d, statements)
+			events := newStore(t, recorded, d, nil)
+			if err := events.CreateTables(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			look := func() int {
+				t.Helper()
+				statements.forget()
+				if due, err := events.Due(t.Context(), []string{"test", "other"}); err != nil || len(due) > 0 {
+					t.Fatalf("got %v, %v, want that nothing is due", due, err)
+				}
+				query, args := statements.with(t, "EXISTS")
+				return reads(t, db, d, query, args)
+			}
+			look()
+			few := look()
+			if d != sqlstore.SQLite { // which keeps no old versions in its tables
+				old, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer old.Rollback()
+				if err := old.QueryRowContext(t.Context(), "SELECT count(*) FROM "+sqlstore.DefaultTable).Scan(new(int)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fillRecords(t, db, d, *idleFinished)
+			for i := range 8 {
+				passThrough(t, events, i, 250)
+			}
+			look()
+			time.Sleep(5500 * time.Millisecond) // a mark stays as far behind as a transaction may be late
+			look()
+			if many := look(); many > few+10 {
+				t.Errorf("a look reads %d pages or rows, and %d when nothing had been there", many, few)
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -347,6 +348,29 @@ func TestSqlstep_ExpireByIndex(t *testing.T) {
 			checkSQLitePlan(t, db, query, args)
 		}
 	})
+}
+
+// eachRecorded runs f on every database, with a second pool whose statements are recorded.
+func eachRecorded(t *testing.T, f func(t *testing.T, db, recorded *sql.DB, d sqlstore.Dialect, statements *recorder)) {
+	t.Helper()
+	for d, dsn := range map[sqlstore.Dialect]func(t *testing.T) (driver, dsn string){
+		sqlstore.SQLite: func(t *testing.T) (string, string) {
+			return sqliteDriver(), sqliteDSN(filepath.Join(t.TempDir(), "test.db"))
+		},
+		sqlstore.PostgreSQL: func(t *testing.T) (string, string) { return postgresDriver(), newPostgreSQL(t) },
+		sqlstore.MySQL: func(t *testing.T) (string, string) {
+			return "mysql", mysqlConfig(t, openMariaDB(t)).FormatDSN()
+		},
+	} {
+		t.Run(string(d), func(t *testing.T) {
+			t.Parallel()
+			name, dsn := dsn(t)
+			db, statements := open(t, name, dsn), new(recorder)
+			recorded := sql.OpenDB(recordingConnector{db.Driver(), dsn, statements})
+			defer recorded.Close()
+			f(t, db, recorded, d, statements)
+		})
+	}
 }
 
 func checkSQLitePlan(t *testing.T, db *sql.DB, query string, args []any) {
