@@ -18,8 +18,12 @@ type Submitter interface {
 	// to the step and the session since.
 	//
 	// An error that wraps one of the sentinels of this package says that s cannot
-	// be accepted, and decides the response. If Options.Acknowledge lists the sentinel,
-	// the transaction is committed, so refuse before you write anything. Any other error
-	// says that the attempt failed and that the sender should retry.
+	// be accepted, and decides the response. What [Submission.Validate] refuses must
+	// be refused with its error; a [Handler] submits none of it. Refuse before you
+	// write anything: the caller may commit its transaction after
+	// a refusal, as Options.Acknowledge does. Any other
+	// error says that the attempt failed and that the sender should retry.
+	//
+	// Package steptest checks all of this.
 	Submit(ctx context.Context, s Submission) error
 }

@@ -36,6 +36,7 @@ package pgxstep
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,6 +96,44 @@ func (s *Store) Create(ctx context.Context, v sqlstep.Session) error {
 // It returns [sessionstep.ErrSessionNotFound] if there is none.
 func (s *Store) Session(ctx context.Context, id string) (sqlstep.Session, error) {
 	return s.steps.Session(joined(ctx), id)
+}
+
+// History returns the changes of the session and its steps, in order. It returns
+// [sessionstep.ErrSessionNotFound] if there is no such session.
+func (s *Store) History(ctx context.Context, session string) ([]sqlstep.Change, error) {
+	return s.steps.History(joined(ctx), session)
+}
+
+// Begin begins a step that is pending, see [sqlstep.Store.Begin].
+func (s *Store) Begin(ctx context.Context, session, step, by string) error {
+	return s.steps.Begin(joined(ctx), session, step, by)
+}
+
+// Reopen puts a step that has ended back in progress, see [sqlstep.Store.Reopen].
+func (s *Store) Reopen(ctx context.Context, session, step, by string) error {
+	return s.steps.Reopen(joined(ctx), session, step, by)
+}
+
+// SetDeadline sets the deadline of a step that has not ended, see
+// [sqlstep.Store.SetDeadline].
+func (s *Store) SetDeadline(ctx context.Context, session, step string, t time.Time, by string) error {
+	return s.steps.SetDeadline(joined(ctx), session, step, t, by)
+}
+
+// Expire expires up to limit steps that have not ended by their deadline, and returns
+// how many it has expired, see [sqlstep.Store.Expire].
+func (s *Store) Expire(ctx context.Context, limit int) (n int, err error) {
+	return s.steps.Expire(joined(ctx), limit)
+}
+
+// Cancel cancels a pending session, see [sqlstep.Store.Cancel].
+func (s *Store) Cancel(ctx context.Context, session, by string) error {
+	return s.steps.Cancel(joined(ctx), session, by)
+}
+
+// Reject rejects a pending session, see [sqlstep.Store.Reject].
+func (s *Store) Reject(ctx context.Context, session, by string) error {
+	return s.steps.Reject(joined(ctx), session, by)
 }
 
 // CreateTables runs the statements of [sqlstep.Schema] if the tables do not exist. If

@@ -28,6 +28,8 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
+// checkExist looks for the tables that every version has, so that those of an older one
+// are reported as such.
 func (s *Store) checkExist(ctx context.Context) error {
 	var missing []string
 	var reason error
@@ -70,7 +72,7 @@ func (s *Store) checkColumns(ctx context.Context) error {
 	for table, want := range columnsOf(schema) {
 		got, err := s.columns(ctx, table)
 		if err != nil {
-			return fmt.Errorf("cannot read %s: %w", table, err)
+			return fmt.Errorf("cannot read %s: if it does not exist, create it as Schema has it: %w", table, err)
 		}
 		missing := slices.DeleteFunc(want, func(column string) bool { return slices.Contains(got, column) })
 		if len(missing) > 0 {

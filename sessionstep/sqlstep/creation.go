@@ -7,8 +7,8 @@ import (
 	"github.com/hookonce/hookonce/sessionstep/internal/join"
 )
 
-// unfinished is the count of submissions of a session that is being created, which
-// only the creating transaction can see.
+// unfinished is the number of changes of a session that is being created, which only
+// the creating transaction can see.
 const unfinished = -1
 
 // Create creates the session v with its steps. It returns [ErrSessionExists] if the
@@ -18,7 +18,7 @@ func (s *Store) Create(ctx context.Context, v Session) error {
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, func(tx join.Conn) error { return s.create(ctx, tx, v) })
+	return s.transact(ctx, func(tx join.Conn) (*draft, error) { return nil, s.create(ctx, tx, v) })
 }
 
 // create inserts the session's row unless there is one, and then reads whose it is.
@@ -37,7 +37,8 @@ func (s *Store) create(ctx context.Context, tx join.Conn, v Session) error {
 		return ErrSessionExists
 	}
 	for i, step := range v.Steps {
-		if err := tx.Exec(ctx, s.sql.insertStep, v.ID, step.Name, i, string(step.State), step.Required, false); err != nil {
+		if err := tx.Exec(ctx, s.sql.insertStep,
+			v.ID, step.Name, i, step.Stage, step.Required, string(step.State), false, millis(step.Deadline)); err != nil {
 			return fmt.Errorf("sqlstep: insert step: %w", err)
 		}
 	}

@@ -57,11 +57,11 @@ func ExampleSchema() {
 	fmt.Println("CREATE TABLE IF NOT EXISTS kyc_sessions" + sessions)
 	// Output:
 	// CREATE TABLE IF NOT EXISTS kyc_sessions (
-	//     id          TEXT    NOT NULL,
-	//     state       TEXT    NOT NULL, -- pending, approved, rejected, cancelled
-	//     submissions INTEGER NOT NULL, -- how many were accepted
-	//     created_at  INTEGER NOT NULL,
-	//     updated_at  INTEGER NOT NULL,
+	//     id         TEXT    NOT NULL,
+	//     state      TEXT    NOT NULL, -- pending, approved, rejected, cancelled
+	//     changes    INTEGER NOT NULL, -- the seq of the last one
+	//     created_at INTEGER NOT NULL,
+	//     updated_at INTEGER NOT NULL,
 	//     PRIMARY KEY (id)
 	// ) STRICT, WITHOUT ROWID
 }
@@ -73,15 +73,7 @@ func ExampleUpgrade() {
 		return
 	}
 	_, statements, _ = strings.Cut(statements, "-- +goose Up\n")
+	statements, _, _ = strings.Cut(statements, ";")
 	fmt.Println(strings.TrimSpace(statements))
-	// Output:
-	// -- The version of these tables, in one row.
-	// CREATE TABLE IF NOT EXISTS step_version (
-	//     id      smallint PRIMARY KEY CHECK (id = 1),
-	//     version integer  NOT NULL
-	// );
-	//
-	// INSERT INTO step_version (id, version)
-	// VALUES (1, 1)
-	// ON CONFLICT (id) DO NOTHING;
+	// Output: ALTER TABLE step_sessions RENAME COLUMN submissions TO changes
 }

@@ -35,10 +35,10 @@ func (v *Session) add(r join.Row) error {
 	var created, updated int64
 	var name, state, key, status, details sql.NullString
 	var required, needsReview sql.NullBool
-	var submitted sql.NullInt64
+	var stage, deadline, submitted sql.NullInt64
 	if err := r.Scan(
 		(*string)(&v.State), &created, &updated,
-		&name, &state, &required, &needsReview,
+		&name, &stage, &required, &state, &needsReview, &deadline,
 		&key, &status, &details, &submitted,
 	); err != nil {
 		return err
@@ -52,7 +52,9 @@ func (v *Session) add(r join.Row) error {
 			Name:        name.String,
 			State:       StepState(state.String),
 			Required:    required.Bool,
+			Stage:       int(stage.Int64),
 			NeedsReview: needsReview.Bool,
+			Deadline:    timeOf(deadline),
 			Submissions: []Submission{}, // so that JSON says [] and not null
 		})
 	}
@@ -70,4 +72,48 @@ func (v *Session) add(r join.Row) error {
 	step := &v.Steps[len(v.Steps)-1]
 	step.Submissions = append(step.Submissions, sub)
 	return nil
+}
+
+// History returns the changes of the session and its steps, in order. It returns
+// [sessionstep.ErrSessionNotFound] if there is no such session.
+func (s *Store) History(ctx context.Context, session string) ([]Change, error) {
+	changes := []Change{}
+	found := false
+	err := s.reader(ctx).Query(ctx, s.sql.findChanges, []any{session}, func(row join.Row) error {
+		found = true
+		var seq, at sql.NullInt64
+		var step, from, to, cause, by sql.NullString
+		var needsReview sql.NullBool
+		if err := row.Scan(&seq, &step, &from, &to, &needsReview, &cause, &by, &at); err != nil || !seq.Valid {
+			return err
+		}
+		changes = append(changes, Change{
+			Seq: seq.Int64, Step: step.String, From: from.String, To: to.String,
+			NeedsReview: needsReview.Bool, Cause: Cause(cause.String), By: by.String, At: timeOf(at),
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlstep: read changes: %w", err)
+	}
+	if !found {
+		return nil, sessionstep.ErrSessionNotFound
+	}
+	return changes, nil
+}
+
+// timeOf returns the time of milliseconds since 1970, and the zero time for NULL.
+func timeOf(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms.Int64).UTC()
+}
+
+// millis is the opposite of timeOf.
+func millis(t time.Time) sql.NullInt64 {
+	if t.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: t.UnixMilli(), Valid: true}
 }

@@ -66,6 +66,7 @@ func schemaFile(d sqlstore.Dialect, o *Options, name string) (string, error) {
 		DefaultPrefix+"sessions", prefix+"sessions",
 		DefaultPrefix+"steps", prefix+"steps",
 		DefaultPrefix+"submissions", prefix+"submissions",
+		DefaultPrefix+"changes", prefix+"changes",
 		DefaultPrefix+"version", prefix+"version",
 	).Replace(string(text)), nil
 }

@@ -26,8 +26,9 @@ func TestSchema_TableNames(t *testing.T) {
 				"CREATE TABLE IF NOT EXISTS app.kyc_sessions (":    1,
 				"CREATE TABLE IF NOT EXISTS app.kyc_steps (":       1,
 				"CREATE TABLE IF NOT EXISTS app.kyc_submissions (": 1,
+				"CREATE TABLE IF NOT EXISTS app.kyc_changes (":     1,
 				" INTO app.kyc_version (":                          1,
-				"CREATE":                                           4,
+				"CREATE":                                           5,
 				sqlstep.DefaultPrefix:                              0,
 			} {
 				if n := strings.Count(got, part); n != want {

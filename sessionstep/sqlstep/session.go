@@ -16,6 +16,10 @@ var ErrSessionExists = errors.New("sqlstep: session exists")
 // valid. The database was not touched.
 var ErrInvalidSession = errors.New("sqlstep: invalid session")
 
+// ErrWrongState means that a step cannot be moved as asked from the state that it is
+// in, or that its turn has not come.
+var ErrWrongState = errors.New("sqlstep: not possible in the step's state")
+
 // A Session is approved when all of its required steps are completed.
 type Session struct {
 	ID        string       `json:"id"`        // see [sessionstep.ValidID]
@@ -32,6 +36,16 @@ type Step struct {
 	Required    bool         `json:"required"`    // for the session to be approved
 	NeedsReview bool         `json:"needsReview"` // a person has to decide; Create ignores it
 	Submissions []Submission `json:"submissions"` // in order; Create ignores them
+
+	// Stage orders the steps; those of one stage are taken in parallel. A pending step
+	// of a stage above 0 begins by itself as soon as all required steps of the stages
+	// below are completed; one of stage 0 begins in Create, by its State, or by
+	// [Store.Begin]. Default: 0.
+	Stage int `json:"stage,omitempty"`
+
+	// Deadline is when [Store.Expire] may expire the step, to the millisecond. It is
+	// removed when the step ends. Default: none.
+	Deadline time.Time `json:"deadline,omitzero"`
 }
 
 // A Submission is a [sessionstep.Submission] that was accepted.
@@ -50,8 +64,8 @@ type SessionState string
 const (
 	SessionPending   SessionState = "pending"
 	SessionApproved  SessionState = "approved"  // every required step is completed
-	SessionRejected  SessionState = "rejected"  // set by the application only
-	SessionCancelled SessionState = "cancelled" // set by the application only
+	SessionRejected  SessionState = "rejected"  // by Reject
+	SessionCancelled SessionState = "cancelled" // by Cancel
 )
 
 // StepState is the state of a [Step].
@@ -64,7 +78,13 @@ const (
 	StepInProgress StepState = "in_progress"
 	StepCompleted  StepState = "completed"
 	StepFailed     StepState = "failed"
+	StepExpired    StepState = "expired" // by Expire
 )
+
+// ended reports whether a step in the state is over.
+func (s StepState) ended() bool {
+	return s == StepCompleted || s == StepFailed || s == StepExpired
+}
 
 // valid returns a copy of v with its defaults filled in, or why v is not valid.
 func (v Session) valid() (Session, error) {
@@ -94,6 +114,7 @@ func (v Session) valid() (Session, error) {
 		}
 	}
 	v.Steps = steps
+	beginNext(v.State, v.Steps)
 	return v, nil
 }
 
@@ -102,11 +123,26 @@ func (t Step) valid() (Step, error) {
 		return t, errors.New("name")
 	}
 	switch t.State {
-	case StepPending, StepInProgress, StepCompleted, StepFailed:
+	case StepPending, StepInProgress, StepCompleted, StepFailed, StepExpired:
 	case "":
 		t.State = StepPending
 	default:
 		return t, errors.New("unknown state")
 	}
+	if t.Stage < 0 {
+		return t, errors.New("negative stage")
+	}
+	if !validDeadline(t.Deadline) {
+		return t, errors.New("deadline before 1970 or after 9999")
+	}
+	if t.State.ended() {
+		t.Deadline = time.Time{}
+	}
+	t.NeedsReview = false
 	return t, nil
+}
+
+// validDeadline reports whether every database can keep t.
+func validDeadline(t time.Time) bool {
+	return t.IsZero() || t.Unix() >= 0 && t.UTC().Year() <= 9999
 }

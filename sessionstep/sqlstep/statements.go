@@ -16,14 +16,17 @@ import (
 // There are no foreign keys, because some databases that speak these dialects have
 // none (Vitess); the session's lock keeps the rows consistent.
 type statements struct {
-	insertSession    string // (id, state, submissions), unless the ID is taken
-	insertStep       string // (session, name, position, state, required, needs_review)
-	lockSession      string // (id) -> state, submissions
-	moveSession      string // (state, submissions, id)
-	findSteps        string // (session) -> name, state, required
-	moveStep         string // (state, needs_review, session, name)
+	insertSession    string // (id, state, changes), unless the ID is taken
+	insertStep       string // (session, name, position, stage, required, state, needs_review, deadline)
+	lockSession      string // (id) -> state, changes
+	moveSession      string // (state, changes, id)
+	findSteps        string // (session) -> name, stage, required, state, needs_review, deadline, whether it has passed
+	moveStep         string // (state, needs_review, deadline, session, name)
 	insertSubmission string // (session, step, key, seq, status, details), unless the key is taken
 	findSubmission   string // (session, step, key) -> seq
+	insertChange     string // (session, seq, step, from, to, needs_review, cause, by)
+	findChanges      string // (session) -> its changes, or a row of NULL
+	findDue          string // (limit) -> session, name of steps whose deadline has passed
 	findSession      string // (id) -> session × step × submission
 	findVersion      string // -> version of the tables
 }
@@ -65,11 +68,13 @@ func (s statements) withPrefix(prefix string) statements {
 		"{sessions}", prefix+"sessions",
 		"{steps}", prefix+"steps",
 		"{submissions}", prefix+"submissions",
+		"{changes}", prefix+"changes",
 		"{version}", prefix+"version",
 	)
 	for _, text := range []*string{
 		&s.insertSession, &s.insertStep, &s.lockSession, &s.moveSession, &s.findSteps,
-		&s.moveStep, &s.insertSubmission, &s.findSubmission, &s.findSession, &s.findVersion,
+		&s.moveStep, &s.insertSubmission, &s.findSubmission, &s.insertChange, &s.findChanges,
+		&s.findDue, &s.findSession, &s.findVersion,
 	} {
 		*text = tables.Replace(*text)
 	}

@@ -22,6 +22,33 @@
 // A second submission with the same key to the same step changes nothing and is not
 // an error, even if the step and the session have moved on.
 //
+// Verification services review a case again after they have decided it, let the
+// customer try again after a rejection, and deliver out of order. Such a submission,
+// to a step that has ended, is refused unless Options.Late says otherwise: record it
+// only, mark the step for review, or reopen the step:
+//
+//	sessions, err := sqlstep.New(db, sqlstore.PostgreSQL, &sqlstep.Options{
+//		Late: func(_ sqlstep.SessionState, step sqlstep.Step, _ sessionstep.Submission) sqlstep.Late {
+//			if step.State == sqlstep.StepCompleted {
+//				return sqlstep.LateReview // a person decides
+//			}
+//			return sqlstep.LateReopen // another attempt
+//		},
+//	})
+//
+// # What the application decides
+//
+// Steps are taken in parallel, or in the order of their Stage. [Store.Begin] begins a
+// step, [Store.Reopen] has it done again, [Store.Reject] and [Store.Cancel] end the
+// session. A person who decides a review submits, with a key of the decision's own. A
+// step with a Deadline expires after it, when the application calls [Store.Expire].
+//
+// [Store.History] lists what has changed when, why, and by which event or by whom. In
+// SQL:
+//
+//	SELECT seq, changed_at, step, from_state, to_state, cause, changed_by
+//	FROM step_changes WHERE session_id = 'sess_1' ORDER BY seq
+//
 // # Transactions
 //
 // Every method joins the transaction that its context carries (sqlstore.Tx). Under
@@ -42,7 +69,7 @@
 // last writes that row. So submissions to one session follow each other, those to
 // different sessions do not wait, and a transaction whose snapshot is too old gets a
 // serialization failure, at any isolation level. Code of yours that writes to the
-// tables should do the same.
+// tables should do the same. What it changes is in the history only if it adds it.
 //
 // # The tables
 //
@@ -53,6 +80,7 @@
 package sqlstep
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 
@@ -67,6 +95,8 @@ type Store struct {
 	dialect sqlstore.Dialect
 	prefix  string
 	sql     statements
+	late    func(session SessionState, step Step, sub sessionstep.Submission) Late
+	observe func(ctx context.Context, session string, c Change)
 }
 
 var _ sessionstep.Submitter = (*Store)(nil)
@@ -74,9 +104,21 @@ var _ sessionstep.Submitter = (*Store)(nil)
 // Options configures a [Store]; the zero value and nil use the defaults.
 type Options struct {
 	// Prefix is the beginning of the tables' names, which end in sessions, steps,
-	// submissions and version: at most 52 letters, digits and underscores, after
-	// an optional schema and a dot. Default: [DefaultPrefix].
+	// submissions, changes and version: at most 52 letters, digits and underscores,
+	// after an optional schema and a dot. Default: [DefaultPrefix].
 	Prefix string
+
+	// Late returns the rule for a submission that is late: its step has ended, or its
+	// session, which is in the state session, is not pending. step is without its
+	// submissions. The session is locked during the call, which should only look at
+	// its arguments. Default: every one is refused, [LateRefuse].
+	Late func(session SessionState, step Step, sub sessionstep.Submission) Late
+
+	// Observe, if non-nil, is called for each change that is written to the history,
+	// for metrics and logs; c.At is zero. It is called after the commit, but before
+	// that of a transaction which the call has joined, which may yet be rolled back,
+	// and repeated. It may be called concurrently. Default: nil.
+	Observe func(ctx context.Context, session string, c Change)
 }
 
 // DefaultPrefix is the beginning of the tables' names unless Options.Prefix sets
@@ -98,5 +140,9 @@ func New(db *sql.DB, d sqlstore.Dialect, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: db, dialect: d, prefix: prefix, sql: s}, nil
+	store := &Store{db: db, dialect: d, prefix: prefix, sql: s}
+	if o != nil {
+		store.late, store.observe = o.Late, o.Observe
+	}
+	return store, nil
 }

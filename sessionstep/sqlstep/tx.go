@@ -9,23 +9,45 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// transact calls f with the transaction that ctx carries, or with one of its own.
-func (s *Store) transact(ctx context.Context, f func(tx join.Conn) error) error {
+// transact calls f with the transaction that ctx carries, or with one of its own, and
+// shows the observer what f has changed.
+func (s *Store) transact(ctx context.Context, f func(tx join.Conn) (*draft, error)) error {
 	if tx, ok := joined(ctx); ok {
-		return f(tx)
+		return s.in(ctx, tx, f)
 	}
 	tx, err := s.db.BeginTx(ctx, s.isolation())
 	if err != nil {
 		return fmt.Errorf("sqlstep: begin: %w", err)
 	}
 	defer tx.Rollback() // does nothing after Commit; covers a panic of f
-	if err := f(conn{tx}); err != nil {
+	d, err := f(conn{tx})
+	if err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("sqlstep: commit: %w", err)
 	}
+	s.observed(ctx, d)
 	return nil
+}
+
+// in calls f with a transaction that the caller commits.
+func (s *Store) in(ctx context.Context, tx join.Conn, f func(tx join.Conn) (*draft, error)) error {
+	d, err := f(tx)
+	if err != nil {
+		return err
+	}
+	s.observed(ctx, d)
+	return nil
+}
+
+func (s *Store) observed(ctx context.Context, d *draft) {
+	if d == nil || s.observe == nil {
+		return
+	}
+	for _, c := range d.changes() {
+		s.observe(ctx, d.id, c)
+	}
 }
 
 // joined returns the transaction that ctx carries.

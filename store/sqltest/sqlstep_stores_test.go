@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,6 +26,13 @@ type sessionStore interface {
 	sessionstep.Submitter
 	Create(ctx context.Context, v sqlstep.Session) error
 	Session(ctx context.Context, id string) (sqlstep.Session, error)
+	History(ctx context.Context, session string) ([]sqlstep.Change, error)
+	Begin(ctx context.Context, session, step, by string) error
+	Reopen(ctx context.Context, session, step, by string) error
+	SetDeadline(ctx context.Context, session, step string, t time.Time, by string) error
+	Expire(ctx context.Context, limit int) (int, error)
+	Cancel(ctx context.Context, session, by string) error
+	Reject(ctx context.Context, session, by string) error
 	CreateTables(ctx context.Context) error
 	Check(ctx context.Context) error
 }
@@ -110,7 +118,12 @@ func (on sessionDB) store(t testing.TB, o *sqlstep.Options) sessionStore {
 // sessions returns a store with its tables.
 func (on sessionDB) sessions(t testing.TB) sessionStore {
 	t.Helper()
-	sessions := on.store(t, nil)
+	return on.sessionsWith(t, nil)
+}
+
+func (on sessionDB) sessionsWith(t testing.TB, o *sqlstep.Options) sessionStore {
+	t.Helper()
+	sessions := on.store(t, o)
 	if err := sessions.CreateTables(t.Context()); err != nil {
 		t.Fatal(err)
 	}

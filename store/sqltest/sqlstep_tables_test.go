@@ -3,17 +3,21 @@ package sqltest_test
 import (
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookonce/hookonce/sessionstep"
 	"github.com/hookonce/hookonce/sessionstep/sqlstep"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
 // stepTables are the tables of sqlstep with their rows after CreateTables.
-var stepTables = map[string]int{"step_version": 1, "step_sessions": 0, "step_steps": 0, "step_submissions": 0}
+var stepTables = map[string]int{"step_version": 1, "step_sessions": 0, "step_steps": 0, "step_submissions": 0, "step_changes": 0}
 
 // runScript runs statements as a migration tool does, one by one.
 func runScript(t *testing.T, db *sql.DB, statements string, err error) {
@@ -154,20 +158,48 @@ func TestSqlstep_Schema(t *testing.T) {
 func TestSqlstep_UpgradeFromVersion0(t *testing.T) {
 	t.Parallel()
 	eachSessions(t, func(t *testing.T, on sessionDB) {
-		sessions := on.sessions(t)
-		create(t, sessions, "s", "identity")
-		mustExec(t, on.db, "DROP TABLE step_version")
+		version0, err := os.ReadFile("testdata/step_version0_" + string(on.dialect) + ".sql")
+		runScript(t, on.db, string(version0), err)
+		for _, row := range []string{
+			"step_sessions VALUES ('s', 'pending', 1, now, now)",
+			"step_steps VALUES ('s', 'identity', 0, 'in_progress', true, true)",
+			"step_steps VALUES ('s', 'address', 1, 'completed', true, false)",
+			"step_submissions VALUES ('s', 'identity', '1', 1, 'needs_review', NULL, now)",
+		} {
+			now := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "clock_timestamp()", sqlstore.MySQL: "UTC_TIMESTAMP(6)", sqlstore.SQLite: "1000"}
+			mustExec(t, on.db, "INSERT INTO "+strings.ReplaceAll(row, "now", now[on.dialect]))
+		}
+		sessions := on.store(t, nil)
 		const wayOut = "run the statements of Upgrade from version 0"
 		checkError(t, "Check", sessions.Check(t.Context()), wayOut)
 		checkError(t, "CreateTables", sessions.CreateTables(t.Context()), wayOut)
 
 		statements, err := sqlstep.Upgrade(on.dialect, nil, 0)
 		runScript(t, on.db, statements, err)
+		on.db.SetMaxIdleConns(0) // connections have statements prepared for the tables before
+		on.db.SetMaxIdleConns(50)
+		if on.pool != nil {
+			on.pool.Reset()
+		}
 		checkError(t, "Check after Upgrade", sessions.Check(t.Context()), "")
 		checkError(t, "CreateTables after Upgrade", sessions.CreateTables(t.Context()), "")
-		if _, err := sessions.Session(t.Context(), "s"); err != nil {
-			t.Error(err)
+		submit(t, sessions, submission("s", "identity", "1", sessionstep.Verified)) // again
+		submit(t, sessions, submission("s", "identity", "2", sessionstep.Verified))
+		checkSession(t, sessions, sqlstep.Session{ID: "s", State: sqlstep.SessionApproved, Steps: []sqlstep.Step{
+			{Name: "identity", State: sqlstep.StepCompleted, Required: true, Submissions: []sqlstep.Submission{{Key: "1", Status: "needs_review"}, {Key: "2", Status: "verified"}}},
+			{Name: "address", State: sqlstep.StepCompleted, Required: true},
+		}})
+		on.sessionsWith(t, &sqlstep.Options{Prefix: "fresh_"})
+		for table := range stepTables {
+			fresh := "fresh_" + strings.TrimPrefix(table, "step_")
+			if diff := cmp.Diff(shapeOf(t, on.db, fresh), shapeOf(t, on.db, table)); diff != "" {
+				t.Errorf("columns of %s, upgraded from created (-want +got):\n%s", table, diff)
+			}
 		}
+
+		mustExec(t, on.db, "DROP TABLE step_version")
+		checkError(t, "Check without a version", sessions.Check(t.Context()), wayOut)
+		checkError(t, "CreateTables without a version", sessions.CreateTables(t.Context()), wayOut)
 	})
 }
 
@@ -181,6 +213,7 @@ func TestSqlstep_Check(t *testing.T) {
 		{"no version", "DELETE FROM step_version", "insert its row again, id 1 and version 1"},
 		{"a missing table", "DROP TABLE step_steps", "cannot read step_steps: if they do not exist, run the statements of Schema"},
 		{"a missing last table", "DROP TABLE step_submissions", "cannot read step_submissions"},
+		{"a missing new table", "DROP TABLE step_changes", "cannot read step_changes: if it does not exist, create it as Schema has it"},
 		{"a missing column", "ALTER TABLE step_steps DROP COLUMN needs_review", "table step_steps lacks the columns needs_review: add them as Schema has them"},
 		{"an additional column", "ALTER TABLE step_steps ADD COLUMN note text", ""},
 	}

@@ -24,12 +24,12 @@ func TestSqlstep_FailureHalfway(t *testing.T) {
 		}
 		rename := func(from, to string) {
 			t.Helper()
-			if _, err := on.db.ExecContext(t.Context(), "ALTER TABLE step_steps RENAME COLUMN "+from+" TO "+to); err != nil {
+			if _, err := on.db.ExecContext(t.Context(), "ALTER TABLE step_changes RENAME COLUMN "+from+" TO "+to); err != nil {
 				t.Fatal(err)
 			}
 		}
 		sub := submission("s", "identity", "1", sessionstep.Verified)
-		rename("needs_review", "gone") // so that the submission is inserted, and then its step is not moved
+		rename("needs_review", "gone") // so that the submission is inserted and its step moved, but the change not recorded
 		if err := sessions.Submit(t.Context(), sub); err == nil || verdict(err) {
 			t.Errorf("got %v, want an error of the database", err)
 		}
