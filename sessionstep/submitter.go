@@ -19,10 +19,10 @@ type Submitter interface {
 	//
 	// An error that wraps one of the sentinels of this package says that s cannot
 	// be accepted, and decides the response. What [Submission.Validate] refuses must
-	// be refused with its error; a [Handler] submits none of it. Refuse before you
-	// write anything: the caller may commit its transaction after
-	// a refusal, as Options.Acknowledge does. Any other
-	// error says that the attempt failed and that the sender should retry.
+	// be refused with its error; a [Handler] submits none of it. Refuse before you write
+	// anything: the caller may commit its transaction after a refusal, as with
+	// Options.Acknowledge. Any other error says that the attempt failed and that the
+	// sender should retry.
 	//
 	// Package steptest checks all of this.
 	Submit(ctx context.Context, s Submission) error
