@@ -33,7 +33,7 @@ func newServer(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, o *inb
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := sqlstep.New(db, dialect, nil)
+	sessions, err := sqlstep.New(db, dialect, &sqlstep.Options{Late: late})
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,19 @@ func newServer(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, o *inb
 	s.mux.HandleFunc("POST /sessions/{id}", s.createSession)
 	s.mux.HandleFunc("GET /sessions/{id}", s.showSession)
 	return s, nil
+}
+
+// late is the rule for a result that comes after the step has ended. Services decide again,
+// let a person try again, and deliver out of order. What decides nothing is recorded only: it
+// is most likely older. Another decision is for a person to look at.
+func late(session sqlstep.SessionState, _ sqlstep.Step, sub sessionstep.Submission) sqlstep.Late {
+	switch {
+	case session == sqlstep.SessionCancelled || session == sqlstep.SessionRejected:
+		return sqlstep.LateRefuse
+	case sub.Status == sessionstep.NeedsReview:
+		return sqlstep.LateRecord
+	}
+	return sqlstep.LateReview
 }
 
 // ended are the refusals of results that come too late. They are answered 200: services
