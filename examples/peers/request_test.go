@@ -1,4 +1,4 @@
-package bench_test
+package peers_test
 
 import (
 	"bytes"

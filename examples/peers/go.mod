@@ -1,4 +1,4 @@
-module github.com/hookonce/hookonce/examples/bench
+module github.com/hookonce/hookonce/examples/peers
 
 go 1.26.0
 
