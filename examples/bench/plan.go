@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A plan is what is to be measured.
+type plan struct {
+	postgres, mariadb string
+	only              []string
+	conns             []int
+	slice             time.Duration
+	rounds            int
+	svg               string
+	known             int // events that are delivered before anything is measured
+}
+
+// A result is what was measured of a way with a number of connections.
+type result struct {
+	group, way string
+	duplicates bool
+	conns      int
+	slices     []slice
+	ratios     []float64 // of its rate to that of the way by hand, round by round
+	cpu        []float64 // likewise
+	statements float64   // of a delivery; NaN if they were not counted
+	turns      float64
+}
+
+func (r *result) kind() string {
+	if r.duplicates {
+		return "duplicates"
+	}
+	return "new events"
+}
+
+// rate is the median rate.
+func (r *result) rate() float64 {
+	rates := make([]float64, len(r.slices))
+	for i, s := range r.slices {
+		rates[i] = s.rate
+	}
+	return median(rates)
+}
+
+// A reporter says what is being done: on a terminal in one line that changes.
+type reporter struct {
+	out      io.Writer
+	terminal bool
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (r *reporter) step(format string, args ...any) {
+	if r.terminal {
+		_, _ = fmt.Fprintf(r.out, "\r\x1b[K"+format, args...)
+	}
+}
+
+func (r *reporter) line(format string, args ...any) {
+	r.step("")
+	_, _ = fmt.Fprintf(r.out, format+"\n", args...)
+}
+
+// run measures, and prints a table of each group to out.
+func (p *plan) run(ctx context.Context, out io.Writer, progress *reporter) error {
+	var all []*result
+	for _, g := range groups() {
+		if !p.has(g) {
+			continue
+		}
+		progress.line("%s: %d ways, %d numbers of connections, %d rounds of %v", g.name, len(g.ways), len(p.conns), p.rounds, p.slice)
+		results, err := p.group(ctx, g, progress)
+		progress.step("")
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+		all = append(all, results...)
+		writeTable(out, results)
+	}
+	if len(all) == 0 {
+		return errors.New("there is nothing to measure: look at -groups, -postgres and -mariadb")
+	}
+	if p.svg != "" {
+		return drawChart(p.svg, all)
+	}
+	return nil
+}
+
+func (p *plan) has(g group) bool {
+	switch {
+	case g.database == "mariadb" && p.mariadb == "", strings.HasPrefix(g.database, "p") && p.postgres == "":
+		return false
+	case len(p.only) == 0:
+		return true
+	}
+	return slices.ContainsFunc(p.only, func(part string) bool { return strings.Contains(g.name, part) })
+}
+
+// group measures the ways of a group in turns.
+func (p *plan) group(ctx context.Context, g group, progress *reporter) (results []*result, err error) {
+	processes, err := p.startAll(ctx, g)
+	defer func() {
+		for _, w := range processes {
+			err = errors.Join(err, w.stop())
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	counts, err := p.count(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	for kind, duplicates := range []bool{false, true} {
+		for _, conns := range p.conns {
+			some := make([]*result, len(processes))
+			for i, w := range processes {
+				some[i] = &result{group: g.name, way: w.way.name, duplicates: duplicates, conns: conns, statements: counts[i][kind].statements, turns: counts[i][kind].turns}
+			}
+			for round := range p.rounds {
+				for i, w := range processes {
+					progress.step("%s, %s, %d connections, round %d of %d: %s", g.name, some[i].kind(), conns, round+1, p.rounds, w.way.name)
+					s, err := w.sender.measure(ctx, conns, duplicates, p.slice)
+					if err != nil {
+						return nil, fmt.Errorf("%s: %w", w.way.name, err)
+					}
+					some[i].add(s, some[0])
+				}
+			}
+			results = append(results, some...)
+		}
+	}
+	return results, checkBooks(ctx, processes, progress)
+}
+
+func (r *result) add(s slice, hand *result) {
+	r.slices = append(r.slices, s)
+	first := hand.slices[len(r.slices)-1]
+	r.ratios = append(r.ratios, s.rate/first.rate)
+	r.cpu = append(r.cpu, float64(s.cpu)/float64(first.cpu))
+}
+
+func (p *plan) startAll(ctx context.Context, g group) (all []*process, err error) {
+	for _, w := range g.ways {
+		process, err := p.start(ctx, g, w, "")
+		if err != nil {
+			return all, err
+		}
+		all = append(all, process)
+	}
+	return all, nil
+}
+
+// checkBooks has the work done of what was accepted, and compares the effects with the
+// events.
+func checkBooks(ctx context.Context, processes []*process, progress *reporter) error {
+	for _, w := range processes {
+		if w.way.name == "by hand, accepting" {
+			continue // which does no work
+		}
+		u, err := w.sender.usage(ctx, http.MethodPost, "/work")
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.way.name, err)
+		}
+		events := w.sender.next.Load()
+		if u.Effects != events {
+			return fmt.Errorf("%s: %d effects of %d events", w.way.name, u.Effects, events)
+		}
+		if w.way.later {
+			progress.line("%s: %d events were accepted, and worked off in %v: %.0f/s", w.way.name, events, u.Took.Round(time.Millisecond), float64(events)/u.Took.Seconds())
+		}
+	}
+	return nil
+}
+
+// A count is how much a delivery takes.
+type count struct{ statements, turns float64 }
+
+// count delivers some events to the ways through a counter: new ones, and duplicates.
+func (p *plan) count(ctx context.Context, g group) ([][2]count, error) {
+	counts := make([][2]count, len(g.ways))
+	address, err := p.address(g.database)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range g.ways {
+		if address == "" {
+			counts[i] = [2]count{{math.NaN(), math.NaN()}, {math.NaN(), math.NaN()}}
+			continue
+		}
+		if counts[i], err = p.countOne(ctx, g, w, address); err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	return counts, nil
+}
+
+func (p *plan) countOne(ctx context.Context, g group, w way, address string) (counts [2]count, err error) {
+	c, err := newCounter(address, g.database == "mariadb")
+	if err != nil {
+		return counts, err
+	}
+	defer c.listener.Close()
+	process, err := p.start(ctx, g, w, c.listener.Addr().String())
+	if err != nil {
+		return counts, err
+	}
+	defer func() { err = errors.Join(err, process.stop()) }()
+	for kind := range counts {
+		statements, turns := c.statements.Load(), c.turns.Load()
+		for i := range p.known {
+			id := int64(1 + i)
+			if kind == 0 {
+				id = process.sender.next.Add(1)
+			}
+			if err := process.sender.deliver(ctx, id); err != nil {
+				return counts, err
+			}
+		}
+		n := float64(p.known)
+		counts[kind] = count{float64(c.statements.Load()-statements) / n, float64(c.turns.Load()-turns) / n}
+	}
+	return counts, nil
+}
+
+func writeTable(out io.Writer, results []*result) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	last := ""
+	for _, r := range results {
+		if title := r.group + ", " + r.kind(); title != last {
+			last = title
+			_, _ = fmt.Fprintf(w, "\n%s\nconnections\tway\trate/s\tof by hand\t(lowest, highest)\tCPU µs\tof by hand\tp50 ms\tp99\tp99.9\tallocations\tstatements\tround trips\t\n", title)
+		}
+		of := func(f func(s slice) float64) float64 {
+			values := make([]float64, len(r.slices))
+			for i, s := range r.slices {
+				values[i] = f(s)
+			}
+			return median(values)
+		}
+		ms := func(f func(s slice) time.Duration) float64 {
+			return of(func(s slice) float64 { return float64(f(s)) / 1e6 })
+		}
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%.0f\t%.2f\t(%.2f, %.2f)\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t%s\t\n", r.conns, r.way,
+			r.rate(), median(r.ratios), slices.Min(r.ratios), slices.Max(r.ratios),
+			of(func(s slice) float64 { return float64(s.cpu) / 1e3 }), median(r.cpu),
+			ms(func(s slice) time.Duration { return s.p50 }), ms(func(s slice) time.Duration { return s.p99 }), ms(func(s slice) time.Duration { return s.p999 }),
+			of(func(s slice) float64 { return s.mallocs }), number(r.statements), number(r.turns))
+	}
+	_ = w.Flush()
+}
+
+func number(f float64) string {
+	if math.IsNaN(f) {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", f)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
