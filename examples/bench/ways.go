@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	_ "github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -127,11 +128,12 @@ func (s *site) createAccounts(ctx context.Context) error {
 		}
 	}
 	for from := 0; from < accounts; from += 1000 {
-		rows := fmt.Sprintf("INSERT INTO accounts VALUES (%d, 0)", from)
+		var rows strings.Builder
+		fmt.Fprintf(&rows, "INSERT INTO accounts VALUES (%d, 0)", from)
 		for id := from + 1; id < from+1000; id++ {
-			rows += fmt.Sprintf(", (%d, 0)", id)
+			fmt.Fprintf(&rows, ", (%d, 0)", id)
 		}
-		if err := s.exec(ctx, rows); err != nil {
+		if err := s.exec(ctx, rows.String()); err != nil {
 			return err
 		}
 	}
