@@ -1,0 +1,17 @@
+package galera_test
+
+import "testing"
+
+// TestGalera starts one cluster for all tests, because that takes seconds.
+func TestGalera(t *testing.T) {
+	c := newCluster(t)
+	for _, test := range []struct {
+		name string
+		f    func(*testing.T, *cluster)
+	}{
+		{"an abort by another node is swallowed", testAbortIsSwallowed},
+		{"a run starts again after an abort by another node", testRunAborted},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.f(t, c) })
+	}
+}
