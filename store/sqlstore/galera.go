@@ -20,7 +20,7 @@ import (
 var guard = []string{"SET autocommit = 0", "SAVEPOINT hookonce"}
 
 // guarded reports whether a transaction on c is to be guarded. It asks once.
-func (s *Store) guarded(ctx context.Context, c *sql.Conn) (bool, error) {
+func (s *Store) guarded(ctx context.Context, c conn) (bool, error) {
 	if s.dialect != MySQL {
 		return false, nil
 	}
@@ -44,6 +44,47 @@ func onGalera(ctx context.Context, c conn) (bool, error) {
 		return false, nil
 	}
 	return value == "ON", err
+}
+
+// errPrepares is the error about a transaction of the caller's, which is not guarded.
+var errPrepares = errors.New("on Galera, an abort by another node that comes while a statement is being prepared " +
+	"would not be seen in a transaction of your own: set interpolateParams=true in the data source name, or use RunTx")
+
+// ownTx returns an error if what another node aborts in tx, which is the caller's, might
+// be taken for committed. It asks the driver once.
+func (s *Store) ownTx(ctx context.Context, tx *sql.Tx) error {
+	on, err := s.guarded(ctx, tx)
+	if err != nil || !on || s.interpolates.Load() {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT ?", 1)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	names, err := rows.Columns() // that of a column without a name is its text
+	switch {
+	case err != nil:
+		return err
+	case names[0] == "?":
+		return errPrepares
+	}
+	s.interpolates.Store(true)
+	return rows.Close()
+}
+
+// stillOpen returns a conflict if tx, on Galera, has been rolled back. The statement is
+// not prepared, so that it is told of a rollback that comes now.
+func (s *Store) stillOpen(ctx context.Context, tx *sql.Tx) error {
+	if on, err := s.guarded(ctx, tx); err != nil || !on {
+		return err
+	}
+	var open bool
+	err := tx.QueryRowContext(ctx, "SELECT @@in_transaction").Scan(&open)
+	if err == nil && !open {
+		err = records.ErrAborted
+	}
+	return err
 }
 
 // guard begins what intact ends. If it fails, there is no transaction.

@@ -45,6 +45,8 @@ type Store struct {
 	reserve reserve
 	shedAt  atomic.Int64         // in nanoseconds since 1970
 	galera  atomic.Pointer[bool] // the server is a node of a cluster; nil: not known
+
+	interpolates atomic.Bool // the driver prepares no statements; false: perhaps it does
 }
 
 var (

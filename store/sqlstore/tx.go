@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
@@ -52,6 +53,9 @@ type txKey struct{}
 // An error of a statement can mean that the database has rolled tx back; statements
 // after it would be committed one by one. Roll back after every error.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
+	if err := s.ownTx(ctx, tx); err != nil {
+		return records.Unavailable("claim", err).AsError()
+	}
 	err := s.engine.ClaimTx(ctx, s.on(tx), key)
 	s.shedLater(err)
 	return err
@@ -75,6 +79,11 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx, c lease.Claim) error {
 	if c.Token == 0 {
 		return errors.New("sqlstore: CompleteTx with a zero claim: pass the one that the work was given")
+	}
+	for _, check := range []func(context.Context, *sql.Tx) error{s.ownTx, s.stillOpen} {
+		if err := check(ctx, tx); err != nil {
+			return fmt.Errorf("sqlstore: complete: %w", err)
+		}
 	}
 	return s.fenced(ctx, tx, c, "complete", s.table.SQL().Complete, records.ResultArgs(nil)...)
 }

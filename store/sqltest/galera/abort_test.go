@@ -5,10 +5,12 @@ import (
 	crand "crypto/rand"
 	"database/sql"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/lease"
 )
 
 // maxAborts is how many transactions another node aborts until the driver has not told the
@@ -40,6 +42,14 @@ func testAbortIsSwallowed(t *testing.T, c *cluster) {
 // was told.
 func abort(t *testing.T, tx *sql.Tx, other *sql.DB) error {
 	t.Helper()
+	return abortBy(t, tx, other, func() error {
+		return tx.QueryRowContext(t.Context(), "SELECT ? + 1", 1).Scan(new(int))
+	})
+}
+
+// abortBy has the other node abort tx while read is called.
+func abortBy(t *testing.T, tx *sql.Tx, other *sql.DB, read func() error) error {
+	t.Helper()
 	if _, err := tx.ExecContext(t.Context(), "UPDATE hot SET n = n + 1 WHERE id = 1"); err != nil {
 		return err
 	}
@@ -50,8 +60,7 @@ func abort(t *testing.T, tx *sql.Tx, other *sql.DB) error {
 		done <- err
 	}()
 	for {
-		var n int
-		if err := tx.QueryRowContext(t.Context(), "SELECT ? + 1", 1).Scan(&n); err != nil {
+		if err := read(); err != nil {
 			<-done
 			return err
 		}
@@ -114,4 +123,72 @@ func testRunAborted(t *testing.T, c *cluster) {
 		t.Errorf("of %d aborts the driver has told all", maxAborts)
 	}
 	t.Logf("%d aborts were not told to the work", swallowed)
+}
+
+// testOwnTx has transactions of the caller's over a driver that prepares statements. They
+// are refused, before they do anything.
+func testOwnTx(t *testing.T, c *cluster) {
+	db := c.open(t, 0)
+	s := newStore(t, db)
+	key := idempotency.Key{Scope: "test", ID: "own"}
+	for name, f := range map[string]func(*sql.Tx) error{
+		"ClaimTx": func(tx *sql.Tx) error { return s.ClaimTx(t.Context(), tx, key) },
+		"ClaimBatchTx": func(tx *sql.Tx) error {
+			_, err := s.ClaimBatchTx(t.Context(), tx, []idempotency.Key{key})
+			return err
+		},
+		"CompleteTx": func(tx *sql.Tx) error { return s.CompleteTx(t.Context(), tx, lease.Claim{Key: key, Token: 1}) },
+	} {
+		err := inTx(t.Context(), db, f)
+		if err == nil || !strings.Contains(err.Error(), "interpolateParams=true") {
+			t.Errorf("%s: %v, want an error that says what to set", name, err)
+		}
+	}
+}
+
+// testCompleteAborted has CompleteTx come after an abort that a statement, which the
+// caller has prepared, has swallowed. The event must not be completed.
+func testCompleteAborted(t *testing.T, c *cluster) {
+	_, two := hotRow(t, c)
+	one := c.open(t, 0, "interpolateParams=true")
+	s := newStore(t, one)
+	swallowed := 0
+	for i := 0; i < maxAborts && swallowed < 5; i++ {
+		key := idempotency.Key{Scope: "test", ID: crand.Text()}
+		terms := lease.Terms{Owner: lease.NewOwner(), Lease: time.Minute}
+		rec, won, err := s.Claim(t.Context(), key, terms)
+		if err != nil || !won {
+			t.Fatal(won, err)
+		}
+		err = inTx(t.Context(), one, func(tx *sql.Tx) error {
+			if err := abortPrepared(t, tx, two); err != nil {
+				return err
+			}
+			swallowed++
+			return s.CompleteTx(t.Context(), tx, lease.Claim{Key: key, Owner: terms.Owner, Token: rec.Token})
+		})
+		if err == nil {
+			t.Error("CompleteTx and COMMIT succeed after an abort")
+		}
+		status, err := s.Lookup(t.Context(), key)
+		if err != nil || status.State != lease.Claimed {
+			t.Errorf("the event is %v (%v), want %v", status.State, err, lease.Claimed)
+		}
+	}
+	if swallowed == 0 {
+		t.Errorf("of %d aborts the driver has told all", maxAborts)
+	}
+}
+
+// abortPrepared is abort whose statements are prepared, whatever the driver does by itself.
+func abortPrepared(t *testing.T, tx *sql.Tx, other *sql.DB) error {
+	t.Helper()
+	return abortBy(t, tx, other, func() (err error) {
+		stmt, err := tx.PrepareContext(t.Context(), "SELECT ? + 1")
+		if err != nil {
+			return err
+		}
+		defer stmt.Close()
+		return stmt.QueryRowContext(t.Context(), 1).Scan(new(int))
+	})
 }

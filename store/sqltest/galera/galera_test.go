@@ -11,6 +11,11 @@ func TestGalera(t *testing.T) {
 	}{
 		{"an abort by another node is swallowed", testAbortIsSwallowed},
 		{"a run starts again after an abort by another node", testRunAborted},
+		{"a transaction of the caller's is refused where statements are prepared", testOwnTx},
+		{"CompleteTx after an abort by another node", testCompleteAborted},
+		{"the books of runs", testRuns},
+		{"the books of ClaimTx", testClaimTx},
+		{"the books of CompleteTx", testCompleteTx},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.f(t, c) })
 	}
