@@ -84,8 +84,8 @@ func inTransaction(t *testing.T, tx *sql.Tx) (yes bool) {
 func hotRow(t *testing.T, c *cluster) (one, two *sql.DB) {
 	t.Helper()
 	one, two = c.open(t, 0), c.open(t, 1, "wsrep_sync_wait=15")
-	mustExec(t, one, "CREATE OR REPLACE TABLE hot (id INT PRIMARY KEY, n INT NOT NULL)")
-	mustExec(t, one, "CREATE OR REPLACE TABLE effects (name VARCHAR(80) NOT NULL, id BIGINT AUTO_INCREMENT PRIMARY KEY)")
+	mustExec(t, one, "CREATE TABLE hot (id INT PRIMARY KEY, n INT NOT NULL)")
+	mustExec(t, one, "CREATE TABLE effects (name VARCHAR(80) NOT NULL, id BIGINT AUTO_INCREMENT PRIMARY KEY)")
 	mustExec(t, one, "INSERT INTO hot VALUES (1, 0)")
 	if _, err := two.ExecContext(t.Context(), "SELECT n FROM hot"); err != nil {
 		t.Fatal(err)

@@ -26,13 +26,19 @@ const (
 // A handler has an event take effect by a node, and returns nil if it may be acknowledged.
 type handler func(ctx context.Context, key idempotency.Key, event int) error
 
-// balance delivers each event to two nodes at once, again and again until each has
-// acknowledged it, and compares what there is with what there must be.
+// balance delivers events, and compares what there is then with what there must be.
 func balance(t *testing.T, c *cluster, handlerOf func(node int) handler) {
 	t.Helper()
+	checkBooks(t, deliverAll(t, c, handlerOf))
+}
+
+// deliverAll delivers each event to two nodes at once, again and again until each has
+// acknowledged it.
+func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler) *sql.DB {
+	t.Helper()
 	db := c.open(t, 0, "wsrep_sync_wait=15")
-	mustExec(t, db, "CREATE OR REPLACE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
-	mustExec(t, db, "CREATE OR REPLACE TABLE ledger (id BIGINT AUTO_INCREMENT PRIMARY KEY, event INT NOT NULL, part INT NOT NULL)")
+	mustExec(t, db, "CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
+	mustExec(t, db, "CREATE TABLE ledger (id BIGINT AUTO_INCREMENT PRIMARY KEY, event INT NOT NULL, part INT NOT NULL)")
 	for id := range hotRows {
 		mustExec(t, db, fmt.Sprintf("INSERT INTO counters VALUES (%d, 0)", id))
 	}
@@ -66,7 +72,7 @@ func balance(t *testing.T, c *cluster, handlerOf func(node int) handler) {
 		t.Error(err)
 	}
 	t.Logf("%d events in %v, %d tries, %d duplicates", *events, time.Since(start).Round(time.Millisecond), tries.Load(), duplicates.Load())
-	checkBooks(t, db)
+	return db
 }
 
 // maxTries is how often an event is delivered to a node at most.

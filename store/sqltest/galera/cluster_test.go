@@ -2,6 +2,7 @@ package galera_test
 
 import (
 	"context"
+	crand "crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -35,9 +36,10 @@ type node struct {
 	exited  chan struct{}
 }
 
-// A cluster has a database named test.
+// A cluster is one, or a database in one.
 type cluster struct {
-	nodes []*node
+	nodes    []*node
+	database string
 }
 
 // newCluster starts a cluster, and stops it at the end of the test.
@@ -60,9 +62,15 @@ func newCluster(t *testing.T) *cluster {
 		c.start(t, i)
 		c.wait(t, i)
 	}
-	db := c.openDatabase(t, 0, "")
-	mustExec(t, db, "CREATE DATABASE test")
 	return c
+}
+
+// in creates a database in the cluster.
+func (c *cluster) in(t *testing.T) *cluster {
+	t.Helper()
+	own := &cluster{nodes: c.nodes, database: "t_" + strings.ToLower(crand.Text())}
+	mustExec(t, c.open(t, 0), "CREATE DATABASE "+own.database)
+	return own
 }
 
 func run(t *testing.T, c *exec.Cmd) {
@@ -132,7 +140,7 @@ func (c *cluster) start(t *testing.T, i int, options ...string) {
 // wait waits until the node is in the cluster.
 func (c *cluster) wait(t *testing.T, i int) {
 	t.Helper()
-	db := c.openDatabase(t, i, "")
+	db := c.open(t, i)
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var name, state string
@@ -161,16 +169,11 @@ func (n *node) kill() {
 	n.process = nil
 }
 
-// open opens the database of the cluster by a node, with options of the driver.
+// open opens the database by a node, with options of the driver.
 func (c *cluster) open(t *testing.T, i int, options ...string) *sql.DB {
 	t.Helper()
-	return c.openDatabase(t, i, "test", options...)
-}
-
-func (c *cluster) openDatabase(t *testing.T, i int, name string, options ...string) *sql.DB {
-	t.Helper()
 	options = append(options, "timeout=5s", "readTimeout=20s")
-	db, err := sql.Open("mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?%s", c.nodes[i].port, name, strings.Join(options, "&")))
+	db, err := sql.Open("mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?%s", c.nodes[i].port, c.database, strings.Join(options, "&")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,15 @@ func TestGalera(t *testing.T) {
 		{"a run starts again after an abort by another node", testRunAborted},
 		{"a transaction of the caller's is refused where statements are prepared", testOwnTx},
 		{"CompleteTx after an abort by another node", testCompleteAborted},
+		{"the contract of stores", testContract},
 		{"the books of runs", testRuns},
+		{"the books of an inbox", testInbox},
 		{"the books of ClaimTx", testClaimTx},
 		{"the books of CompleteTx", testCompleteTx},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.f(t, c) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.f(t, c.in(t))
+		})
 	}
 }

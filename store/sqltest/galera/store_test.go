@@ -12,9 +12,6 @@ import (
 // newStore returns a store with new tables.
 func newStore(t *testing.T, db *sql.DB) *sqlstore.Store {
 	t.Helper()
-	for _, ending := range []string{"_version", "_payloads", "_inbox", "_groups", ""} {
-		mustExec(t, db, "DROP TABLE IF EXISTS "+sqlstore.DefaultTable+ending)
-	}
 	s := openStore(t, db)
 	if err := s.CreateTables(t.Context()); err != nil {
 		t.Fatal(err)
