@@ -73,14 +73,14 @@ func (s *Store) ownTx(ctx context.Context, tx *sql.Tx) error {
 	return rows.Close()
 }
 
-// stillOpen returns a conflict if tx, on Galera, has been rolled back. The statement is
-// not prepared, so that it is told of a rollback that comes now.
+// stillOpen returns a conflict if tx, on MariaDB with Galera, has been rolled back. The
+// statement is not prepared, so that it is told of a rollback that comes now.
 func (s *Store) stillOpen(ctx context.Context, tx *sql.Tx) error {
 	if on, err := s.guarded(ctx, tx); err != nil || !on {
 		return err
 	}
 	var open bool
-	err := tx.QueryRowContext(ctx, "SELECT @@in_transaction").Scan(&open)
+	err := tx.QueryRowContext(ctx, "SELECT TRUE /*M! AND @@in_transaction */").Scan(&open)
 	if err == nil && !open {
 		err = records.ErrAborted
 	}

@@ -50,6 +50,9 @@ type txKey struct{}
 //
 // # MySQL and SQLite
 //
+// On a cluster of Galera, ClaimTx is refused if the driver prepares statements: set
+// interpolateParams=true in the data source name.
+//
 // An error of a statement can mean that the database has rolled tx back; statements
 // after it would be committed one by one. Roll back after every error.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
@@ -69,6 +72,9 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 // After an error of CompleteTx or of any statement before it, tx must be rolled back:
 // on MySQL and SQLite the database may have rolled it back already, and the event
 // would be completed without its effect.
+//
+// On a cluster of Galera, CompleteTx is refused if the driver prepares statements, as
+// [Store.ClaimTx] is.
 //
 // # Isolation levels
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,12 +30,13 @@ type handler func(ctx context.Context, key idempotency.Key, event int) error
 // balance delivers events, and compares what there is then with what there must be.
 func balance(t *testing.T, c *cluster, handlerOf func(node int) handler) {
 	t.Helper()
-	checkBooks(t, deliverAll(t, c, handlerOf))
+	checkBooks(t, deliverAll(t, c, handlerOf, nil))
 }
 
 // deliverAll delivers each event to two nodes at once, again and again until each has
-// acknowledged it.
-func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler) *sql.DB {
+// acknowledged it. Meanwhile it calls a function, which may be nil, whose context ends
+// with the last event.
+func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler, meanwhile func(context.Context)) *sql.DB {
 	t.Helper()
 	db := c.open(t, 0, "wsrep_sync_wait=15")
 	mustExec(t, db, "CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
@@ -50,17 +52,19 @@ func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler) *sql
 
 	var next, tries, duplicates atomic.Int64
 	start := time.Now()
-	var group errgroup.Group
+	group, ctx := errgroup.WithContext(t.Context())
+	running, done := context.WithCancel(ctx)
 	for range writers {
 		group.Go(func() error {
 			for {
 				event := int(next.Add(1)) - 1
 				if event >= *events {
+					done()
 					return nil
 				}
 				var both errgroup.Group
 				for _, node := range []int{event % size, (event + 1) % size} {
-					both.Go(func() error { return deliver(t.Context(), handlers[node], event, &tries, &duplicates) })
+					both.Go(func() error { return deliver(ctx, handlers[node], event, &tries, &duplicates) })
 				}
 				if err := both.Wait(); err != nil {
 					return err
@@ -68,18 +72,22 @@ func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler) *sql
 			}
 		})
 	}
+	if meanwhile != nil {
+		meanwhile(running)
+	}
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
+	done()
 	t.Logf("%d events in %v, %d tries, %d duplicates", *events, time.Since(start).Round(time.Millisecond), tries.Load(), duplicates.Load())
 	return db
 }
 
-// maxTries is how often an event is delivered to a node at most.
-const maxTries = 200
+// patience is longer than a node is away.
+const patience = 2 * time.Minute
 
 func deliver(ctx context.Context, h handler, event int, tries, duplicates *atomic.Int64) (err error) {
-	for range maxTries {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		tries.Add(1)
 		err = h(ctx, idempotency.Key{Scope: "books", ID: fmt.Sprint(event)}, event)
 		switch {
@@ -89,9 +97,9 @@ func deliver(ctx context.Context, h handler, event int, tries, duplicates *atomi
 			duplicates.Add(1)
 			return nil
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(rand.N(20 * time.Millisecond))
 	}
-	return fmt.Errorf("event %d is not acknowledged after %d tries: %w", event, maxTries, err)
+	return fmt.Errorf("event %d is not acknowledged after %v: %w", event, patience, err)
 }
 
 func checkBooks(t *testing.T, db *sql.DB) {

@@ -29,7 +29,7 @@ func testInbox(t *testing.T, c *cluster) {
 		box, h = newInbox(t, c.open(t, node))
 		go func(box *inbox.Inbox) { stopped <- box.Run(ctx, 4) }(box)
 		return h
-	})
+	}, nil)
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		left, err := count(t.Context(), box, inbox.Waiting, inbox.InFlight)
 		if err == nil && left == 0 {
