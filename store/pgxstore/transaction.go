@@ -65,6 +65,9 @@ func (t *transaction) abandon() {
 // Tx returns what the work gets.
 func (t *transaction) Tx() pgx.Tx { return t.tx }
 
+// Guarded implements [records.Transaction].
+func (t *transaction) Guarded() bool { return false }
+
 // Alone implements [records.Conn].
 func (t *transaction) Alone() bool { return false }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/internal/records"
 )
 
 // ClaimBatchTx is [Store.ClaimTx] for many keys, such as the items of a request that
@@ -23,6 +24,9 @@ import (
 // After an error, of which [idempotency.ErrInFlight] may be about any of the keys, tx
 // must be rolled back.
 func (s *Store) ClaimBatchTx(ctx context.Context, tx *sql.Tx, keys []idempotency.Key) (claimed []bool, err error) {
+	if err := s.ownTx(ctx, tx); err != nil {
+		return nil, records.Unavailable("claim batch", err).AsError()
+	}
 	claimed, err = s.engine.ClaimBatchTx(ctx, s.on(tx), keys)
 	s.shedLater(err)
 	return claimed, err

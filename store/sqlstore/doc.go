@@ -157,6 +157,13 @@
 // to AFTER_SYNC. Under AFTER_COMMIT, the default, others see a commit before any
 // replica has it, and a duplicate would be acknowledged that a failover undoes.
 //
+// On a cluster of Galera every node may take writes. An abort by another node is not always
+// told to the transaction that it ends, so the store's run without autocommit there, and are
+// tried again. Transactions of your own ([Store.ClaimTx], [Store.CompleteTx]) need
+// interpolateParams=true in the data source name, and must prepare no statements; leases on
+// connections that move between nodes need wsrep_sync_wait=7, or may be lost without cause.
+// The file .github/ENGINES.md says more, also of other engines.
+//
 // When a winner rolls back, InnoDB makes several waiters on its key deadlock; they
 // are retried. MariaDB bounds the wait of a single statement; MySQL does not. There,
 // after Options.Wait, the driver closes the connection, but the statement stays in

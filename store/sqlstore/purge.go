@@ -113,12 +113,12 @@ func (s *Store) purgeOne(ctx context.Context, c conn, p purge, from, to position
 // findAndDelete is purgeOne in two statements, at READ COMMITTED: at a higher
 // level InnoDB would lock the gaps between the keys, and new events would wait.
 func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, error) {
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	t, err := s.begin(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, func() {})
 	if err != nil {
 		return 0, err
 	}
-	defer tx.Rollback()
-	keys, err := keysOf(tx.QueryContext(ctx, p.find, args...))
+	defer t.end()
+	keys, err := keysOf(t.tx.QueryContext(ctx, p.find, args...))
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
@@ -126,10 +126,10 @@ func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, er
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tx.ExecContext(ctx, p.delete, string(list)); err != nil {
+	if _, err := t.tx.ExecContext(ctx, p.delete, string(list)); err != nil {
 		return 0, err
 	}
-	return len(keys), tx.Commit()
+	return len(keys), t.Commit(ctx)
 }
 
 // keysOf reads rows of scope and ID, in hexadecimal.

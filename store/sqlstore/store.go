@@ -43,7 +43,10 @@ type Store struct {
 	measure sync.Once
 	slots   chan struct{} // a semaphore for runs; nil: not bounded
 	reserve reserve
-	shedAt  atomic.Int64 // in nanoseconds since 1970
+	shedAt  atomic.Int64         // in nanoseconds since 1970
+	galera  atomic.Pointer[bool] // the server is a node of a cluster; nil: not known
+
+	interpolates atomic.Bool // the driver prepares no statements; false: perhaps it does
 }
 
 var (

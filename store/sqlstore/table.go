@@ -48,7 +48,11 @@ func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	err = s.inTx(ctx, func(tx *sql.Tx) error { return execAll(ctx, tx, schema) })
+	if s.dialect == MySQL {
+		err = s.retry(ctx, func(c conn) error { return execAll(ctx, c, schema) })
+	} else {
+		err = s.inTx(ctx, func(tx *sql.Tx) error { return execAll(ctx, tx, schema) })
+	}
 	if err != nil && s.dialect == PostgreSQL {
 		missing, _ := s.missing(ctx)
 		return missing == "", err
@@ -58,9 +62,9 @@ func (s *Store) runSchema(ctx context.Context) (exist bool, err error) {
 
 // execAll runs the statements of a schema one by one, because not every
 // driver takes several at once. MySQL commits each by itself.
-func execAll(ctx context.Context, tx *sql.Tx, schema string) error {
+func execAll(ctx context.Context, c conn, schema string) error {
 	for statement := range strings.SplitAfterSeq(strings.TrimSpace(schema), ";\n") {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+		if _, err := c.ExecContext(ctx, statement); err != nil {
 			return err
 		}
 	}

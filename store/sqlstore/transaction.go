@@ -28,6 +28,7 @@ type transaction struct {
 	cancel    context.CancelFunc
 	leave     func() // unlocks; further calls do nothing
 	sent      bool   // the goroutine that commits releases it
+	guarded   bool   // runs without autocommit: see guard
 	committed bool
 	unfit     bool // the connection is not to be used again
 }
@@ -67,7 +68,7 @@ func (t *transaction) begin(own context.Context, s *Store, o *sql.TxOptions) (er
 		if t.unlock, err = s.lockWriter(own); err != nil {
 			return err
 		}
-		t.tx, err = t.conn.BeginTx(own, o)
+		err = t.start(own, s, o)
 		if !errors.Is(err, driver.ErrBadConn) || left == 0 {
 			return err
 		}
@@ -80,11 +81,37 @@ func (t *transaction) begin(own context.Context, s *Store, o *sql.TxOptions) (er
 	}
 }
 
+// start begins the transaction on the connection.
+func (t *transaction) start(own context.Context, s *Store, o *sql.TxOptions) error {
+	guarded, err := s.guarded(own, t.conn)
+	if err != nil {
+		return err
+	}
+	if t.tx, err = t.conn.BeginTx(own, o); err != nil || !guarded {
+		return err
+	}
+	return t.guard(own)
+}
+
 // Tx returns what the work gets.
 func (t *transaction) Tx() *sql.Tx { return t.tx }
 
-// Rollback rolls back.
-func (t *transaction) Rollback() error { return t.tx.Rollback() }
+// Guarded reports whether Commit refuses a transaction that was rolled back under the work.
+func (t *transaction) Guarded() bool { return t.guarded }
+
+// Rollback rolls back. The error is a conflict if that was done before, and the work has
+// perhaps failed for no other reason.
+func (t *transaction) Rollback() error {
+	var err error
+	if t.guarded && t.Usable() == nil {
+		err = t.intact()
+	}
+	rollbackErr := t.tx.Rollback()
+	if records.Dialect(t.dialect).Conflict(err) {
+		return err
+	}
+	return rollbackErr
+}
 
 // abandon ends a transaction whose context has ended before its work, which may hang for
 // ever: that must hold neither a connection nor a place that others wait for.
@@ -94,6 +121,9 @@ func (t *transaction) abandon() {
 	if t.conn != nil {
 		if t.dialect == SQLite {
 			t.clean()
+		}
+		if t.guarded { // nothing may run on it that would turn autocommit on, and commit
+			drop(t.conn)
 		}
 		t.conn.Close() // waits for the rollback
 	}
@@ -115,7 +145,13 @@ func (t *transaction) Commit(ctx context.Context) error {
 	t.sent = true
 	answer := make(chan error, 1)
 	go func() {
-		err := t.tx.Commit()
+		err := t.intact()
+		if err == nil {
+			err = t.tx.Commit()
+		} else {
+			t.tx.Rollback()
+		}
+		t.committed = err == nil
 		t.release()
 		answer <- err
 	}()
@@ -154,8 +190,11 @@ func (t *transaction) End(err error) {
 
 func (t *transaction) release() {
 	if t.conn != nil {
-		if t.unfit {
+		switch {
+		case t.unfit:
 			drop(t.conn)
+		case t.guarded:
+			t.unguard()
 		}
 		t.conn.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
@@ -49,9 +50,15 @@ type txKey struct{}
 //
 // # MySQL and SQLite
 //
+// On a cluster of Galera, ClaimTx is refused if the driver prepares statements: set
+// interpolateParams=true in the data source name.
+//
 // An error of a statement can mean that the database has rolled tx back; statements
 // after it would be committed one by one. Roll back after every error.
 func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) error {
+	if err := s.ownTx(ctx, tx); err != nil {
+		return records.Unavailable("claim", err).AsError()
+	}
 	err := s.engine.ClaimTx(ctx, s.on(tx), key)
 	s.shedLater(err)
 	return err
@@ -66,6 +73,9 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 // on MySQL and SQLite the database may have rolled it back already, and the event
 // would be completed without its effect.
 //
+// On a cluster of Galera, CompleteTx is refused if the driver prepares statements, as
+// [Store.ClaimTx] is.
+//
 // # Isolation levels
 //
 // Begin tx when the slow work is done, or at READ COMMITTED. In SQLite, and above
@@ -75,6 +85,11 @@ func (s *Store) ClaimTx(ctx context.Context, tx *sql.Tx, key idempotency.Key) er
 func (s *Store) CompleteTx(ctx context.Context, tx *sql.Tx, c lease.Claim) error {
 	if c.Token == 0 {
 		return errors.New("sqlstore: CompleteTx with a zero claim: pass the one that the work was given")
+	}
+	for _, check := range []func(context.Context, *sql.Tx) error{s.ownTx, s.stillOpen} {
+		if err := check(ctx, tx); err != nil {
+			return fmt.Errorf("sqlstore: complete: %w", err)
+		}
 	}
 	return s.fenced(ctx, tx, c, "complete", s.table.SQL().Complete, records.ResultArgs(nil)...)
 }

@@ -11,7 +11,7 @@ import (
 // Conflict reports whether err says that the transaction was rolled back because of
 // another one, so that it is worth retrying.
 func (d Dialect) Conflict(err error) bool {
-	if err == nil || errors.Is(err, ErrChanging) {
+	if err == nil || errors.Is(err, ErrChanging) || errors.Is(err, ErrAborted) {
 		return err != nil
 	}
 	switch d {
@@ -45,6 +45,15 @@ func RivalIndex(err error) error {
 	return err
 }
 
+// ErrAborted means that a guarded transaction was rolled back, and that its statements did
+// not say so. It is a conflict.
+var ErrAborted = errors.New("the transaction was rolled back because of another one")
+
+// NoSavepoint reports whether err says that the savepoint does not exist.
+func (d Dialect) NoSavepoint(err error) bool {
+	return d == MySQL && d.hasNumber(err, func(n int) bool { return n == mysqlNoSavepoint })
+}
+
 // LockTimeout reports whether err says that a lock was not acquired in time: ours, or
 // that of a statement, which may be shorter.
 func (d Dialect) LockTimeout(err error) bool {
@@ -67,6 +76,7 @@ const (
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
 	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
 	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
+	mysqlNoSavepoint = 1305 // ER_SP_DOES_NOT_EXIST
 
 	mariaTimeout = 1969 // ER_STATEMENT_TIMEOUT, of MariaDB's max_statement_time
 

@@ -90,6 +90,10 @@ type Transaction[T any] interface {
 	// is still open, as far as that is known without asking the server.
 	Usable() error
 
+	// Guarded reports whether Commit returns ErrAborted, or another conflict, of a
+	// transaction that was rolled back under the work.
+	Guarded() bool
+
 	// Commit commits unless ctx has ended, which is ErrNotSent. Once sent, COMMIT
 	// runs whatever happens to ctx. If there is no answer in time, Commit returns
 	// ErrNoAnswer and leaves the connection to the driver until there is one.

@@ -58,12 +58,12 @@ func uncommitted(err error, failed bool) idempotency.Outcome {
 // prepare does what is to be done before COMMIT. On MySQL it looks whether the record
 // is still what the claim has made it: a deadlock rolls the transaction back, and if
 // the work has swallowed that error, COMMIT of the nothing that is left would succeed.
-// The other databases refuse it.
+// The other databases refuse it, and so does the Commit of a guarded transaction.
 func (r *run[T]) prepare(ctx context.Context, t Transaction[T], result *idempotency.Result) error {
 	if err := t.Usable(); err != nil {
 		return err
 	}
-	if result == nil && r.engine.Table.Dialect != MySQL {
+	if result == nil && (r.engine.Table.Dialect != MySQL || t.Guarded()) {
 		return nil
 	}
 	ours := false
@@ -75,8 +75,11 @@ func (r *run[T]) prepare(ctx context.Context, t Transaction[T], result *idempote
 		}
 		return err
 	})
-	if err == nil && !ours {
-		return errRolledBack
+	switch {
+	case err != nil || ours:
+		return err
+	case t.Guarded():
+		return ErrAborted
 	}
-	return err
+	return errRolledBack
 }

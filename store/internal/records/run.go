@@ -187,6 +187,9 @@ func (r *run[T]) refuse(ctx context.Context, t Transaction[T], rec Stored) idemp
 // driver closed it because the work ran out of time.
 func (r *run[T]) undo(ctx context.Context, t Transaction[T], err error) idempotency.Outcome {
 	rollbackErr := t.Rollback()
+	if r.engine.Table.Dialect.Conflict(rollbackErr) {
+		return Unavailable("roll back", rollbackErr)
+	}
 	if rollbackErr == nil || errors.Is(rollbackErr, sql.ErrTxDone) || r.engine.Table.Dialect == SQLite || ctx.Err() != nil || late(err) {
 		return idempotency.Outcome{Kind: idempotency.KindFailed, Err: err}
 	}
