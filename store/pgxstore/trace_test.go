@@ -177,7 +177,7 @@ func traced(events *pgxstore.Store, pool interface {
 				return nil, errBoom
 			}).AsError())
 		}},
-		{"Failures", "HookonceFailures", func(ctx context.Context) error {
+		{"Failures", "HookonceNextKey HookonceFailures", func(ctx context.Context) error {
 			_, _, err := events.Failures(ctx, idempotency.Key{}, 10)
 			return err
 		}},
