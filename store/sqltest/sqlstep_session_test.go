@@ -169,6 +169,11 @@ func TestSqlstep_Decisions(t *testing.T) {
 	causes := map[string]sqlstep.Cause{
 		"Begin": sqlstep.CauseBegin, "Reopen": sqlstep.CauseReopen, "SetDeadline": sqlstep.CauseDeadline, "Cancel": sqlstep.CauseCancel, "Reject": sqlstep.CauseReject,
 	}
+	for _, test := range tests {
+		for i := range test.wantChange {
+			test.wantChange[i].Cause, test.wantChange[i].By = causes[test.decision.name], "ann"
+		}
+	}
 	eachSessions(t, func(t *testing.T, on sessionDB) {
 		var observed changes
 		sessions := on.sessionsWith(t, &sqlstep.Options{Observe: observed.observe})
@@ -182,9 +187,6 @@ func TestSqlstep_Decisions(t *testing.T) {
 			mustExec(t, on.db, fmt.Sprintf("UPDATE step_sessions SET state = '%s' WHERE id = '%s'", session, id))
 			if test.to == "" {
 				test.to = test.from
-			}
-			for i := range test.wantChange {
-				test.wantChange[i].Cause, test.wantChange[i].By = causes[test.decision.name], "ann"
 			}
 			// A repetition is as good as the first, and changes nothing.
 			for range 2 {
