@@ -36,7 +36,8 @@ VALUES {rows}`
 	queueAddRow = `({bytes}, {bytes}, {bytes}, {int}, {bytes}, {bytes}, {now}, {now}, 0, 0, 0)`
 
 	// All of it in one statement, for PostgreSQL, whose text and plan are the same for any
-	// number of entries. It returns what it has added.
+	// number of entries. It returns what it has added. A copy that was added in the same
+	// microsecond may stand in the way in the index of due times first.
 	queueAddAll = `-- name: HookonceInboxAddAll :many
 WITH given AS (
     SELECT *
@@ -49,7 +50,7 @@ added AS (
     FROM given AS g
     WHERE NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = g.scope AND i.id = g.id)
       AND NOT EXISTS (SELECT FROM {table} AS r WHERE r.scope = g.scope AND r.id = g.id AND r.state = 2)
-    ON CONFLICT (scope, id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING scope, id
 ),
 kept AS (
