@@ -91,10 +91,10 @@ func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
 // RetryIn marks err, which may be nil, as a reason to try again after d: the work is too
-// early, or a service has said when to try again. It is no failed attempt: it does not count
-// toward MaxAttempts, and is observed as [KindPostponed]. The sender gets 503 with a
-// Retry-After of d, of 30 s at most; an inbox tries again after d instead of after its
-// Backoff.
+// early, or a service has said when to try again. It is not a failed attempt: it does not
+// count toward MaxAttempts, and is observed as [KindPostponed]. The sender gets 503 with a
+// Retry-After of d, at most 30 s; an inbox tries again after d instead of after its Backoff.
+// If d is 0 or less, the Retry-After is that of [Options], and an inbox tries again at once.
 func RetryIn(d time.Duration, err error) error {
 	if err == nil {
 		err = errPostponed

@@ -18,9 +18,9 @@ import (
 // TestMain is also the main function of the servers that the tests start.
 func TestMain(m *testing.M) {
 	more = []group{
-		{"sqlite/lossy", "sqlite", []way{{"by hand", byHand, false}, {"lossy", lossy, false}}},
-		{"sqlite/refusing", "sqlite", []way{{"refusing", refusing, false}}},
-		{"sqlite/broken", "sqlite", []way{{"broken", broken, false}}},
+		{"sqlite/lossy", "sqlite", []way{{"by hand", byHand, atOnce}, {"lossy", lossy, atOnce}}},
+		{"sqlite/refusing", "sqlite", []way{{"refusing", refusing, atOnce}}},
+		{"sqlite/broken", "sqlite", []way{{"broken", broken, atOnce}}},
 	}
 	if i := slices.Index(os.Args, "-serve"); i >= 0 {
 		if err := serve(context.Background(), os.Args[i+1], os.Args[i+3]); err != nil {

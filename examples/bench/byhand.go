@@ -16,8 +16,8 @@ import (
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
 
-// receive is what is written by hand for every way: it reads the body, checks the signature,
-// and answers what f says.
+// receive is the part that all hand-written ways share: it reads the body, checks the
+// signature, and responds with success unless f fails.
 func receive(f func(ctx context.Context, e event, body []byte) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

@@ -169,8 +169,8 @@ func (p *plan) startAll(ctx context.Context, g group) (all []*process, err error
 // events.
 func checkBooks(ctx context.Context, processes []*process, progress *reporter) error {
 	for _, w := range processes {
-		if w.way.name == "by hand, accepting" {
-			continue // which does no work
+		if w.way.when == never {
+			continue
 		}
 		u, err := w.sender.usage(ctx, http.MethodPost, "/work")
 		if err != nil {
@@ -180,7 +180,7 @@ func checkBooks(ctx context.Context, processes []*process, progress *reporter) e
 		if u.Effects != events {
 			return fmt.Errorf("%s: %d effects of %d events", w.way.name, u.Effects, events)
 		}
-		if w.way.later {
+		if w.way.when == later {
 			progress.line("%s: %d events were accepted, and worked off in %v: %.0f/s", w.way.name, events, u.Took.Round(time.Millisecond), float64(events)/u.Took.Seconds())
 		}
 	}

@@ -18,8 +18,8 @@ import (
 
 const (
 	secret   = "bench"
-	maxConns = 32    // to the database
-	accounts = 10000 // rows that the work changes
+	maxConns = 32   // to the database
+	accounts = 1000 // rows that the work changes
 )
 
 // An event is what the sender tells. Its body is 470 bytes long.
@@ -41,10 +41,17 @@ type way struct {
 	name string
 	open func(ctx context.Context, s *site) (http.Handler, error)
 
-	// later says that events are accepted only: the work is done when the sender of this
-	// program asks for it.
-	later bool
+	when when // the work is done
 }
+
+// when says when a way does the work of an event.
+type when int
+
+const (
+	atOnce when = iota
+	later       // when the sender of this program asks for it
+	never       // it only stores events
+)
 
 // A group is ways that do the same. The first is written by hand.
 type group struct {
@@ -57,12 +64,12 @@ func groups() []group {
 	var all []group
 	for _, database := range []string{"postgresql", "mariadb", "sqlite"} {
 		all = append(all,
-			group{database + "/inline", database, []way{{"by hand", byHand, false}, {"by hand, looking first", lookingFirst, false}, {"hookonce", inline, false}}},
-			group{database + "/lease", database, []way{{"by hand, two commits", twoCommits, false}, {"hookonce", leased, false}}},
-			group{database + "/inbox", database, []way{{"by hand, accepting", accepting, false}, {"hookonce", inboxed, true}}},
+			group{database + "/inline", database, []way{{"by hand", byHand, atOnce}, {"by hand, looking first", lookingFirst, atOnce}, {"hookonce", inline, atOnce}}},
+			group{database + "/lease", database, []way{{"by hand, two commits", twoCommits, atOnce}, {"hookonce", leased, atOnce}}},
+			group{database + "/inbox", database, []way{{"by hand, accepting", accepting, never}, {"hookonce", inboxed, later}}},
 		)
 	}
-	all = append(all, group{"pgxpool/inline", "pgxpool", []way{{"by hand", byHandPgx, false}, {"hookonce", inlinePgx, false}}})
+	all = append(all, group{"pgxpool/inline", "pgxpool", []way{{"by hand", byHandPgx, atOnce}, {"hookonce", inlinePgx, atOnce}}})
 	return append(all, more...)
 }
 
@@ -127,17 +134,12 @@ func (s *site) createAccounts(ctx context.Context) error {
 			return err
 		}
 	}
-	for from := 0; from < accounts; from += 1000 {
-		var rows strings.Builder
-		fmt.Fprintf(&rows, "INSERT INTO accounts VALUES (%d, 0)", from)
-		for id := from + 1; id < from+1000; id++ {
-			fmt.Fprintf(&rows, ", (%d, 0)", id)
-		}
-		if err := s.exec(ctx, rows.String()); err != nil {
-			return err
-		}
+	var rows strings.Builder
+	rows.WriteString("INSERT INTO accounts VALUES (0, 0)")
+	for id := 1; id < accounts; id++ {
+		fmt.Fprintf(&rows, ", (%d, 0)", id)
 	}
-	return nil
+	return s.exec(ctx, rows.String())
 }
 
 func (s *site) exec(ctx context.Context, statement string) (err error) {

@@ -76,7 +76,7 @@ func TestService_CopiesAtOnce(t *testing.T) {
 	})
 }
 
-// What comes after the decision undoes nothing, and the vendor is told that it arrived.
+// A result that arrives after the decision gets a 200 and does not change the decision.
 func TestService_OutOfOrder(t *testing.T) {
 	t.Parallel()
 	eachService(t, func(t *testing.T, s *service) {

@@ -31,7 +31,7 @@ func TestCatalogue_L1_FailedWork(t *testing.T) {
 	})
 }
 
-// Without a lease an event whose process died is in flight for ever.
+// Without a lease an event whose process died is in flight forever.
 func TestCatalogue_L4_ProcessDied(t *testing.T) {
 	bubble(t, func(t *testing.T, r *lease.Runner, store *faulty, _ *journal) {
 		look(t, store, evt) // claims for 30 seconds and is never heard of again

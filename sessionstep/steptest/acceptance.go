@@ -16,7 +16,7 @@ func acceptanceChecks() []check {
 		},
 		{
 			"a verdict changes the states",
-			"A customer who was verified would wait for ever.",
+			"A customer who was verified would wait forever.",
 			verdict,
 		},
 		{

@@ -25,7 +25,7 @@ func raceChecks() []check {
 		},
 		{
 			"steps that are completed at once leave what they leave one after the other",
-			"Each would find the other in progress, and the session wait for ever for the last step.",
+			"Each would find the other in progress, and the session wait forever for the last step.",
 			steps,
 		},
 		{

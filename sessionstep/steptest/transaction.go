@@ -25,7 +25,7 @@ func transactionChecks() []check {
 		},
 		{
 			"a key that was accepted in the same transaction changes nothing, and returns nil",
-			"An event that names a session twice would be applied twice, or fail for ever.",
+			"An event that names a session twice would be applied twice, or fail forever.",
 			func(t *trial) {
 				t.create(t.id, "a")
 				t.inTx("the same key twice", t.submission("a", "1", sessionstep.NeedsReview), t.submission("a", "1", sessionstep.Rejected))

@@ -18,7 +18,7 @@ import (
 
 const (
 	// patience is for how long a check runs at most. A service that does not join a
-	// transaction may wait for it for ever.
+	// transaction may wait for it forever.
 	patience = 30 * time.Second
 
 	pause   = 2 * time.Millisecond // between two tries

@@ -25,7 +25,7 @@ func (d database) Retry(ctx context.Context, f func(records.Conn) error) error {
 func (d database) OnConn(ctx context.Context, f func(records.Conn) error) error { return f(d.Pool()) }
 
 // Enter implements [records.Database]. Of the pool, runs leave one connection to others:
-// to work that needs a second one, which would wait for ever if all were held by such
+// to work that needs a second one, which would wait forever if all were held by such
 // work, and to what is recorded after a failure. A run within the work of another holds
 // a connection of that one's share.
 func (d database) Enter(ctx context.Context) (leave func(), err error) {

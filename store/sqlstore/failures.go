@@ -25,6 +25,9 @@ const listFor = time.Second
 // through the table, and returns after about a second with what it has found. next is
 // where the next call is to continue: it is the zero Key if there are no more.
 func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) (page []lease.Status, next idempotency.Key, err error) {
+	if limit < 1 {
+		return nil, next, fmt.Errorf("sqlstore: failures: a limit of %d: it must be positive", limit)
+	}
 	from := position{[]byte(after.Scope), []byte(after.ID)}
 	for start := time.Now(); ; {
 		to, more, err := s.batchEnd(ctx, s.table.SQL().NextKey, from, records.ListBatch)

@@ -74,7 +74,7 @@ func (s *Store) ownTx(ctx context.Context, tx *sql.Tx) error {
 }
 
 // stillOpen returns a conflict if tx, on MariaDB with Galera, has been rolled back. The
-// statement is not prepared, so that it is told of a rollback that comes now.
+// statement is not prepared, so a rollback that happens meanwhile makes it fail.
 func (s *Store) stillOpen(ctx context.Context, tx *sql.Tx) error {
 	if on, err := s.guarded(ctx, tx); err != nil || !on {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 // enter waits until a run may begin its transaction. Of a limited pool, runs leave one
-// connection to others: to work that needs a second one, which would wait for ever if
+// connection to others: to work that needs a second one, which would wait forever if
 // all were held by such work, and to what is recorded after a failure.
 //
 // A run within the work of another holds a connection of that one's share.

@@ -81,6 +81,9 @@ func TestFailures_ManyRecords(t *testing.T) {
 				t.Errorf("by pages of %d: got %q, want %q", page, got, want)
 			}
 		}
+		if _, _, err := events.Failures(t.Context(), idempotency.Key{}, 0); err == nil {
+			t.Error("a limit of 0 is no error")
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, _, err := events.Failures(ctx, idempotency.Key{}, 10); !errors.Is(err, context.Canceled) {

@@ -37,7 +37,7 @@ func TestRunTx_PermanentFailure(t *testing.T) {
 	})
 }
 
-// Work that panics each time must not be delivered for ever.
+// Work that panics each time must not be delivered forever.
 func TestRunTx_PanicsUpToMaxAttempts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {

@@ -132,7 +132,7 @@ func TestClaim_LeaseStartsAfterWait(t *testing.T) {
 	})
 }
 
-// A lock_timeout of 0 would mean that PostgreSQL waits for ever.
+// A lock_timeout of 0 would mean that PostgreSQL waits forever.
 func TestClaim_ShortestWait(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)

@@ -36,12 +36,12 @@ func failureChecks() []check {
 		},
 		{
 			"a permanent release makes the event dead, and no claim wins",
-			"An event that can never succeed would be retried for ever.",
+			"An event that can never succeed would be retried forever.",
 			deadRelease,
 		},
 		{
 			"exactly MaxAttempts claims win, then the released event is dead",
-			"A poisonous event would be retried for ever, or a healthy one given up too early.",
+			"A poisonous event would be retried forever, or a healthy one given up too early.",
 			func(t *trial) {
 				maxAttempts(t, func(terms lease.Terms) {
 					c, _ := t.win(t.key, terms)
@@ -67,7 +67,7 @@ func failureChecks() []check {
 		},
 		{
 			"a claim after AttemptInterval counts",
-			"A poisonous event would be retried for ever.",
+			"A poisonous event would be retried forever.",
 			func(t *trial) {
 				spaced := spaced(2 * precision)
 				c, _ := t.win(t.key, spaced())

@@ -129,7 +129,7 @@ func failedChecks[T any]() []runnerCheck[T] {
 		},
 		{
 			name: "a permanent failure makes the event dead",
-			why:  "An event that can never succeed would be retried for ever.",
+			why:  "An event that can never succeed would be retried forever.",
 			run: func(t *runnerTrial[T]) {
 				o := t.deliver(returning(idempotency.Permanent(errWork)))
 				t.wantKind("failure", o, idempotency.KindDead)
@@ -178,7 +178,7 @@ func attemptChecks[T any]() []runnerCheck[T] {
 	return []runnerCheck[T]{
 		{
 			name: "MaxAttempts failures make the event dead",
-			why:  "A poisonous event would be retried for ever, or a healthy one given up too early.",
+			why:  "A poisonous event would be retried forever, or a healthy one given up too early.",
 			o:    RunnerOptions{MaxAttempts: 3, AttemptInterval: time.Microsecond},
 			run: func(t *runnerTrial[T]) {
 				for i, want := range []idempotency.Kind{idempotency.KindFailed, idempotency.KindFailed, idempotency.KindDead, idempotency.KindDead} {

@@ -124,7 +124,7 @@ var flawedRunners = []struct {
 			}
 			return err
 		})},
-	{name: "retries for ever", check: "MaxAttempts failures make the event dead",
+	{name: "retries forever", check: "MaxAttempts failures make the event dead",
 		options: func(o *storetest.RunnerOptions) { o.MaxAttempts = 0 }},
 	{name: "allows one too many", check: "with MaxAttempts of 1 the first failure makes the event dead",
 		options: func(o *storetest.RunnerOptions) {

@@ -53,8 +53,8 @@ func (l *lowWater) next(m mark) int64 {
 	return l.marks[m]
 }
 
-// set notes that a look, which took so long and used a mark, found nothing due before oldest.
-// It was at the time now.
+// set moves a mark after a look at the time now that found nothing due before oldest. used is
+// the mark that the look began at, and took how long it lasted.
 func (l *lowWater) set(m mark, used, oldest, now int64, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

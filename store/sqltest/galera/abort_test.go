@@ -75,7 +75,7 @@ func abortBy(t *testing.T, tx *sql.Tx, other *sql.DB, read func() error) error {
 func inTransaction(t *testing.T, tx *sql.Tx) (yes bool) {
 	t.Helper()
 	if err := tx.QueryRowContext(t.Context(), "SELECT @@in_transaction").Scan(&yes); err != nil {
-		return true // so that it is told now
+		return true // the next statement reports the abort
 	}
 	return yes
 }
@@ -93,8 +93,8 @@ func hotRow(t *testing.T, c *cluster) (one, two *sql.DB) {
 	return one, two
 }
 
-// testRunAborted has the runs of a store aborted. Whether the work is told
-// or not, what follows leaves nothing, and the run starts again.
+// testRunAborted aborts the runs of a store. Whether or not a statement of the work reports
+// the abort, what follows it leaves nothing behind, and the run starts again.
 func testRunAborted(t *testing.T, c *cluster) {
 	one, two := hotRow(t, c)
 	events := newStore(t, one)

@@ -12,7 +12,7 @@ import (
 	"github.com/hookonce/hookonce/store/storetest"
 )
 
-// testContract runs the suites for every store on one node, with the others up.
+// testContract runs the conformance suites against one node while the others are up.
 func testContract(t *testing.T, c *cluster) {
 	db := c.open(t, 1)
 	events := newStore(t, db)

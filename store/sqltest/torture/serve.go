@@ -100,7 +100,7 @@ type server struct {
 	box     *inbox.Inbox
 	rest    func() // stops the inbox; nil while it does not run
 
-	peace chan struct{} // closed at the end; handlers that hang for ever return then
+	peace chan struct{} // closed at the end; handlers that hang forever return then
 }
 
 // serve is a server process. It prints its address and serves until its standard
@@ -217,7 +217,7 @@ func (s *server) startPurge(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// returnAll has the handlers return that hang for ever.
+// returnAll has the handlers return that hang forever.
 func (s *server) returnAll(http.ResponseWriter, *http.Request) { close(s.peace) }
 
 // A footing is what an idle server holds.
