@@ -96,6 +96,9 @@ func (v *Vendor) outcome(word string) sessionstep.Outcome {
 	return sessionstep.NeedsReview
 }
 
+// separable keeps two lists of parts from being joined to one key.
+var separable = strings.NewReplacer("%", "%25", "/", "%2F")
+
 // key returns the vendor's name and the values of the key. They are written out, not
 // hashed, so that a person finds the event in the vendor's dashboard.
 func (v *Vendor) key(payload *node) (string, error) {
@@ -105,6 +108,11 @@ func (v *Vendor) key(payload *node) (string, error) {
 	}
 	if parts[0] == "" {
 		return "", missing(v.Key[0])
+	}
+	if len(parts) > 1 {
+		for i := range parts {
+			parts[i] = separable.Replace(parts[i])
+		}
 	}
 	key := v.Name + ":" + strings.Join(parts, "/")
 	if !sessionstep.ValidID(key) {

@@ -236,6 +236,25 @@ func TestDecoder_Keys(t *testing.T) {
 	}
 }
 
+// Parts that contain the separator do not make one key of two results. An ID that is the
+// whole key stays as it is.
+func TestDecoder_KeysAreSeparable(t *testing.T) {
+	t.Parallel()
+	v := idv.Vendor{Name: "acme", Session: "s", Result: []string{"r"}, Outcomes: map[string]sessionstep.Outcome{"ok": sessionstep.Verified}, Key: []string{"a", "b"}}
+	seen := make(map[string]string)
+	for _, body := range []string{`"a":"1/2","b":"3"`, `"a":"1","b":"2/3"`, `"a":"1%2F2","b":"3"`, `"a":"1","b":"2%2F3"`} {
+		s, err := newDecoder(t, v).Decode(t.Context(), []byte(`{"s":"sess","r":"ok",`+body+`}`))
+		if err != nil || seen[s.Key] != "" {
+			t.Errorf("%s has the key %q, as %s; error %v", body, s.Key, seen[s.Key], err)
+		}
+		seen[s.Key] = body
+	}
+	v.Key = []string{"a"}
+	if s, err := newDecoder(t, v).Decode(t.Context(), []byte(`{"s":"sess","r":"ok","a":"1/%2"}`)); err != nil || s.Key != "acme:1/%2" {
+		t.Errorf("got %q, %v, want the ID as it is", s.Key, err)
+	}
+}
+
 // What a person has sent again from Didit's dashboard has another time and other
 // personal data.
 func TestDecoder_SentAgainInAnotherBody(t *testing.T) {
