@@ -51,7 +51,8 @@ type Vendor struct {
 	Outcomes map[string]sessionstep.Outcome
 
 	// Key lists the paths of the values that tell one result from another, such as the
-	// event's ID. The first is required in each payload. Required.
+	// event's ID. The first is required in each payload. Several are joined with "/"; one
+	// within a value is written "%2F". Required.
 	Key []string
 
 	// Time is the path of the time of the result: RFC 3339, "2006-01-02 15:04:05" in UTC
