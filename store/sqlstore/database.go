@@ -51,23 +51,34 @@ type conn interface {
 }
 
 // on is c as a [records.Conn].
-func (s *Store) on(c conn) records.Conn { return sqlConn{c, c == conn(s.db)} }
+func (s *Store) on(c conn) records.Conn { return sqlConn{c, c == conn(s.db), s.dialect == MySQL} }
 
 // pool is s.db as a [records.Conn].
-func (s *Store) pool() records.Conn { return sqlConn{s.db, true} }
+func (s *Store) pool() records.Conn { return sqlConn{s.db, true, s.dialect == MySQL} }
 
 type sqlConn struct {
-	conn  conn
-	alone bool
+	conn   conn
+	alone  bool
+	inText bool // the parameters of statements
+}
+
+// text returns a statement and its parameters as they are sent.
+func (c sqlConn) text(query string, args []any) (string, []any) {
+	if c.inText {
+		return inText(query, args)
+	}
+	return query, args
 }
 
 func (c sqlConn) Alone() bool { return c.alone }
 
 func (c sqlConn) QueryRow(ctx context.Context, query string, args ...any) records.Row {
+	query, args = c.text(query, args)
 	return c.conn.QueryRowContext(ctx, query, args...)
 }
 
 func (c sqlConn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	query, args = c.text(query, args)
 	res, err := c.conn.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -77,6 +88,7 @@ func (c sqlConn) Exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 func (c sqlConn) QueryKeys(ctx context.Context, query string, args ...any) (keys []idempotency.Key, err error) {
+	query, args = c.text(query, args)
 	rows, err := c.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -93,6 +105,7 @@ func (c sqlConn) QueryKeys(ctx context.Context, query string, args ...any) (keys
 }
 
 func (c sqlConn) QueryRows(ctx context.Context, query string, args []any, scan func(records.Row) error) error {
+	query, args = c.text(query, args)
 	rows, err := c.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

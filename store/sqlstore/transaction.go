@@ -45,7 +45,7 @@ func (s *Store) begin(ctx context.Context, o *sql.TxOptions, leave func()) (*tra
 	})
 	t.detach = context.AfterFunc(ctx, t.abandon)
 	err := t.begin(own, s, o)
-	t.sqlConn = sqlConn{t.tx, false}
+	t.sqlConn = sqlConn{t.tx, false, s.dialect == MySQL}
 	close(t.begun)
 	if err != nil {
 		t.end()
