@@ -52,7 +52,7 @@ func broken(context.Context, *site) (http.Handler, error) { return nil, errors.N
 func testPlan(t *testing.T, only ...string) *plan {
 	p := &plan{
 		postgres: os.Getenv("HOOKONCE_POSTGRES"), mariadb: os.Getenv("HOOKONCE_MARIADB"),
-		only: only, conns: []int{1, 4}, slice: 20 * time.Millisecond, rounds: 1, known: 100,
+		only: only, conns: []int{1, 4}, slice: 20 * time.Millisecond, rounds: 1, known: 40,
 		svg: filepath.Join(t.TempDir(), "bench.svg"),
 	}
 	if p.postgres == "" || p.mariadb == "" {
@@ -78,9 +78,16 @@ func TestRun(t *testing.T) {
 				t.Errorf("no table of %s, %s", g.name, kind)
 			}
 			table, _, _ = strings.Cut(table, "\n\n")
+			lines := map[string]int{commitsAlone: 2}
+			if kind == "duplicates" {
+				lines[commitsAlone] = 0
+			}
 			for _, w := range g.ways {
-				if n := strings.Count(table, "  "+w.name+"  "); n != 2 {
-					t.Errorf("%s, %s: %d lines of %s, want 2:\n%s", g.name, kind, n, w.name, table)
+				lines[w.name] = 2
+			}
+			for name, want := range lines {
+				if n := strings.Count(table, "  "+name+"  "); n != want {
+					t.Errorf("%s, %s: %d lines of %s, want %d:\n%s", g.name, kind, n, name, want, table)
 				}
 			}
 		}
@@ -91,6 +98,29 @@ func TestRun(t *testing.T) {
 	svg, err := os.ReadFile(p.svg)
 	if err != nil || !strings.Contains(string(svg), "pgxpool/inline") {
 		t.Errorf("the chart has %d bytes, error %v", len(svg), err)
+	}
+}
+
+// The tables grow to the sizes that are asked for, and a purge deletes what they were
+// filled with, and nothing else: the books are those of the events.
+func TestGrow(t *testing.T) {
+	var out, progress strings.Builder
+	p := testPlan(t, "/inline")
+	p.records = []int{1000, 3000}
+	if err := p.run(t.Context(), &out, &reporter{out: &progress}); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups() {
+		if !p.has(g) {
+			continue
+		}
+		_, table, found := strings.Cut(out.String(), "\n"+g.name+", new events")
+		table, _, _ = strings.Cut(table, "\n\n")
+		for _, want := range []string{"  1000   by hand", "  1000  hookonce", "  3000   by hand", "  3000  hookonce", "Purge deleted 3000 records"} {
+			if !found || !strings.Contains(table, want) {
+				t.Errorf("%s: no %q in the table:\n%s", g.name, want, table)
+			}
+		}
 	}
 }
 

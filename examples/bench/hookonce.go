@@ -37,6 +37,7 @@ func (s *site) newStore(ctx context.Context) (*sqlstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.purge = events.Purge
 	return events, events.CreateTables(ctx)
 }
 
@@ -142,6 +143,7 @@ func inlinePgx(ctx context.Context, s *site) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.purge = events.Purge
 	if err := events.CreateTables(ctx); err != nil {
 		return nil, err
 	}

@@ -84,6 +84,7 @@ type slice struct {
 	cpu            time.Duration
 	mallocs        float64 // both of a delivery
 	p50, p99, p999 time.Duration
+	memory         int64 // bytes of the server at the end
 }
 
 // measure delivers for a while by so many connections.
@@ -118,16 +119,20 @@ func (s *sender) measure(ctx context.Context, conns int, duplicates bool, d time
 	if err != nil {
 		return slice{}, err
 	}
-	all := slices.Concat(times...)
+	result := sliceOf(slices.Concat(times...), took)
+	n := result.rate * took.Seconds()
+	result.cpu = time.Duration(float64(after.CPU-before.CPU) / n)
+	result.mallocs = float64(after.Mallocs-before.Mallocs) / n
+	result.memory = after.Memory
+	return result, nil
+}
+
+// sliceOf is what the times of all deliveries tell.
+func sliceOf(all []time.Duration, took time.Duration) slice {
 	slices.Sort(all)
 	n := len(all)
 	at := func(per1000 int) time.Duration { return all[min(n-1, n*per1000/1000)] }
-	return slice{
-		rate:    float64(n) / took.Seconds(),
-		cpu:     (after.CPU - before.CPU) / time.Duration(n),
-		mallocs: float64(after.Mallocs-before.Mallocs) / float64(n),
-		p50:     at(500), p99: at(990), p999: at(999),
-	}, nil
+	return slice{rate: float64(n) / took.Seconds(), p50: at(500), p99: at(990), p999: at(999)}
 }
 
 func (s *sender) usage(ctx context.Context, method, path string) (u usage, err error) {

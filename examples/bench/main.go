@@ -33,6 +33,7 @@ func main() {
 	flag.StringVar(&p.postgres, "postgres", os.Getenv("HOOKONCE_POSTGRES"), "the `URL` of a PostgreSQL server")
 	flag.StringVar(&p.mariadb, "mariadb", os.Getenv("HOOKONCE_MARIADB"), "the `DSN` of a MariaDB or MySQL server")
 	groups := flag.String("groups", "", "measure only groups whose names contain one of these, such as `postgresql,sqlite/inbox`")
+	records := flag.String("records", "", "measure new events inline, by the first of -conns, while the tables grow to these `numbers` of records, and while they are purged")
 	conns := flag.String("conns", "1,16,64,256", "`numbers` of connections of the sender")
 	flag.DurationVar(&p.slice, "slice", time.Second, "how `long` a way is measured at a time")
 	flag.IntVar(&p.rounds, "rounds", 5, "how many `times` each way is measured")
@@ -46,12 +47,14 @@ func main() {
 		if *way != "" {
 			return serve(ctx, *way, *dsn)
 		}
-		for text := range strings.SplitSeq(*conns, ",") {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				return fmt.Errorf("-conns has %q: want a number", text)
+		var err error
+		if p.conns, err = numbers("conns", *conns); err != nil {
+			return err
+		}
+		if *records != "" {
+			if p.records, err = numbers("records", *records); err != nil {
+				return err
 			}
-			p.conns = append(p.conns, n)
 		}
 		if *groups != "" {
 			p.only = strings.Split(*groups, ",")
@@ -64,4 +67,16 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// numbers reads the value of a flag.
+func numbers(name, list string) (all []int, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-%s has %q: want a number", name, text)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }

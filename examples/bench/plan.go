@@ -21,6 +21,7 @@ type plan struct {
 	conns             []int
 	slice             time.Duration
 	rounds            int
+	records           []int // that the tables are to hold; nil: whatever comes
 	svg               string
 	known             int // events that are delivered before anything is measured
 }
@@ -44,13 +45,30 @@ func (r *result) kind() string {
 	return "new events"
 }
 
-// rate is the median rate.
-func (r *result) rate() float64 {
-	rates := make([]float64, len(r.slices))
+// of is the median of what f tells of each slice.
+func (r *result) of(f func(s slice) float64) float64 {
+	values := make([]float64, len(r.slices))
 	for i, s := range r.slices {
-		rates[i] = s.rate
+		values[i] = f(s)
 	}
-	return median(rates)
+	return median(values)
+}
+
+func (r *result) rate() float64 { return r.of(func(s slice) float64 { return s.rate }) }
+
+func cpuMicros(s slice) float64 { return float64(s.cpu) / 1e3 }
+func p50(s slice) float64       { return float64(s.p50) / 1e6 } // milliseconds, as the next
+func p99(s slice) float64       { return float64(s.p99) / 1e6 }
+func p999(s slice) float64      { return float64(s.p999) / 1e6 }
+
+// spread is the lowest and the highest ratio.
+func (r *result) spread() string {
+	return fmt.Sprintf("(%.2f, %.2f)", slices.Min(r.ratios), slices.Max(r.ratios))
+}
+
+// memory is the megabytes of the server after the first slice, and after the last.
+func (r *result) memory() string {
+	return fmt.Sprintf("%d–%d", r.slices[0].memory>>20, r.slices[len(r.slices)-1].memory>>20)
 }
 
 // A reporter says what is being done: on a terminal in one line that changes.
@@ -77,6 +95,9 @@ func (r *reporter) line(format string, args ...any) {
 
 // run measures, and prints a table of each group to out.
 func (p *plan) run(ctx context.Context, out io.Writer, progress *reporter) error {
+	if p.records != nil {
+		return p.grow(ctx, out, progress)
+	}
 	var all []*result
 	for _, g := range groups() {
 		if !p.has(g) {
@@ -125,12 +146,18 @@ func (p *plan) group(ctx context.Context, g group, progress *reporter) (results 
 	if err != nil {
 		return nil, err
 	}
+	best, err := p.openFloor(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, best.close()) }()
 	for kind, duplicates := range []bool{false, true} {
 		for _, conns := range p.conns {
 			some := make([]*result, len(processes))
 			for i, w := range processes {
 				some[i] = &result{group: g.name, way: w.way.name, duplicates: duplicates, conns: conns, statements: counts[i][kind].statements, turns: counts[i][kind].turns}
 			}
+			commits := &result{group: g.name, way: commitsAlone, conns: conns, statements: 1, turns: 1}
 			for round := range p.rounds {
 				for i, w := range processes {
 					progress.step("%s, %s, %d connections, round %d of %d: %s", g.name, some[i].kind(), conns, round+1, p.rounds, w.way.name)
@@ -140,8 +167,19 @@ func (p *plan) group(ctx context.Context, g group, progress *reporter) (results 
 					}
 					some[i].add(s, some[0])
 				}
+				if duplicates {
+					continue
+				}
+				s, err := best.measure(ctx, conns, p.slice)
+				if err != nil {
+					return nil, err
+				}
+				commits.add(s, some[0])
 			}
 			results = append(results, some...)
+			if !duplicates {
+				results = append(results, commits)
+			}
 		}
 	}
 	return results, checkBooks(ctx, processes, progress)
@@ -243,23 +281,11 @@ func writeTable(out io.Writer, results []*result) {
 	for _, r := range results {
 		if title := r.group + ", " + r.kind(); title != last {
 			last = title
-			_, _ = fmt.Fprintf(w, "\n%s\nconnections\tway\trate/s\tof by hand\t(lowest, highest)\tCPU µs\tof by hand\tp50 ms\tp99\tp99.9\tallocations\tstatements\tround trips\t\n", title)
+			_, _ = fmt.Fprintf(w, "\n%s\nconnections\tway\trate/s\tof by hand\t(lowest, highest)\tCPU µs\tof by hand\tp50 ms\tp99\tp99.9\tallocations\tstatements\tround trips\tmemory MB\t\n", title)
 		}
-		of := func(f func(s slice) float64) float64 {
-			values := make([]float64, len(r.slices))
-			for i, s := range r.slices {
-				values[i] = f(s)
-			}
-			return median(values)
-		}
-		ms := func(f func(s slice) time.Duration) float64 {
-			return of(func(s slice) float64 { return float64(f(s)) / 1e6 })
-		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%.0f\t%.2f\t(%.2f, %.2f)\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t%s\t\n", r.conns, r.way,
-			r.rate(), median(r.ratios), slices.Min(r.ratios), slices.Max(r.ratios),
-			of(func(s slice) float64 { return float64(s.cpu) / 1e3 }), median(r.cpu),
-			ms(func(s slice) time.Duration { return s.p50 }), ms(func(s slice) time.Duration { return s.p99 }), ms(func(s slice) time.Duration { return s.p999 }),
-			of(func(s slice) float64 { return s.mallocs }), number(r.statements), number(r.turns))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%.0f\t%.2f\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t%s\t%s\t\n", r.conns, r.way,
+			r.rate(), median(r.ratios), r.spread(), r.of(cpuMicros), median(r.cpu), r.of(p50), r.of(p99), r.of(p999),
+			r.of(func(s slice) float64 { return s.mallocs }), number(r.statements), number(r.turns), r.memory())
 	}
 	_ = w.Flush()
 }

@@ -20,7 +20,11 @@ type usage struct {
 	CPU     time.Duration
 	Mallocs uint64
 	Effects int64
-	Took    time.Duration // to do the work of all that was accepted
+	Took    time.Duration // to do the work of all that was accepted, to fill, to purge
+	Memory  int64         // bytes that are resident; 0 where /proc does not tell
+	Records int           // that the table was filled with
+	Bytes   int64         // of the table
+	Purged  int           // records
 }
 
 // find returns a way by its name, "group: way".
@@ -80,6 +84,7 @@ func serve(ctx context.Context, name, dsn string) error {
 		}
 		reply(w, u)
 	})
+	s.handleGrowth(mux)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -98,7 +103,12 @@ func used() usage {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Mallocs: m.Mallocs}
+	u := usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Mallocs: m.Mallocs}
+	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
+		_, _ = fmt.Sscan(string(text), new(int64), &u.Memory)
+		u.Memory *= int64(os.Getpagesize())
+	}
+	return u
 }
 
 func reply(w http.ResponseWriter, u usage) {

@@ -81,7 +81,9 @@ type site struct {
 	dialect  sqlstore.Dialect
 	db       *sql.DB
 	pool     *pgxpool.Pool
-	work     func(ctx context.Context) error // of a way that works later
+	work     func(ctx context.Context) error        // of a way that works later
+	purge    func(ctx context.Context) (int, error) // of a way of this library
+	records  int                                    // that the table was filled with
 }
 
 func open(ctx context.Context, database, dsn string) (*site, error) {
@@ -142,11 +144,11 @@ func (s *site) createAccounts(ctx context.Context) error {
 	return s.exec(ctx, rows.String())
 }
 
-func (s *site) exec(ctx context.Context, statement string) (err error) {
+func (s *site) exec(ctx context.Context, statement string, args ...any) (err error) {
 	if s.pool != nil {
-		_, err = s.pool.Exec(ctx, statement)
+		_, err = s.pool.Exec(ctx, statement, args...)
 	} else {
-		_, err = s.db.ExecContext(ctx, statement)
+		_, err = s.db.ExecContext(ctx, statement, args...)
 	}
 	return err
 }

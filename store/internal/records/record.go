@@ -47,15 +47,17 @@ func (t *Table) Find(ctx context.Context, c Conn, key idempotency.Key) (Stored, 
 // FindDone returns what a duplicate needs of the record of key, if that is Done; else
 // the error is [sql.ErrNoRows].
 func (t *Table) FindDone(ctx context.Context, c Conn, key idempotency.Key) (Stored, error) {
-	rec := Stored{Record: lease.Record{State: lease.Done}}
-	var fp []byte
-	var result storedResult
-	row := c.QueryRow(ctx, t.SQL().FindDone, []byte(key.Scope), []byte(key.ID))
-	if err := row.Scan(&fp, &result.status, &result.mediaType, &result.body, &rec.Early); err != nil {
-		return rec, err
+	var read struct { // in one allocation, as each duplicate comes here
+		fp     []byte
+		result storedResult
+		early  bool
 	}
-	copy(rec.Record.Fingerprint[:], fp)
-	rec.Record.Result = result.get()
+	row := c.QueryRow(ctx, t.SQL().FindDone, []byte(key.Scope), []byte(key.ID))
+	if err := row.Scan(&read.fp, &read.result.status, &read.result.mediaType, &read.result.body, &read.early); err != nil {
+		return Stored{}, err
+	}
+	rec := Stored{Record: lease.Record{State: lease.Done, Result: read.result.get()}, Early: read.early}
+	copy(rec.Record.Fingerprint[:], read.fp)
 	return rec, nil
 }
 
