@@ -159,7 +159,7 @@ func (s *site) table() string {
 // fill fills the table up to n records, which are old: in the order of their keys, which
 // lie among those of new events.
 func (s *site) fill(ctx context.Context, n int) error {
-	step := (int64(1)<<60 - 1) / int64(n)
+	step := (int64(1)<<60 - 1<<32) / int64(n) // 15 digits in hexadecimal, whatever the size
 	for s.records < n {
 		some := min(1_000_000, n-s.records)
 		if err := s.exec(ctx, s.fillStatement(int64(s.records)*step+int64(n), step, some)); err != nil {
