@@ -96,6 +96,24 @@ func (p *plan) address(database string) (string, error) {
 	return u.Host, nil
 }
 
+// log returns how many bytes a server has written to its log, and how often it has synced
+// that.
+func (p *plan) log(ctx context.Context, database string) (bytes, syncs int64, err error) {
+	driver, dsn, query := "pgx", p.postgres, "SELECT wal_bytes::bigint, wal_sync FROM pg_stat_wal"
+	if database == "mariadb" {
+		driver, dsn = "mysql", p.mariadb
+		query = `SELECT max(IF(variable_name = 'INNODB_LSN_CURRENT', CAST(variable_value AS SIGNED), 0)), max(IF(variable_name = 'INNODB_OS_LOG_FSYNCS', CAST(variable_value AS SIGNED), 0))
+FROM information_schema.global_status WHERE variable_name IN ('INNODB_LSN_CURRENT', 'INNODB_OS_LOG_FSYNCS')`
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, query).Scan(&bytes, &syncs)
+	return bytes, syncs, err
+}
+
 // A process is a server of a way.
 type process struct {
 	way    way

@@ -34,8 +34,7 @@ type result struct {
 	slices     []slice
 	ratios     []float64 // of its rate to that of the way by hand, round by round
 	cpu        []float64 // likewise
-	statements float64   // of a delivery; NaN if they were not counted
-	turns      float64
+	count      count     // of a delivery
 }
 
 func (r *result) kind() string {
@@ -155,9 +154,9 @@ func (p *plan) group(ctx context.Context, g group, progress *reporter) (results 
 		for _, conns := range p.conns {
 			some := make([]*result, len(processes))
 			for i, w := range processes {
-				some[i] = &result{group: g.name, way: w.way.name, duplicates: duplicates, conns: conns, statements: counts[i][kind].statements, turns: counts[i][kind].turns}
+				some[i] = &result{group: g.name, way: w.way.name, duplicates: duplicates, conns: conns, count: counts[i][kind]}
 			}
-			commits := &result{group: g.name, way: commitsAlone, conns: conns, statements: 1, turns: 1}
+			commits := &result{group: g.name, way: commitsAlone, conns: conns, count: count{1, 1, math.NaN(), math.NaN()}}
 			for round := range p.rounds {
 				for i, w := range processes {
 					progress.step("%s, %s, %d connections, round %d of %d: %s", g.name, some[i].kind(), conns, round+1, p.rounds, w.way.name)
@@ -226,7 +225,11 @@ func checkBooks(ctx context.Context, processes []*process, progress *reporter) e
 }
 
 // A count is how much a delivery takes.
-type count struct{ statements, turns float64 }
+// NaN is what could not be counted.
+type count struct {
+	statements, turns float64
+	logBytes, syncs   float64 // of the server's write-ahead log
+}
 
 // count delivers some events to the ways through a counter: new ones, and duplicates.
 func (p *plan) count(ctx context.Context, g group) ([][2]count, error) {
@@ -237,7 +240,8 @@ func (p *plan) count(ctx context.Context, g group) ([][2]count, error) {
 	}
 	for i, w := range g.ways {
 		if address == "" {
-			counts[i] = [2]count{{math.NaN(), math.NaN()}, {math.NaN(), math.NaN()}}
+			nothing := count{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
+			counts[i] = [2]count{nothing, nothing}
 			continue
 		}
 		if counts[i], err = p.countOne(ctx, g, w, address); err != nil {
@@ -260,6 +264,10 @@ func (p *plan) countOne(ctx context.Context, g group, w way, address string) (co
 	defer func() { err = errors.Join(err, process.stop()) }()
 	for kind := range counts {
 		statements, turns := c.statements.Load(), c.turns.Load()
+		logBytes, syncs, err := p.log(ctx, g.database)
+		if err != nil {
+			return counts, err
+		}
 		for i := range p.known {
 			id := int64(1 + i)
 			if kind == 0 {
@@ -270,7 +278,14 @@ func (p *plan) countOne(ctx context.Context, g group, w way, address string) (co
 			}
 		}
 		n := float64(p.known)
-		counts[kind] = count{float64(c.statements.Load()-statements) / n, float64(c.turns.Load()-turns) / n}
+		moreBytes, moreSyncs, err := p.log(ctx, g.database)
+		if err != nil {
+			return counts, err
+		}
+		counts[kind] = count{
+			float64(c.statements.Load()-statements) / n, float64(c.turns.Load()-turns) / n,
+			float64(moreBytes-logBytes) / n, float64(moreSyncs-syncs) / n,
+		}
 	}
 	return counts, nil
 }
@@ -281,11 +296,11 @@ func writeTable(out io.Writer, results []*result) {
 	for _, r := range results {
 		if title := r.group + ", " + r.kind(); title != last {
 			last = title
-			_, _ = fmt.Fprintf(w, "\n%s\nconnections\tway\trate/s\tof by hand\t(lowest, highest)\tCPU µs\tof by hand\tp50 ms\tp99\tp99.9\tallocations\tstatements\tround trips\tmemory MB\t\n", title)
+			_, _ = fmt.Fprintf(w, "\n%s\nconnections\tway\trate/s\tof by hand\t(lowest, highest)\tCPU µs\tof by hand\tp50 ms\tp99\tp99.9\tallocations\tstatements\tround trips\tlog bytes\tsyncs\tmemory MB\t\n", title)
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%.0f\t%.2f\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t%s\t%s\t\n", r.conns, r.way,
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%.0f\t%.2f\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t%s\t%s\t%s\t%s\t\n", r.conns, r.way,
 			r.rate(), median(r.ratios), r.spread(), r.of(cpuMicros), median(r.cpu), r.of(p50), r.of(p99), r.of(p999),
-			r.of(func(s slice) float64 { return s.mallocs }), number(r.statements), number(r.turns), r.memory())
+			r.of(func(s slice) float64 { return s.mallocs }), number(r.count.statements), number(r.count.turns), number(r.count.logBytes), number(r.count.syncs), r.memory())
 	}
 	_ = w.Flush()
 }
