@@ -135,7 +135,8 @@ func (p probe) values(ctx context.Context) error {
 func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
-	args := append(append(p.store.after(position{[]byte(p.name), []byte("values")}), p.store.after(last)...), 1)
+	d, from := p.store.table.Dialect, records.Position{Scope: []byte(p.name), ID: []byte("values")}
+	args := append(append(from.After(d), last.After(d)...), 1)
 	err := p.tx.QueryRowContext(ctx, p.store.table.SQL().Failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
 		return p.store.refuses("reading the time of a change", err)

@@ -171,7 +171,7 @@ ORDER BY scope, id
 LIMIT 1 OFFSET ?`,
 
 	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing. So these
-	// find keys, and delete and deletePayloads take a list of them.
+	// find keys, and Delete and DeletePayloads take them.
 	Purge: `
 SELECT scope, id
 FROM {table}
@@ -188,20 +188,19 @@ WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= 
   AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)
 FOR UPDATE SKIP LOCKED`,
 
-	// The list comes first, in hexadecimal, and each of its keys is looked up: with
-	// IN the optimizer would rather go through a table of which most is to be
-	// deleted, and wait for locked rows.
+	// Left alone, the optimizer goes through a table of which most is to be deleted, and
+	// waits for locked rows.
 	Delete: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
-FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
-STRAIGHT_JOIN {table} AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
+FROM {table} AS r FORCE INDEX (PRIMARY)
+WHERE {keys} AND greatest(changed_at, lease_until) < {now} - ?`,
 
 	DeletePayloads: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
-FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
-STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
+FROM {table}_payloads AS r FORCE INDEX (PRIMARY)
+WHERE {keys} AND changed_at < {now} - ?`,
 
 	Columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	Unsupported: `

@@ -50,7 +50,7 @@ type Statements struct {
 	NextPayload    string // the same for payloads
 	Purge          string // deletes the old records of a batch
 	PurgePayloads  string // deletes the old payloads of a batch
-	Delete         string // deletes the records that purge has found, if it only finds
+	Delete         string // deletes the records of {keys} that Purge has found, if it only finds
 	DeletePayloads string // the same for payloads
 
 	Unsupported string // reads what of the session or the table is not supported, "" if nothing
@@ -61,10 +61,6 @@ type Statements struct {
 	TablesVersion string // reads the version of the tables
 	Version       string // reads the server's version
 }
-
-// PurgeBatch is how many records a purge looks at in one statement: few enough that it
-// holds its locks for milliseconds.
-const PurgeBatch = 250
 
 // ListBatch is how many records one statement looks at for a list of those that failed.
 const ListBatch = 10_000
@@ -113,7 +109,6 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) Sta
 		"{wait}", strconv.Itoa(wholeSeconds(wait)),
 		"{timeout}", timeout,
 		"{bound}", bound,
-		"{reach}", strconv.Itoa(2*PurgeBatch),
 		"{listed}", strconv.Itoa(2*ListBatch),
 	)
 	for _, text := range s.all() {
