@@ -60,6 +60,9 @@ func (s *Store) checkRollback(ctx context.Context) error {
 
 // refuses is the error about a statement that the table fails.
 func (s *Store) refuses(doing string, err error) error {
+	if s.table.Dialect.ReadOnly(err) {
+		return fmt.Errorf("the server takes no writes, as a standby or a replica: connect to the primary: %w", err)
+	}
 	return fmt.Errorf("table %s fails on %s: %w; alter it to be as in Schema, or grant SELECT, INSERT, UPDATE and DELETE", s.o.Table, doing, err)
 }
 

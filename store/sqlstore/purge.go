@@ -17,9 +17,9 @@ import (
 // than Options.PayloadRetention. It returns the number of deleted records. Call it
 // once a day, from any number of processes.
 //
-// It goes through the table in the order of the primary key, in batches with a
-// statement each. It skips locked rows, and no claim waits for it. There is no index on the time: that would cost every event, and
-// would be the hot end of a distributed table.
+// It goes through the table in the order of the primary key, in batches, and deletes by
+// key. It skips locked rows, and no claim waits for it. There is no index on the time:
+// that would cost every event, and would be the hot end of a distributed table.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	start := time.Now()
 	n, err := s.purgeAll(ctx)

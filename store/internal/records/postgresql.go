@@ -205,16 +205,22 @@ WHERE {range}
 	Columns: `-- name: HookonceColumns :many
 SELECT * FROM {table} WHERE 1 = 0`,
 	Unsupported: `-- name: HookonceUnsupported :one
-SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence = 'u')
-    THEN format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', {name})
-    ELSE ''
-END`,
+SELECT coalesce((
+    SELECT format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', relname)
+    FROM pg_class
+    WHERE oid IN (to_regclass({name}), to_regclass({name} || '_inbox'), to_regclass({name} || '_payloads'), to_regclass({name} || '_groups'))
+      AND relpersistence = 'u'
+    ORDER BY relname
+    LIMIT 1
+), '')`,
 	Locate: `-- name: HookonceLocate :one
-SELECT quote_ident(nspname), 0
+SELECT quote_ident(nspname), 0, false
 FROM pg_namespace
 WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence <> 't')`,
 	TablesVersion: `-- name: HookonceTablesVersion :one
 SELECT version FROM {table}_version`,
 	Version: `-- name: HookonceVersion :one
 SHOW server_version_num`,
+	Engine: `-- name: HookonceEngine :one
+SELECT version()`,
 }
