@@ -87,12 +87,12 @@ func (s *Store) checkEngines(ctx context.Context) error {
 		return fmt.Errorf("reading the engines of the tables: %w", err)
 	}
 	defer rows.Close()
-	var engine string
-	for rows.Next() {
-		if err := rows.Scan(&table, &engine); err != nil {
-			return err
-		}
-		return fmt.Errorf("table %s does not roll back, because its engine is %s: change it to InnoDB", table, engine)
+	if !rows.Next() {
+		return rows.Err()
 	}
-	return rows.Err()
+	var engine string
+	if err := rows.Scan(&table, &engine); err != nil {
+		return err
+	}
+	return fmt.Errorf("table %s does not roll back, because its engine is %s: change it to InnoDB", table, engine)
 }
