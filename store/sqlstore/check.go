@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,20 +14,46 @@ import (
 // fail or take one event for another. Call it at start, before any event arrives. It
 // leaves nothing in the tables. It checks:
 //
-//   - the server: that it can be reached, that it is not too old and, on MySQL, that
-//     autocommit, completion_type and sql_mode are such that single statements commit
+//   - the server: that it can be reached, takes writes, is not too old and, on MySQL,
+//     that autocommit, completion_type and sql_mode are such that single statements
+//     commit; of TiDB, that its transactions are pessimistic
 //   - on PostgreSQL, that prepared statements survive: behind a pooler in transaction
 //     mode they need a setting of the driver
-//   - the tables: that they exist, are of [SchemaVersion], have every column, roll
-//     back and, on PostgreSQL, survive a crash
+//   - the tables: that they exist, are of [SchemaVersion], have every column, are
+//     InnoDB's on MySQL, roll back and, on PostgreSQL, survive a crash
 //   - what the tables do with records: that they refuse a second record with the same
 //     key, never take one key for another, and store every value unchanged
+//
+// An engine that speaks as PostgreSQL or MySQL does, but that the tests of this package
+// never ran on, is named in the error. If there is none, a warning that names it goes to
+// the default logger of log/slog.
 func (s *Store) Check(ctx context.Context) error {
+	e, err := s.checkServer(ctx)
+	if err == nil {
+		err = s.checkOn(ctx, e)
+	}
+	switch {
+	case err != nil && e.notRun:
+		return fmt.Errorf("sqlstore: check: on %v, which was never run: %w", e, err)
+	case err != nil:
+		return fmt.Errorf("sqlstore: check: %w", err)
+	case e.notRun:
+		slog.WarnContext(ctx, "hookonce was never run on this database engine", "engine", e.name, "version", e.version)
+	}
+	return nil
+}
+
+func (s *Store) checkOn(ctx context.Context, e engine) error {
+	if e.name == tidb {
+		if err := s.checkTiDB(ctx); err != nil {
+			return err
+		}
+	}
 	for _, check := range []func(context.Context) error{
-		s.checkServer, s.checkPooler, s.checkTable, s.checkSettings, s.checkExist, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
+		s.checkPooler, s.checkTable, s.checkSettings, s.checkExist, s.checkEngines, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
 	} {
 		if err := check(ctx); err != nil {
-			return fmt.Errorf("sqlstore: check: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -34,15 +61,22 @@ func (s *Store) Check(ctx context.Context) error {
 
 // checkServer connects first, so that a server that cannot be reached is not taken
 // for one of another kind.
-func (s *Store) checkServer(ctx context.Context) error {
+func (s *Store) checkServer(ctx context.Context) (e engine, err error) {
 	if err := s.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("cannot connect to the database: %w", err)
+		return e, fmt.Errorf("cannot connect to the database: %w", err)
 	}
-	var version string
+	var version, text string
 	if err := s.db.QueryRowContext(ctx, s.table.SQL().Version).Scan(&version); err != nil {
-		return fmt.Errorf("cannot read the server's version; is its dialect %s?: %w", s.dialect, err)
+		return e, fmt.Errorf("cannot read the server's version; is its dialect %s?: %w", s.dialect, err)
 	}
-	return s.oldEnough(version)
+	if err := s.db.QueryRowContext(ctx, s.table.SQL().Engine).Scan(&text); err != nil {
+		return e, fmt.Errorf("reading what the server is: %w", err)
+	}
+	e = engineOf(s.dialect, text)
+	if e.name == cockroachDB { // which reports a PostgreSQL that it is like
+		return e, nil
+	}
+	return e, s.oldEnough(version)
 }
 
 // checkTable comes before the checks of the table, which may be another one in a

@@ -28,7 +28,7 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 	if limit < 1 {
 		return nil, next, fmt.Errorf("sqlstore: failures: a limit of %d: it must be positive", limit)
 	}
-	from := position{[]byte(after.Scope), []byte(after.ID)}
+	from := records.Position{Scope: []byte(after.Scope), ID: []byte(after.ID)}
 	for start := time.Now(); ; {
 		to, more, err := s.batchEnd(ctx, s.table.SQL().NextKey, from, records.ListBatch)
 		if err != nil {
@@ -45,15 +45,15 @@ func (s *Store) Failures(ctx context.Context, after idempotency.Key, limit int) 
 		case !more:
 			return page, idempotency.Key{}, nil
 		case time.Since(start) > listFor:
-			return page, idempotency.Key{Scope: string(to.scope), ID: string(to.id)}, nil
+			return page, idempotency.Key{Scope: string(to.Scope), ID: string(to.ID)}, nil
 		}
 		from = to
 	}
 }
 
 // failuresWithin returns up to limit events that failed, of the keys after from up to to.
-func (s *Store) failuresWithin(ctx context.Context, from, to position, limit int) (failures []lease.Status, err error) {
-	args := append(append(s.after(from), s.after(to)...), limit)
+func (s *Store) failuresWithin(ctx context.Context, from, to records.Position, limit int) (failures []lease.Status, err error) {
+	args := append(append(from.After(s.table.Dialect), to.After(s.table.Dialect)...), limit)
 	rows, err := s.db.QueryContext(ctx, s.table.SQL().Failures, args...)
 	if err != nil {
 		return nil, err

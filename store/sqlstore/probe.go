@@ -60,6 +60,9 @@ func (s *Store) checkRollback(ctx context.Context) error {
 
 // refuses is the error about a statement that the table fails.
 func (s *Store) refuses(doing string, err error) error {
+	if s.table.Dialect.ReadOnly(err) {
+		return fmt.Errorf("the server takes no writes, as a standby or a replica: connect to the primary: %w", err)
+	}
 	return fmt.Errorf("table %s fails on %s: %w; alter it to be as in Schema, or grant SELECT, INSERT, UPDATE and DELETE", s.o.Table, doing, err)
 }
 
@@ -135,7 +138,8 @@ func (p probe) values(ctx context.Context) error {
 func (p probe) keepsTime(ctx context.Context) error {
 	var ignored any
 	var age int64
-	args := append(append(p.store.after(position{[]byte(p.name), []byte("values")}), p.store.after(last)...), 1)
+	d, from := p.store.table.Dialect, records.Position{Scope: []byte(p.name), ID: []byte("values")}
+	args := append(append(from.After(d), last.After(d)...), 1)
 	err := p.tx.QueryRowContext(ctx, p.store.table.SQL().Failures, args...).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &age)
 	if err != nil {
 		return p.store.refuses("reading the time of a change", err)

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,9 +17,9 @@ import (
 // than Options.PayloadRetention. It returns the number of deleted records. Call it
 // once a day, from any number of processes.
 //
-// It goes through the table in the order of the primary key, in batches with a
-// statement each. It skips locked rows, and no claim waits for it. There is no index on the time: that would cost every event, and
-// would be the hot end of a distributed table.
+// It goes through the table in the order of the primary key, in batches, and deletes by
+// key. It skips locked rows, and no claim waits for it. There is no index on the time:
+// that would cost every event, and would be the hot end of a distributed table.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	start := time.Now()
 	n, err := s.purgeAll(ctx)
@@ -50,100 +48,69 @@ type purge struct {
 	age                time.Duration
 }
 
-// position is the key that a batch starts after or ends with.
-type position struct{ scope, id []byte }
-
 // last is after every key.
-var last = position{scope: []byte(strings.Repeat("\xff", idempotency.MaxKeyBytes+1))}
+var last = records.Position{Scope: []byte(strings.Repeat("\xff", idempotency.MaxKeyBytes+1))}
+
+// purgeFor bounds a batch, where the server does not pass over locked rows.
+const purgeFor = 30 * time.Second
 
 // sweep goes through a table and deletes what is too old.
 func (s *Store) sweep(ctx context.Context, p purge) (n int, err error) {
-	for from := (position{scope: []byte{}, id: []byte{}}); ; {
+	for from := (records.Position{Scope: []byte{}, ID: []byte{}}); ; {
 		to, more, err := s.batchEnd(ctx, p.next, from, records.PurgeBatch)
 		if err != nil {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
-		var deleted int
+		query, args, end := s.table.PurgeBetween(p.find, from, to)
+		args = append(args, p.age.Microseconds())
+		var deleted int64
 		err = s.retry(ctx, func(c conn) error {
-			deleted, err = s.purgeOne(ctx, c, p, from, to)
+			bounded, cancel := context.WithTimeout(ctx, purgeFor)
+			defer cancel()
+			if p.delete != "" {
+				deleted, err = s.findAndDelete(bounded, p, query, args)
+			} else {
+				deleted, err = s.on(c).Exec(bounded, query, args...)
+			}
 			return err
 		})
 		if err != nil {
 			return n, fmt.Errorf("sqlstore: purge: %w", err)
 		}
-		n += deleted
+		n += int(deleted)
 		if !more {
 			return n, nil
 		}
-		from = to
+		from = end
 	}
 }
 
 // batchEnd returns the last key of the batch of n that starts after from.
-func (s *Store) batchEnd(ctx context.Context, nextKey string, from position, n int) (to position, more bool, err error) {
-	args := append(s.after(from), n-1)
-	err = s.db.QueryRowContext(ctx, nextKey, args...).Scan(&to.scope, &to.id)
+func (s *Store) batchEnd(ctx context.Context, nextKey string, from records.Position, n int) (to records.Position, more bool, err error) {
+	args := append(from.After(s.table.Dialect), n-1)
+	err = s.db.QueryRowContext(ctx, nextKey, args...).Scan(&to.Scope, &to.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return last, false, nil
 	}
 	return to, true, err
 }
 
-// after returns the parameters of a condition on the key.
-func (s *Store) after(p position) []any {
-	if s.dialect == MySQL {
-		return []any{p.scope, p.scope, p.id}
-	}
-	return []any{p.scope, p.id}
-}
-
-func (s *Store) purgeOne(ctx context.Context, c conn, p purge, from, to position) (int, error) {
-	args := append(append(s.after(from), s.after(to)...), p.age.Microseconds())
-	if p.delete != "" {
-		return s.findAndDelete(ctx, p, args)
-	}
-	res, err := c.ExecContext(ctx, p.find, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
-// findAndDelete is purgeOne in two statements, at READ COMMITTED: at a higher
+// findAndDelete purges a batch in two statements, at READ COMMITTED: at a higher
 // level InnoDB would lock the gaps between the keys, and new events would wait.
-func (s *Store) findAndDelete(ctx context.Context, p purge, args []any) (int, error) {
+func (s *Store) findAndDelete(ctx context.Context, p purge, query string, args []any) (deleted int64, err error) {
 	t, err := s.begin(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, func() {})
 	if err != nil {
 		return 0, err
 	}
 	defer t.end()
-	keys, err := keysOf(t.tx.QueryContext(ctx, p.find, args...))
-	if err != nil || len(keys) == 0 {
+	found, err := t.QueryKeys(ctx, query, args...)
+	if err != nil || len(found) == 0 {
 		return 0, err
 	}
-	list, err := json.Marshal(keys)
+	list := append(records.KeyArgs(found), p.age.Microseconds())
+	deleted, err = t.Exec(ctx, s.table.DeleteKeys(p.delete, len(found)), list...)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := t.tx.ExecContext(ctx, p.delete, string(list)); err != nil {
-		return 0, err
-	}
-	return len(keys), t.Commit(ctx)
-}
-
-// keysOf reads rows of scope and ID, in hexadecimal.
-func keysOf(rows *sql.Rows, err error) (keys [][2]string, _ error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var scope, id []byte
-		if err := rows.Scan(&scope, &id); err != nil {
-			return nil, err
-		}
-		keys = append(keys, [2]string{hex.EncodeToString(scope), hex.EncodeToString(id)})
-	}
-	return keys, rows.Err()
+	return deleted, t.Commit(ctx)
 }

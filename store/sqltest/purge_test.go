@@ -101,7 +101,6 @@ func TestPurge_LiveClaims(t *testing.T) {
 	})
 }
 
-// A ctid is of one row in each partition.
 func TestPurge_PartitionedTable(t *testing.T) {
 	t.Parallel()
 	db := openPostgreSQL(t)
@@ -170,6 +169,29 @@ func TestPurge_ManyBatches(t *testing.T) {
 		if len(observed) != 1 || observed[0].Kind != idempotency.KindPurged || observed[0].Count != 3700 {
 			t.Errorf("observed %+v, want that 3700 were purged", observed)
 		}
+	})
+}
+
+// A batch of a purge may end in another scope than it begins in, and hold many.
+func TestPurge_ManyScopes(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, &sqlstore.Options{KeepPayloads: true})
+		fill(t, db, d, "a", 4, 31*day)
+		fill(t, db, d, "b", 1, 29*day)
+		fill(t, db, d, "c", 3, 31*day)
+		scope := "concat('s/', i)"
+		if d == sqlstore.SQLite {
+			scope = "'s/' || i"
+		}
+		mustExec(t, db, fmt.Sprintf(`
+INSERT INTO %s (scope, id, state, owner, token, attempts, lease_until, changed_at)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700)
+SELECT %s, %s, 2, %s, 1, 1, 0, %d + (i %% 2) * %d
+FROM n`, sqlstore.DefaultTable, asBytes(d, scope), asBytes(d, "'1'"), asBytes(d, "''"),
+			time.Now().Add(-31*day).UnixMicro(), (2*day).Microseconds()))
+		fillPayloads(t, db)
+		checkPurge(t.Context(), t, db, events, 400+300+350, 100+350, 100+350)
 	})
 }
 

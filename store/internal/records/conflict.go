@@ -16,17 +16,13 @@ func (d Dialect) Conflict(err error) bool {
 	}
 	switch d {
 	case PostgreSQL:
-		// serialization_failure, deadlock_detected; see
-		// https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-		return HasState(err, "40001") || HasState(err, "40P01") || stalePlan(err)
+		return d.says(err, conflict) || stalePlan(err)
 	case SQLite:
 		// SQLITE_BUSY and SQLITE_LOCKED, the low byte of their extended codes;
 		// see https://www.sqlite.org/rescode.html
 		return d.hasNumber(err, func(n int) bool { return n&0xff == 5 || n&0xff == 6 })
-	case MySQL:
-		return d.hasNumber(err, func(n int) bool { return n == mysqlDeadlock || n == mysqlChanged || n == mysqlNotCertified })
 	}
-	return false
+	return d.says(err, conflict)
 }
 
 // stalePlan reports whether err says that a prepared statement is older than an ALTER
@@ -57,31 +53,13 @@ func (d Dialect) NoSavepoint(err error) bool {
 // LockTimeout reports whether err says that a lock was not acquired in time: ours, or
 // that of a statement, which may be shorter.
 func (d Dialect) LockTimeout(err error) bool {
-	if errors.Is(err, ErrWaited) {
-		return true
-	}
-	switch d {
-	case PostgreSQL:
-		return HasState(err, "55P03") || HasState(err, "57014") // lock_not_available, query_canceled
-	case MySQL:
-		return d.hasNumber(err, func(n int) bool { return n == mysqlLockTimeout || n == mariaTimeout })
-	}
-	return false
+	return errors.Is(err, ErrWaited) || d.says(err, waited)
 }
 
-// Error numbers of MySQL and MariaDB; see
-// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
+// Error numbers of MySQL and MariaDB that have a meaning of their own.
 const (
-	mysqlChanged     = 1020 // ER_CHECKREAD, of MariaDB's snapshot isolation
 	mysqlDuplicate   = 1062 // ER_DUP_ENTRY
-	mysqlLockTimeout = 1205 // ER_LOCK_WAIT_TIMEOUT; the transaction stays open
-	mysqlDeadlock    = 1213 // ER_LOCK_DEADLOCK; the transaction is rolled back
 	mysqlNoSavepoint = 1305 // ER_SP_DOES_NOT_EXIST
-
-	mariaTimeout = 1969 // ER_STATEMENT_TIMEOUT, of MariaDB's max_statement_time
-
-	// ER_TRANSACTION_ROLLBACK_DURING_COMMIT, of group replication
-	mysqlNotCertified = 3101
 )
 
 // HasState reports whether an error in err's tree has that SQLSTATE, which the

@@ -7,7 +7,9 @@ package records
 // The wait for a key that is in flight is bounded for the one statement by SET
 // STATEMENT, in a comment that only MariaDB executes. MySQL has nothing like it
 // (its hint SET_VAR does not take innodb_lock_wait_timeout). Reads lock, so that
-// they see what is committed and not the snapshot of a transaction of the caller's.
+// they see what is committed and not the snapshot of a transaction of the caller's: in
+// share mode, because the INSERTs of several duplicates share a lock on the record, and
+// would be a deadlock if each then asked for its own.
 var mySQL = Statements{
 	Insert: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
@@ -20,14 +22,14 @@ SELECT state, owner, token, attempts, lease_until - {now}, {now} - changed_at,
        fingerprint, result_status, result_type, result_body, last_error, {early}
 FROM {table}
 WHERE scope = ? AND id = ?
-LOCK IN SHARE MODE`,
+{share}`,
 
 	FindDone: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
 SELECT fingerprint, result_status, result_type, result_body, {early}
 FROM {table}
 WHERE scope = ? AND id = ? AND state = 2
-LOCK IN SHARE MODE`,
+{share}`,
 
 	TakeOver: `
 /*M! SET STATEMENT innodb_lock_wait_timeout = {wait} FOR */
@@ -114,7 +116,7 @@ VALUES {rows}`,
 SELECT scope, id
 FROM {table}
 WHERE (scope, id) IN ({rows}) AND owner = ?
-LOCK IN SHARE MODE`,
+{share}`,
 
 	// An UPDATE that changes nothing would write no log. Leases are fenced by owner
 	// and token, and a microsecond is nothing to a lease or to a purge.
@@ -171,7 +173,7 @@ ORDER BY scope, id
 LIMIT 1 OFFSET ?`,
 
 	// DELETE has no SKIP LOCKED, and in a subquery of one it does nothing. So these
-	// find keys, and delete and deletePayloads take a list of them.
+	// find keys, and Delete and DeletePayloads take them.
 	Purge: `
 SELECT scope, id
 FROM {table}
@@ -188,20 +190,19 @@ WHERE (scope > ? OR scope = ? AND id > ?) AND (scope < ? OR scope = ? AND id <= 
   AND NOT EXISTS (SELECT 1 FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)
 FOR UPDATE SKIP LOCKED`,
 
-	// The list comes first, in hexadecimal, and each of its keys is looked up: with
-	// IN the optimizer would rather go through a table of which most is to be
-	// deleted, and wait for locked rows.
+	// Left alone, the optimizer goes through a table of which most is to be deleted, and
+	// waits for locked rows.
 	Delete: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
-FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
-STRAIGHT_JOIN {table} AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
+FROM {table} AS r FORCE INDEX (PRIMARY)
+WHERE {keys} AND greatest(changed_at, lease_until) < {now} - ?`,
 
 	DeletePayloads: `
 /*M! SET STATEMENT sql_safe_updates = 0 FOR */
 DELETE /*+ SET_VAR(sql_safe_updates = 0) */ r
-FROM JSON_TABLE(?, '$[*]' COLUMNS (scope VARCHAR(510) PATH '$[0]', id VARCHAR(510) PATH '$[1]')) AS k
-STRAIGHT_JOIN {table}_payloads AS r ON r.scope = unhex(k.scope) AND r.id = unhex(k.id)`,
+FROM {table}_payloads AS r FORCE INDEX (PRIMARY)
+WHERE {keys} AND changed_at < {now} - ?`,
 
 	Columns: `SELECT * FROM {table} WHERE 1 = 0`,
 	Unsupported: `
@@ -212,7 +213,14 @@ SELECT CASE
     WHEN FIND_IN_SET('SIMULTANEOUS_ASSIGNMENT', @@sql_mode) THEN 'sql_mode has SIMULTANEOUS_ASSIGNMENT, which would record failures with a wrong state: remove it'
     ELSE ''
 END`,
-	Locate:        "SELECT concat('`', replace(database(), '`', '``'), '`'), @@max_allowed_packet",
+	Locate:        "SELECT concat('`', replace(database(), '`', '``'), '`'), @@max_allowed_packet, version() LIKE '%TiDB%'",
 	TablesVersion: `SELECT version FROM {table}_version`,
 	Version:       `SELECT version()`,
+	Engine:        `SELECT version()`,
+	Engines: `
+SELECT table_name, engine
+FROM information_schema.tables
+WHERE table_schema = coalesce(nullif(?, ''), database()) AND table_name IN (?, ?, ?, ?) AND engine <> 'InnoDB'
+ORDER BY table_name
+LIMIT 1`,
 }

@@ -171,61 +171,56 @@ WHERE (scope, id) > ($1, $2)
 ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
-	// The upper bound of a comparison of rows does not end the scan of an index, so
-	// the innermost SELECT has a LIMIT instead: a batch, and as many again that may
-	// have come in between. In a partitioned table a ctid is of one row in each
-	// partition, so the age is asked for again.
+	// The rows are locked first, once, since DELETE has no SKIP LOCKED. Planners expect
+	// fewer of them than there are, and would run a subquery again for each row that may
+	// be deleted.
 	Purge: `-- name: HookoncePurge :execrows
-DELETE FROM {table}
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid
+WITH free AS MATERIALIZED (
+    SELECT scope, id
     FROM {table}
-    WHERE ctid = ANY (ARRAY(
-        SELECT ctid
-        FROM {table}
-        WHERE (scope, id) > ($1, $2)
-        ORDER BY scope, id
-        LIMIT {reach}
-    ))
-      AND (scope, id) <= ($3, $4)
-      AND greatest(changed_at, lease_until) < {now} - $5::bigint
+    WHERE {range}
+      AND greatest(changed_at, lease_until) < {now} - $4::bigint
       AND NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = {table}.scope AND i.id = {table}.id)
     FOR UPDATE SKIP LOCKED
-))
-  AND greatest(changed_at, lease_until) < {now} - $5::bigint`,
+)
+DELETE FROM {table}
+WHERE {range}
+  AND (scope, id) IN (SELECT scope, id FROM free)
+  AND greatest(changed_at, lease_until) < {now} - $4::bigint`,
 
 	PurgePayloads: `-- name: HookoncePurgePayloads :execrows
-DELETE FROM {table}_payloads
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid
+WITH free AS MATERIALIZED (
+    SELECT scope, id
     FROM {table}_payloads
-    WHERE ctid = ANY (ARRAY(
-        SELECT ctid
-        FROM {table}_payloads
-        WHERE (scope, id) > ($1, $2)
-        ORDER BY scope, id
-        LIMIT {reach}
-    ))
-      AND (scope, id) <= ($3, $4)
-      AND changed_at < {now} - $5::bigint
+    WHERE {range}
+      AND changed_at < {now} - $4::bigint
       AND NOT EXISTS (SELECT FROM {table}_inbox AS i WHERE i.scope = {table}_payloads.scope AND i.id = {table}_payloads.id)
     FOR UPDATE SKIP LOCKED
-))
-  AND changed_at < {now} - $5::bigint`,
+)
+DELETE FROM {table}_payloads
+WHERE {range}
+  AND (scope, id) IN (SELECT scope, id FROM free)
+  AND changed_at < {now} - $4::bigint`,
 
 	Columns: `-- name: HookonceColumns :many
 SELECT * FROM {table} WHERE 1 = 0`,
 	Unsupported: `-- name: HookonceUnsupported :one
-SELECT CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence = 'u')
-    THEN format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', {name})
-    ELSE ''
-END`,
+SELECT coalesce((
+    SELECT format('table %1$s is UNLOGGED, so a crash would empty it: run ALTER TABLE %1$s SET LOGGED', relname)
+    FROM pg_class
+    WHERE oid IN (to_regclass({name}), to_regclass({name} || '_inbox'), to_regclass({name} || '_payloads'), to_regclass({name} || '_groups'))
+      AND relpersistence = 'u'
+    ORDER BY relname
+    LIMIT 1
+), '')`,
 	Locate: `-- name: HookonceLocate :one
-SELECT quote_ident(nspname), 0
+SELECT quote_ident(nspname), 0, false
 FROM pg_namespace
 WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass({name}) AND relpersistence <> 't')`,
 	TablesVersion: `-- name: HookonceTablesVersion :one
 SELECT version FROM {table}_version`,
 	Version: `-- name: HookonceVersion :one
 SHOW server_version_num`,
+	Engine: `-- name: HookonceEngine :one
+SELECT version()`,
 }

@@ -175,7 +175,7 @@ func (e *Engine[T]) known(ctx context.Context, c Conn, entries []inbox.Entry) (m
 	for i, entry := range entries {
 		keys[i] = entry.Key
 	}
-	args := keyArgs(keys)
+	args := KeyArgs(keys)
 	found := make(map[idempotency.Key]known)
 	query := e.Table.Text(queueKnown, "{keys}", e.Table.keysOf(len(keys)))
 	err := c.QueryRows(ctx, query, append(args, args...), func(row Row) error {

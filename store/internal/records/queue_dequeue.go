@@ -153,7 +153,7 @@ func (e *Engine[T]) dequeue(ctx context.Context, c Conn, m mark, limit int, leas
 		return nil, err
 	}
 	query = e.Table.Text(queueClaim, "{keys}", e.Table.keysOf(len(keys)))
-	_, err = c.Exec(ctx, query, append([]any{lease.Microseconds()}, keyArgs(keys)...)...)
+	_, err = c.Exec(ctx, query, append([]any{lease.Microseconds()}, KeyArgs(keys)...)...)
 	return jobs, err
 }
 

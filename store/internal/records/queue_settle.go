@@ -36,7 +36,7 @@ func (e *Engine[T]) held(ctx context.Context, c Conn, settlements []inbox.Settle
 	}
 	groups := make(map[inbox.Ticket]string)
 	query := e.Table.Text(queueHeld, "{keys}", e.Table.keysOf(len(keys)))
-	err := c.QueryRows(ctx, query, keyArgs(keys), func(row Row) error {
+	err := c.QueryRows(ctx, query, KeyArgs(keys), func(row Row) error {
 		var scope, id, group []byte
 		var t inbox.Ticket
 		if err := row.Scan(&scope, &id, &t.Token, &group); err != nil {
@@ -102,13 +102,13 @@ func (e *Engine[T]) remove(ctx context.Context, c Conn, done []idempotency.Key) 
 		return nil
 	}
 	keys := e.Table.keysOf(len(done))
-	if _, err := c.Exec(ctx, e.Table.Text(queueRemove, "{keys}", keys), keyArgs(done)...); err != nil {
+	if _, err := c.Exec(ctx, e.Table.Text(queueRemove, "{keys}", keys), KeyArgs(done)...); err != nil {
 		return err
 	}
 	if e.Settings.KeepPayloads {
 		return nil
 	}
-	_, err := c.Exec(ctx, e.Table.Text(queueRemoveBody, "{keys}", keys), keyArgs(done)...)
+	_, err := c.Exec(ctx, e.Table.Text(queueRemoveBody, "{keys}", keys), KeyArgs(done)...)
 	return err
 }
 

@@ -270,8 +270,8 @@ func rowsOf(row string, n int) string {
 	return strings.TrimSuffix(strings.Repeat(row+",\n       ", n), ",\n       ")
 }
 
-// keyArgs returns keys as parameters.
-func keyArgs(keys []idempotency.Key) (args []any) {
+// KeyArgs returns keys as parameters.
+func KeyArgs(keys []idempotency.Key) (args []any) {
 	for _, key := range keys {
 		args = append(args, []byte(key.Scope), []byte(key.ID))
 	}

@@ -155,4 +155,5 @@ VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT), 1, x'', 1, 1, 0, 0)`,
 	Columns:       `SELECT * FROM {table} WHERE 1 = 0`,
 	TablesVersion: `SELECT version FROM {table}_version`,
 	Version:       `SELECT sqlite_version()`,
+	Engine:        `SELECT sqlite_version()`,
 }

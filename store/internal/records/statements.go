@@ -50,21 +50,20 @@ type Statements struct {
 	NextPayload    string // the same for payloads
 	Purge          string // deletes the old records of a batch
 	PurgePayloads  string // deletes the old payloads of a batch
-	Delete         string // deletes the records that purge has found, if it only finds
+	Delete         string // deletes the records of {keys} that Purge has found, if it only finds
 	DeletePayloads string // the same for payloads
 
 	Unsupported string // reads what of the session or the table is not supported, "" if nothing
 	InsertText  string // inserts a key as text, if that is to be refused
 	Columns     string // reads no rows of the table, but their columns
 
-	Locate        string // reads the schema of the table and, on MySQL, the largest packet
+	Engines string // reads the first table that is not InnoDB's, and its engine
+
+	Locate        string // reads the schema of the table and, on MySQL, the largest packet and whether it is TiDB
 	TablesVersion string // reads the version of the tables
 	Version       string // reads the server's version
+	Engine        string // reads what the server says that it is
 }
-
-// PurgeBatch is how many records a purge looks at in one statement: few enough that it
-// holds its locks for milliseconds.
-const PurgeBatch = 250
 
 // ListBatch is how many records one statement looks at for a list of those that failed.
 const ListBatch = 10_000
@@ -92,13 +91,19 @@ type texts struct {
 	alone Statements // as they run without one, for which they bound their waiting
 }
 
-func textsOf(d Dialect, table string, wait time.Duration) *texts {
-	return &texts{table, statementsOf(d, table, wait, false), statementsOf(d, table, wait, true)}
+// textsOf returns d's statements for a table. Those that lock a record to read it share the
+// lock, unless the server, which is TiDB then, has none to share.
+func textsOf(d Dialect, table string, wait time.Duration, alone bool) *texts {
+	share := "LOCK IN SHARE MODE"
+	if alone {
+		share = "FOR UPDATE"
+	}
+	return &texts{table, statementsOf(d, table, wait, share, false), statementsOf(d, table, wait, share, true)}
 }
 
 // statementsOf returns d's statements for a table, to be run in a transaction or,
 // with their own bound on waiting for one, alone.
-func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) Statements {
+func statementsOf(d Dialect, table string, wait time.Duration, share string, bounded bool) Statements {
 	s := *dialects[d]
 	timeout, bound := fmt.Sprintf("'%dms'", max(1, wait.Milliseconds())), ""
 	if bounded {
@@ -113,7 +118,7 @@ func statementsOf(d Dialect, table string, wait time.Duration, bounded bool) Sta
 		"{wait}", strconv.Itoa(wholeSeconds(wait)),
 		"{timeout}", timeout,
 		"{bound}", bound,
-		"{reach}", strconv.Itoa(2*PurgeBatch),
+		"{share}", share,
 		"{listed}", strconv.Itoa(2*ListBatch),
 	)
 	for _, text := range s.all() {
@@ -130,7 +135,7 @@ func (s *Statements) all() []*string {
 		&s.Insert, &s.InsertAlone, &s.Bound, &s.InsertOrFail, &s.Unbound, &s.Find, &s.FindDone, &s.TakeOver, &s.Bury, &s.Renew, &s.Complete,
 		&s.Release, &s.AddResult, &s.Fail, &s.Retry, &s.KeepPayload, &s.FindPayload, &s.Failures,
 		&s.Lookup, &s.Forget, &s.ForgetPayload, &s.InsertBatch, &s.BatchRow, &s.FindBatch, &s.Flush, &s.Scratch, &s.Unscratch,
-		&s.NextKey, &s.NextPayload, &s.Purge, &s.PurgePayloads, &s.Delete, &s.DeletePayloads, &s.Unsupported, &s.InsertText, &s.Columns, &s.Locate, &s.TablesVersion, &s.Version,
+		&s.NextKey, &s.NextPayload, &s.Purge, &s.PurgePayloads, &s.Delete, &s.DeletePayloads, &s.Unsupported, &s.InsertText, &s.Columns, &s.Engines, &s.Locate, &s.TablesVersion, &s.Version, &s.Engine,
 	}
 }
 

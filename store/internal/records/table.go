@@ -58,7 +58,7 @@ func NewTable(who string, d Dialect, name string, wait time.Duration) (*Table, e
 		return nil, err
 	}
 	t := &Table{Dialect: d, Name: name, Wait: wait}
-	t.texts.Store(textsOf(d, name, wait))
+	t.texts.Store(textsOf(d, name, wait, false))
 	return t, nil
 }
 
@@ -87,15 +87,18 @@ func (t *Table) Locate(ctx context.Context, c Conn) {
 	}
 	var schema sql.NullString
 	var packet int64
-	err := c.QueryRow(ctx, t.SQL().Locate).Scan(&schema, &packet)
+	var noShare bool
+	err := c.QueryRow(ctx, t.SQL().Locate).Scan(&schema, &packet, &noShare)
 	if err != nil {
 		return
 	}
 	t.maxPacket.Store(packet)
-	qualified := strings.Contains(t.Name, ".")
+	name, qualified := t.Name, strings.Contains(t.Name, ".")
 	if schema.String != "" && !qualified {
-		t.texts.Store(textsOf(t.Dialect, schema.String+"."+t.Name, t.Wait))
-		qualified = true
+		name, qualified = schema.String+"."+name, true
+	}
+	if name != t.Name || noShare {
+		t.texts.Store(textsOf(t.Dialect, name, t.Wait, noShare))
 	}
 	t.located.Store(qualified)
 }
