@@ -102,8 +102,8 @@ func (p *plan) log(ctx context.Context, database string) (bytes, syncs int64, er
 	driver, dsn, query := "pgx", p.postgres, "SELECT wal_bytes::bigint, wal_sync FROM pg_stat_wal"
 	if database == "mariadb" {
 		driver, dsn = "mysql", p.mariadb
-		query = `SELECT max(IF(variable_name = 'INNODB_LSN_CURRENT', CAST(variable_value AS SIGNED), 0)), max(IF(variable_name = 'INNODB_OS_LOG_FSYNCS', CAST(variable_value AS SIGNED), 0))
-FROM information_schema.global_status WHERE variable_name IN ('INNODB_LSN_CURRENT', 'INNODB_OS_LOG_FSYNCS')`
+		query = `SELECT max(IF(variable_name = 'INNODB_OS_LOG_WRITTEN', CAST(variable_value AS SIGNED), 0)), max(IF(variable_name = 'INNODB_LOG_WRITES', CAST(variable_value AS SIGNED), 0))
+FROM information_schema.global_status WHERE variable_name IN ('INNODB_OS_LOG_WRITTEN', 'INNODB_LOG_WRITES')` // each write is synced
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {

@@ -55,7 +55,7 @@ func writeLiteral(b *strings.Builder, arg any) bool {
 		return writeBytes(b, v)
 	case string:
 		if utf8.ValidString(v) {
-			b.WriteString("_utf8mb4 ") // MySQL's JSON_TABLE takes no binary strings
+			b.WriteString("_utf8mb4 ") // compares as text, and not byte for byte, as what a driver sends
 		}
 		return writeBytes(b, []byte(v))
 	case driver.Valuer:
