@@ -28,7 +28,7 @@ type cluster struct {
 	nodes     []*node
 	etcd      *process
 	haproxy   *process
-	pgbouncer *process
+	pgbouncer *service
 	proxyPort int // of HAProxy
 	poolPort  int // of PgBouncer
 	http      http.Client
@@ -109,7 +109,8 @@ server_login_retry = 1
 server_connect_timeout = 2
 ignore_startup_parameters = extra_float_digits
 `, c.proxyPort, c.poolPort)
-	c.pgbouncer = startProcess(t, dir, "pgbouncer", writeFile(t, dir, "pgbouncer.ini", []byte(config)))
+	// Up to 1.20, PgBouncer ends when queries are canceled under load (pgbouncer#822).
+	c.pgbouncer = startService(t, dir, "pgbouncer", writeFile(t, dir, "pgbouncer.ini", []byte(config)))
 }
 
 // A status is what Patroni knows of the cluster.
@@ -201,7 +202,7 @@ func (c *cluster) await(t *testing.T, what string, done func(ctx context.Context
 	for _, p := range c.processes() {
 		logs = append(logs, p.logTail())
 	}
-	t.Fatalf("waited in vain for %s:\n%s", what, strings.Join(logs, "\n"))
+	t.Fatalf("waited in vain for %s; all servers are up: %v\n%s", what, c.up(), strings.Join(logs, "\n"))
 }
 
 // up reports whether no server has ended that was not killed.
@@ -219,7 +220,7 @@ func (c *cluster) up() bool {
 }
 
 func (c *cluster) processes() []*process {
-	all := []*process{c.etcd, c.haproxy, c.pgbouncer}
+	all := []*process{c.etcd, c.haproxy}
 	for _, n := range c.nodes {
 		all = append(all, n.patroni)
 	}
@@ -251,7 +252,7 @@ func (c *cluster) setSynchronous(t *testing.T, yes bool) {
 
 // dsn is that of a database by a port.
 func (c *cluster) dsn(database string, port int) string {
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=2", port, database)
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=1", port, database)
 }
 
 // hosts is that of a database by all nodes, of which the primary is used.
@@ -260,7 +261,7 @@ func (c *cluster) hosts(database string) string {
 	for _, n := range c.nodes {
 		hosts = append(hosts, fmt.Sprintf("127.0.0.1:%d", n.clients.port()))
 	}
-	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable&connect_timeout=2&target_session_attrs=read-write",
+	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable&connect_timeout=1&target_session_attrs=read-write",
 		strings.Join(hosts, ","), database)
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	hotRows  = 4                      // that events of a mode are counted in
 	pause    = 40 * time.Millisecond  // of a writer, between events
-	timeout  = 2 * time.Second        // of a delivery
+	timeout  = 3 * time.Second        // of a delivery; longer than a node that is away takes to connect to
 	patience = 2 * time.Minute        // of a sender; longer than a failover
 	again    = 100                    // acknowledged events of a mode that are delivered again after a fault
 	retry    = 100 * time.Millisecond // between deliveries, at most
@@ -32,6 +32,7 @@ type load struct {
 	progress                         []atomic.Int64 // acknowledged, of each writer
 	writers                          errgroup.Group
 	stopWriters                      context.CancelFunc
+	ended                            chan struct{} // the test has, so that nothing is delivered again
 	boxes                            errgroup.Group
 	stopBoxes                        context.CancelFunc
 }
@@ -40,12 +41,13 @@ type load struct {
 func startLoad(t *testing.T, c *cluster, database string) *load {
 	t.Helper()
 	createTables(t, c, database)
-	l := &load{database: database, servers: newServers(t, c, database)}
+	l := &load{database: database, servers: newServers(t, c, database), ended: make(chan struct{})}
 	l.progress = make([]atomic.Int64, len(l.servers)*int(modes))
 	writing, stopWriters := context.WithCancel(context.WithoutCancel(t.Context()))
 	working, stopBoxes := context.WithCancel(context.WithoutCancel(t.Context()))
 	l.stopWriters, l.stopBoxes = stopWriters, stopBoxes
 	t.Cleanup(func() { // also after a failure, before the pools are closed
+		close(l.ended)
 		stopWriters()
 		stopBoxes()
 		l.writers.Wait()
@@ -84,39 +86,45 @@ func (l *load) deliverTo(ctx context.Context, m mode, event int, servers ...int)
 	ctx = context.WithoutCancel(ctx)
 	var all errgroup.Group
 	for _, i := range servers {
-		all.Go(func() error {
-			_, err := l.deliver(ctx, l.servers[i], m, event)
-			return err
-		})
+		all.Go(func() error { return l.deliver(ctx, l.servers[i], m, event) })
 	}
 	return all.Wait()
 }
 
 // deliver delivers an event until it is acknowledged.
-func (l *load) deliver(ctx context.Context, s *server, m mode, event int) (fresh bool, err error) {
+func (l *load) deliver(ctx context.Context, s *server, m mode, event int) (err error) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(retry/2 + rand.N(retry/2)) {
-		if fresh, err = l.try(ctx, s, m, event, timeout); err == nil {
-			return fresh, nil
+		if err = l.try(ctx, s.deliver[m], m, event, timeout); err == nil {
+			return nil
+		}
+		select {
+		case <-l.ended:
+			return err
+		default:
 		}
 	}
-	return false, fmt.Errorf("event %d of %v is not acknowledged by %s after %v: %w", event, m, s.name, patience, err)
+	return fmt.Errorf("event %d of %v is not acknowledged by %s after %v: %w", event, m, s.name, patience, err)
 }
 
 // try delivers an event once, and enters it in the books if it is acknowledged.
-func (l *load) try(ctx context.Context, s *server, m mode, event int, timeout time.Duration) (fresh bool, err error) {
+func (l *load) try(ctx context.Context, deliver delivery, m mode, event int, timeout time.Duration) error {
 	l.deliveries.Add(1)
+	before := l.books.has(m, event)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	fresh, err = s.deliver[m](ctx, event)
+	fresh, err := deliver(ctx, event)
 	switch {
 	case err != nil:
 		l.failures.Add(1)
-		return false, err
+		return err
 	case !fresh:
 		l.duplicates.Add(1)
 	}
 	l.books.acknowledge(m, event)
-	return fresh, nil
+	if before && fresh {
+		l.books.lose(m, event)
+	}
+	return nil
 }
 
 // repeat delivers the events again that were acknowledged last. All are duplicates; the
@@ -127,11 +135,7 @@ func (l *load) repeat(ctx context.Context, last [modes][]int) error {
 	for m := range modes {
 		for _, event := range last[m] {
 			all.Go(func() error {
-				fresh, err := l.deliver(ctx, l.servers[rand.N(len(l.servers))], m, event)
-				if fresh {
-					l.books.lose(m, event)
-				}
-				return err
+				return l.deliver(ctx, l.servers[rand.N(len(l.servers))], m, event)
 			})
 		}
 	}

@@ -61,7 +61,10 @@ func (n *node) config(t *testing.T) []byte {
 				"maximum_lag_on_failover": 1 << 40,
 				"synchronous_mode":        true,
 				"synchronous_mode_strict": true,
-				"postgresql":              object{"use_pg_rewind": true},
+				"postgresql": object{
+					"use_pg_rewind": true,
+					"parameters":    object{"max_connections": 300},
+				},
 			},
 			"initdb": []any{object{"encoding": "UTF8"}, object{"locale": "C"}, object{"auth": "trust"}, "no-sync"},
 		},
@@ -69,8 +72,9 @@ func (n *node) config(t *testing.T) []byte {
 			"listen":          loopback(n.port),
 			"connect_address": loopback(n.peers.port()),
 			"data_dir":        n.data(),
-			"bin_dir":         filepath.Dir(binary(t, "pg_rewind")),
+			"bin_dir":         programs(t, n.dir),
 			"use_unix_socket": true,
+			"basebackup":      []any{object{"checkpoint": "fast"}, "no-sync"},
 			"pgpass":          filepath.Join(n.dir, "pgpass"),
 			"remove_data_directory_on_rewind_failure":     true,
 			"remove_data_directory_on_diverged_timelines": true,
@@ -81,12 +85,12 @@ func (n *node) config(t *testing.T) []byte {
 			"pg_hba": []string{"local all all trust", "host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"},
 			"parameters": object{
 				"unix_socket_directories": n.dir,
-				"max_connections":         300,
 				"shared_buffers":          "32MB",
 				"fsync":                   "off",   // a process that is killed loses nothing that it has written
 				"log_min_messages":        "fatal", // the faults provoke errors
 				"min_wal_size":            "48MB",
 				"wal_keep_size":           "256MB",
+				"wal_sender_timeout":      "15s", // so long a primary that is cut off waits for standbys in its shutdown
 			},
 		},
 	})
@@ -94,6 +98,33 @@ func (n *node) config(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// programs creates a directory of PostgreSQL's programs for Patroni, in which pg_rewind does
+// not wait for the disk: that took 15 s.
+func programs(t *testing.T, dir string) string {
+	t.Helper()
+	rewind, bin := binary(t, "pg_rewind"), filepath.Join(dir, "bin")
+	all, err := filepath.Glob(filepath.Join(filepath.Dir(rewind), "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range all {
+		if program == rewind {
+			continue
+		}
+		if err := os.Symlink(program, filepath.Join(bin, filepath.Base(program))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := fmt.Sprintf("#!/bin/sh\nexec %s --no-sync \"$@\"\n", rewind)
+	if err := os.WriteFile(filepath.Join(bin, "pg_rewind"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return bin
 }
 
 func (n *node) data() string { return filepath.Join(n.dir, "data") }

@@ -23,7 +23,6 @@ const account = "postgres"
 
 // A process is a server that the test has started.
 type process struct {
-	name   string
 	log    string
 	pid    int
 	exited chan struct{}
@@ -34,26 +33,34 @@ type process struct {
 // test, even if that crashes: Patroni then stops its PostgreSQL.
 func startProcess(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
-	c := exec.Command(binary(t, program), args...)
-	c.Dir = dir
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t), Pdeathsig: syscall.SIGTERM}
-	p := &process{name: program, log: filepath.Join(dir, program+".log"), exited: make(chan struct{})}
-	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	p, err := launch(binary(t, program), dir, credential(t), args)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
-	c.Stdout, c.Stderr = log, log
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.pid = c.Process.Pid
-	go func() {
-		c.Wait()
-		close(p.exited)
-	}()
 	t.Cleanup(p.kill)
 	return p
+}
+
+func launch(path, dir string, c *syscall.Credential, args []string) (*process, error) {
+	command := exec.Command(path, args...)
+	command.Dir = dir
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: c, Pdeathsig: syscall.SIGTERM}
+	p := &process{log: filepath.Join(dir, filepath.Base(path)+".log"), exited: make(chan struct{})}
+	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	command.Stdout, command.Stderr = log, log
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	p.pid = command.Process.Pid
+	go func() {
+		command.Wait()
+		close(p.exited)
+	}()
+	return p, nil
 }
 
 func (p *process) kill() {
@@ -64,6 +71,41 @@ func (p *process) kill() {
 		syscall.Kill(p.pid, syscall.SIGKILL)
 		<-p.exited
 	}
+}
+
+// A service is a process that is started again when it ends, as by systemd.
+type service struct{ ended atomic.Int64 }
+
+func startService(t *testing.T, dir, program string, args ...string) *service {
+	t.Helper()
+	path, c := binary(t, program), credential(t)
+	p, err := launch(path, dir, c, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(service)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				p.kill()
+				return
+			case <-p.exited:
+				s.ended.Add(1)
+			}
+			if p, err = launch(path, dir, c, args); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+	return s
 }
 
 // logTail is the end of what the process has printed.

@@ -3,6 +3,7 @@
 package patroni_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -43,8 +44,16 @@ func (m mode) String() string { return [...]string{"run", "lease", "inbox"}[m] }
 type server struct {
 	name    string
 	box     *inbox.Inbox
-	deliver [modes]func(ctx context.Context, event int) (fresh bool, err error)
+	deliver [modes]delivery
+
+	// own delivers an event in a transaction that the server begins itself, whose COMMIT is
+	// canceled when its context ends.
+	own func(ctx context.Context, m mode, event int) (fresh bool, err error)
 }
+
+// A delivery has an event take effect, or says that it has before. It acknowledges the event
+// unless it returns an error.
+type delivery func(ctx context.Context, event int) (fresh bool, err error)
 
 // conns is how many connections a server has.
 const conns = 8
@@ -103,6 +112,7 @@ func newPgxServer(t *testing.T, name, dsn string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { go pool.Close() }) // which waits for commits that are not answered yet
 	s, err := pgxstore.New(pool, quiet())
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +135,7 @@ type native[T any] interface {
 	lease.Store
 	inbox.Queue
 	RunTx(ctx context.Context, key idempotency.Key, work func(ctx context.Context, tx T) error) error
+	ClaimTx(ctx context.Context, tx T, key idempotency.Key) error
 	CompleteTx(ctx context.Context, tx T, c lease.Claim) error
 }
 
@@ -137,7 +148,8 @@ func newServer[T any](t *testing.T, name string, s native[T], begin func(context
 		if err := execute(ctx, tx, "INSERT INTO effects (mode, event) VALUES ($1, $2)", int(m), event); err != nil {
 			return err
 		}
-		return execute(ctx, tx, "UPDATE counters SET n = n + 1 WHERE mode = $1 AND id = $2", int(m), event%hotRows)
+		return execute(ctx, tx, `INSERT INTO counters AS c (mode, id, n) VALUES ($1, $2, 1)
+			ON CONFLICT (mode, id) DO UPDATE SET n = c.n + 1`, int(m), counterOf(event))
 	}
 	// A lease of a server that lost its database would hold up the event for longer than
 	// it takes to fail over.
@@ -158,6 +170,20 @@ func newServer[T any](t *testing.T, name string, s native[T], begin func(context
 				return s.CompleteTx(ctx, tx, c)
 			})
 		}))
+	}
+	v.own = func(ctx context.Context, m mode, event int) (bool, error) {
+		var claimed error
+		err := begin(ctx, func(tx T) error {
+			claimed = s.ClaimTx(ctx, tx, keyOf(m, event))
+			switch {
+			case claimed == nil:
+				return work(ctx, tx, m, event)
+			case errors.Is(claimed, idempotency.ErrDuplicate):
+				return nil // it is acknowledged after a commit
+			}
+			return claimed
+		})
+		return fresh(cmp.Or(err, claimed))
 	}
 	v.box, v.deliver[accepted] = newInbox(t, s, func(ctx context.Context, tx T, d *hmacverify.Delivery) error {
 		event, err := strconv.Atoi(d.ID)
