@@ -42,7 +42,7 @@ func (l *load) suffer(t *testing.T, c *cluster, f fault, synchronous bool) {
 	if f.holdsClients {
 		heal()
 	}
-	l.awaitProgress(t, l.snapshot())
+	l.awaitProgress(t, c, l.snapshot())
 	working := since(began)
 	if err := l.repeat(context.WithoutCancel(t.Context()), last); err != nil {
 		t.Error(err)
@@ -188,7 +188,7 @@ func (s *stranded) insist(t *testing.T, one, other *server, m mode, event int) {
 		select {
 		case <-s.done:
 			return
-		case <-time.After(retry):
+		case <-time.After(retry / 5):
 		}
 		one, other = other, one
 	}

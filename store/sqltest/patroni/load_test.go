@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,11 +16,11 @@ import (
 
 const (
 	hotRows  = 4                      // that events of a mode are counted in
-	pause    = 40 * time.Millisecond  // of a writer, between events
+	pause    = 100 * time.Millisecond // of a writer, between events
 	timeout  = 3 * time.Second        // of a delivery; longer than a node that is away takes to connect to
 	patience = 2 * time.Minute        // of a sender; longer than a failover
 	again    = 100                    // acknowledged events of a mode that are delivered again after a fault
-	retry    = 100 * time.Millisecond // between deliveries, at most
+	retry    = 500 * time.Millisecond // between deliveries, at most
 )
 
 // A load has events of all modes delivered to servers, by a writer for each server and mode.
@@ -30,6 +31,7 @@ type load struct {
 
 	deliveries, failures, duplicates atomic.Int64
 	progress                         []atomic.Int64 // acknowledged, of each writer
+	refusals                         sync.Map       // the last, by server and mode
 	writers                          errgroup.Group
 	stopWriters                      context.CancelFunc
 	ended                            chan struct{} // the test has, so that nothing is delivered again
@@ -97,6 +99,7 @@ func (l *load) deliver(ctx context.Context, s *server, m mode, event int) (err e
 		if err = l.try(ctx, s.deliver[m], m, event, timeout); err == nil {
 			return nil
 		}
+		l.refusals.Store(fmt.Sprint(s.name, ", ", m), err)
 		select {
 		case <-l.ended:
 			return err
@@ -143,7 +146,7 @@ func (l *load) repeat(ctx context.Context, last [modes][]int) error {
 }
 
 // awaitProgress waits until every writer has had an event acknowledged since.
-func (l *load) awaitProgress(t *testing.T, since []int64) {
+func (l *load) awaitProgress(t *testing.T, c *cluster, since []int64) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		now := l.snapshot()
@@ -157,7 +160,9 @@ func (l *load) awaitProgress(t *testing.T, since []int64) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s, %v: nothing was acknowledged for %v", l.servers[stuck/int(modes)].name, mode(stuck%int(modes)), patience)
+			who := fmt.Sprint(l.servers[stuck/int(modes)].name, ", ", mode(stuck%int(modes)))
+			err, _ := l.refusals.Load(who)
+			t.Fatalf("%s: nothing was acknowledged for %v; at last: %v; PgBouncer ended %d times", who, patience, err, c.pgbouncer.ended.Load())
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	faults = flag.Int("faults", 1, "how many faults befall the leader, one after the other, in turns")
-	first  = flag.Int("first", 0, "which kind is the first")
+	faults = flag.Int("faults", 1, "how many faults befall the leader, one after the other, in turns, if -timeout leaves time for them")
+	first  = flag.Int("first", 0, "which kind of fault is the first")
 )
 
 // TestPatroni starts one cluster for all tests, because that takes seconds.
@@ -24,8 +24,8 @@ func TestPatroni(t *testing.T) {
 
 func testSynchronous(t *testing.T, c *cluster) {
 	l := startLoad(t, c, "synchronous")
-	l.awaitProgress(t, l.snapshot())
-	for i := range *faults {
+	l.awaitProgress(t, c, l.snapshot())
+	for i := 0; i < *faults && timeLeft(t); i++ {
 		l.suffer(t, c, kinds[(*first+i)%len(kinds)], true)
 	}
 	l.stop(t, c)
@@ -35,11 +35,18 @@ func testSynchronous(t *testing.T, c *cluster) {
 	}
 }
 
+// timeLeft reports whether there is time for a fault, and for the books, before the test must
+// end.
+func timeLeft(t *testing.T) bool {
+	end, limited := t.Deadline()
+	return !limited || time.Until(end) > 100*time.Second
+}
+
 // testAsynchronous shows that the books see a loss.
 func testAsynchronous(t *testing.T, c *cluster) {
 	c.setSynchronous(t, false)
 	l := startLoad(t, c, "asynchronous")
-	l.awaitProgress(t, l.snapshot())
+	l.awaitProgress(t, c, l.snapshot())
 	l.suffer(t, c, fault{name: "killed with what it had not sent", f: func(t *testing.T, c *cluster, l *load, leader *node) func() {
 		leader.peers.hold()
 		time.Sleep(time.Second)
