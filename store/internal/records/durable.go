@@ -18,11 +18,13 @@ import (
 // InnoDB's own, and there is no such step.
 //
 // PostgreSQL shows locally what a synchronous standby may not have yet, if the wait
-// for it was canceled, or if the server was restarted while it waited.
+// for it was canceled, or if the server was restarted while it waited. A primary that was
+// cut off and demoted goes on showing it, and Patroni clears the list of standbys then: in
+// recovery the write below is refused, and nothing is answered.
 //
 // SQLite shows a commit after it has synced the log or the journal.
 var early = map[Dialect]string{
-	PostgreSQL: `coalesce(current_setting('synchronous_standby_names', true), '') <> ''`,
+	PostgreSQL: `(pg_is_in_recovery() OR coalesce(current_setting('synchronous_standby_names', true), '') <> '')`,
 	MySQL:      `(NOT (@@log_bin AND @@sql_log_bin) /*M!120300 OR TRUE */)`,
 	SQLite:     `0`,
 }
