@@ -102,6 +102,7 @@ listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
 auth_type = any
+admin_users = postgres
 pool_mode = transaction
 default_pool_size = 12
 max_client_conn = 300
@@ -111,6 +112,40 @@ ignore_startup_parameters = extra_float_digits
 `, c.proxyPort, c.poolPort)
 	// Up to 1.20, PgBouncer ends when queries are canceled under load (pgbouncer#822).
 	c.pgbouncer = startService(t, dir, "pgbouncer", writeFile(t, dir, "pgbouncer.ini", []byte(config)))
+}
+
+// show is what PgBouncer says of its parts.
+func (c *cluster) show(what string) string {
+	db, err := sql.Open("pgx", c.dsn("pgbouncer", c.poolPort)+"&default_query_exec_mode=simple_protocol")
+	if err != nil {
+		return err.Error()
+	}
+	defer db.Close()
+	rows, err := db.Query("SHOW " + what)
+	if err != nil {
+		return err.Error()
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err.Error()
+	}
+	lines := []string{strings.Join(columns, " ")}
+	for rows.Next() {
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return err.Error()
+		}
+		line := ""
+		for _, v := range values {
+			line += v.String + " "
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // A status is what Patroni knows of the cluster.

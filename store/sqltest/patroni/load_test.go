@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -150,19 +151,20 @@ func (l *load) awaitProgress(t *testing.T, c *cluster, since []int64) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		now := l.snapshot()
-		stuck := -1
+		var stuck []string
 		for i := range now {
 			if now[i] == since[i] {
-				stuck = i
+				who := fmt.Sprint(l.servers[i/int(modes)].name, ", ", mode(i%int(modes)))
+				err, _ := l.refusals.Load(who)
+				stuck = append(stuck, fmt.Sprintf("%s: at last: %v", who, err))
 			}
 		}
-		if stuck < 0 {
+		if stuck == nil {
 			return
 		}
 		if time.Now().After(end) {
-			who := fmt.Sprint(l.servers[stuck/int(modes)].name, ", ", mode(stuck%int(modes)))
-			err, _ := l.refusals.Load(who)
-			t.Fatalf("%s: nothing was acknowledged for %v; at last: %v; PgBouncer ended %d times", who, patience, err, c.pgbouncer.ended.Load())
+			t.Fatalf("nothing was acknowledged for %v by\n%s\nPgBouncer ended %d times; its pools:\n%s\nits servers:\n%s\nits clients:\n%s", patience, strings.Join(stuck, "\n"),
+				c.pgbouncer.ended.Load(), c.show("POOLS"), c.show("SERVERS"), c.show("CLIENTS"))
 		}
 	}
 }
