@@ -125,7 +125,8 @@
 // yet: the wait for it was canceled, or the server was restarted meanwhile. So where
 // synchronous_standby_names is set, a duplicate locks its record FOR KEY SHARE, and
 // is acknowledged when the standby has that too. While no standby answers, duplicates
-// are in flight. An administrator who cancels that wait with pg_cancel_backend
+// are in flight. A primary that was demoted refuses the lock: it shows records that the
+// new one may not have, and duplicates are unavailable there. An administrator who cancels that wait with pg_cancel_backend
 // accepts the loss. A transaction of your own ([Store.ClaimTx], [Store.CompleteTx]) is
 // canceled so when its context ends in COMMIT, which lib/pq reports as a success: begin
 // it with [context.WithoutCancel], or take a COMMIT for failed if its context has ended.

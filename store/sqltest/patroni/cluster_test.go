@@ -208,38 +208,30 @@ func (c *cluster) awaitLeader(t *testing.T, other *node) (n *node) {
 	return n
 }
 
-// awaitWhole waits until all nodes are up, and commits wait for one standby, or for none. A
-// standby that does not come back is restarted, as an operator would do: Patroni 3.0 hangs
-// at times when it has made a new copy of the leader.
+// leaderWithin is awaitLeader that returns nil if there is none in time: if the leader fails
+// while Patroni is about to choose another synchronous standby, it promotes none.
+func (c *cluster) leaderWithin(t *testing.T, other *node, d time.Duration) *node {
+	t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if n := c.leader(t.Context(), other); n != nil && c.query(n, "SELECT NOT pg_is_in_recovery()") == "true" {
+			return n
+		}
+	}
+	return nil
+}
+
+// awaitWhole waits until all nodes are up, and commits wait for one standby, or for none. What
+// makes a new copy of the leader streams from it too, and does not count.
 func (c *cluster) awaitWhole(t *testing.T, synchronous bool) {
 	t.Helper()
-	began := time.Now()
 	c.await(t, "the cluster to be whole", func(ctx context.Context) bool {
 		n := c.leader(ctx, nil)
-		if n != nil && time.Since(began) > 40*time.Second {
-			began = time.Now()
-			c.restartStandbys(t, n)
-		}
 		return n != nil && c.query(n, `
 			SELECT count(*) FILTER (WHERE state = 'streaming') = $1
 			   AND count(*) FILTER (WHERE sync_state = 'sync') = $2
 			   AND current_setting('synchronous_standby_names') <> '*'
-			FROM pg_stat_replication`, size-1, map[bool]int{true: 1}[synchronous]) == "true" && c.proxied()
+			FROM pg_stat_replication WHERE application_name LIKE 'node_'`, size-1, map[bool]int{true: 1}[synchronous]) == "true" && c.proxied()
 	})
-}
-
-// restartStandbys kills and starts the standbys that the leader sends nothing to.
-func (c *cluster) restartStandbys(t *testing.T, leader *node) {
-	t.Helper()
-	for _, n := range c.nodes {
-		const streams = "SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = $1"
-		if n == leader || c.query(leader, streams, n.name) == "true" {
-			continue
-		}
-		t.Logf("%s does not follow %s, and is restarted", n.name, leader.name)
-		n.kill()
-		n.start(t)
-	}
 }
 
 // proxied reports whether both proxies lead to the leader.

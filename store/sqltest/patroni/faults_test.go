@@ -35,9 +35,14 @@ func (l *load) suffer(t *testing.T, c *cluster, f fault, synchronous bool) {
 	t.Helper()
 	leader, last := c.awaitLeader(t, nil), l.books.last(again)
 	began := time.Now()
-	heal := f.f(t, c, l, leader)
+	heal := sync.OnceFunc(f.f(t, c, l, leader))
 	fell := since(began)
-	next := c.awaitLeader(t, leader)
+	next := c.leaderWithin(t, leader, 40*time.Second)
+	if next == nil {
+		t.Logf("%s %s: no standby was known to have everything, so it must come back", leader.name, f.name)
+		heal()
+		next = c.awaitLeader(t, nil)
+	}
 	promoted := since(began)
 	if f.holdsClients {
 		heal()
