@@ -139,11 +139,11 @@ func (c *cluster) show(what string) string {
 		if err := rows.Scan(into...); err != nil {
 			return err.Error()
 		}
-		line := ""
+		var line strings.Builder
 		for _, v := range values {
-			line += v.String + " "
+			line.WriteString(v.String + " ")
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	return strings.Join(lines, "\n")
 }
