@@ -6,8 +6,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -15,9 +17,16 @@ import (
 // books hold what was acknowledged.
 type books struct {
 	mu           sync.Mutex
-	events       [modes]int          // so many there are
-	acknowledged [modes]map[int]bool // true: lost, as a later delivery has shown
-	order        [modes][]int        // the same, as they were acknowledged
+	events       [modes]int // so many there are
+	acknowledged [modes]map[int]*acknowledgment
+	order        [modes][]int // the same, as they were acknowledged
+}
+
+// An acknowledgment is the first of an event.
+type acknowledgment struct {
+	at   time.Time
+	by   string // the server
+	lost bool   // as a later delivery has shown
 }
 
 // next is a new event.
@@ -46,19 +55,18 @@ func counterOf(event int) int {
 func (b *books) has(m mode, event int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, yes := b.acknowledged[m][event]
-	return yes
+	return b.acknowledged[m][event] != nil
 }
 
-// acknowledge enters an event.
-func (b *books) acknowledge(m mode, event int) {
+// acknowledge enters an event that a server has acknowledged.
+func (b *books) acknowledge(m mode, event int, by string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.acknowledged[m] == nil {
-		b.acknowledged[m] = make(map[int]bool)
+		b.acknowledged[m] = make(map[int]*acknowledgment)
 	}
-	if _, before := b.acknowledged[m][event]; !before {
-		b.acknowledged[m][event] = false
+	if b.acknowledged[m][event] == nil {
+		b.acknowledged[m][event] = &acknowledgment{at: time.Now(), by: by}
 		b.order[m] = append(b.order[m], event)
 	}
 }
@@ -68,7 +76,7 @@ func (b *books) acknowledge(m mode, event int) {
 func (b *books) lose(m mode, event int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.acknowledged[m][event] = true
+	b.acknowledged[m][event].lost = true
 }
 
 // last returns every other event of the last that were acknowledged. Those between are not
@@ -89,7 +97,7 @@ type balance struct {
 	acknowledged, lost, twice int
 	counted                   int // by the counters
 	effects                   int
-	example                   string // of what is wrong
+	wrong                     []string // in the order of the time
 }
 
 func (b *books) balance(t *testing.T, dsn string) (sum balance) {
@@ -103,21 +111,21 @@ func (b *books) balance(t *testing.T, dsn string) (sum balance) {
 	defer b.mu.Unlock()
 	for m := range modes {
 		sum.acknowledged += len(b.acknowledged[m])
-		for event, lost := range b.acknowledged[m] {
-			if lost || times[m][event] == 0 {
+		for event, a := range b.acknowledged[m] {
+			if a.lost || times[m][event] == 0 {
 				sum.lost++
-				sum.example += fmt.Sprintf(" %v %d is lost;", m, event)
+				sum.wrong = append(sum.wrong, fmt.Sprintf("%s %s acknowledged event %d of %v, which is lost", a.at.UTC().Format("15:04:05.000"), a.by, event, m))
 			}
 		}
 		for event, n := range times[m] {
 			sum.effects += n
 			if n > 1 {
 				sum.twice++
-				sum.example += fmt.Sprintf(" %v %d took effect %d times;", m, event, n)
+				sum.wrong = append(sum.wrong, fmt.Sprintf("event %d of %v took effect %d times", event, m, n))
 			}
 		}
 	}
-	sum.example = sum.example[:min(len(sum.example), 500)]
+	slices.Sort(sum.wrong)
 	return sum
 }
 

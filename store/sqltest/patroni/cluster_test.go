@@ -246,11 +246,16 @@ func (c *cluster) await(t *testing.T, what string, done func(ctx context.Context
 			return
 		}
 	}
-	var logs []string
+	t.Fatalf("waited in vain for %s; all servers are up: %v\n%s", what, c.up(), c.logs())
+}
+
+// logs are the ends of what the servers have printed.
+func (c *cluster) logs() string {
+	var b strings.Builder
 	for _, p := range c.processes() {
-		logs = append(logs, p.logTail())
+		b.WriteString(p.logTail() + "\n")
 	}
-	t.Fatalf("waited in vain for %s; all servers are up: %v\n%s", what, c.up(), strings.Join(logs, "\n"))
+	return b.String()
 }
 
 // up reports whether no server has ended that was not killed.

@@ -54,8 +54,8 @@ func (l *load) suffer(t *testing.T, c *cluster, f fault, synchronous bool) {
 	}
 	heal()
 	c.awaitWhole(t, synchronous)
-	t.Logf("%s %s after %v; %s promoted after %v, every server works again after %v, the cluster is whole after %v",
-		leader.name, f.name, fell, next.name, promoted, working, since(began))
+	t.Logf("%s: %s %s after %v; %s promoted after %v, every server works again after %v, the cluster is whole after %v",
+		began.UTC().Format("15:04:05.000"), leader.name, f.name, fell, next.name, promoted, working, since(began))
 }
 
 func kill(t *testing.T, _ *cluster, _ *load, leader *node) func() {
@@ -184,7 +184,7 @@ func (s *stranded) insist(t *testing.T, one, other *server, m mode, event int) {
 			// Its context must end before the leader is demoted.
 			deliver, patience = func(ctx context.Context, event int) (bool, error) { return one.own(ctx, m, event) }, time.Second
 		}
-		err := s.l.try(context.WithoutCancel(t.Context()), deliver, m, event, patience)
+		err := s.l.try(context.WithoutCancel(t.Context()), one.name, deliver, m, event, patience)
 		s.answers.Add(1)
 		if err == nil {
 			t.Errorf("%s acknowledges event %d of %v, which only %s has", one.name, event, m, s.leader.name)

@@ -97,7 +97,7 @@ func (l *load) deliverTo(ctx context.Context, m mode, event int, servers ...int)
 // deliver delivers an event until it is acknowledged.
 func (l *load) deliver(ctx context.Context, s *server, m mode, event int) (err error) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(retry/2 + rand.N(retry/2)) {
-		if err = l.try(ctx, s.deliver[m], m, event, timeout); err == nil {
+		if err = l.try(ctx, s.name, s.deliver[m], m, event, timeout); err == nil {
 			return nil
 		}
 		l.refusals.Store(fmt.Sprint(s.name, ", ", m), err)
@@ -111,7 +111,7 @@ func (l *load) deliver(ctx context.Context, s *server, m mode, event int) (err e
 }
 
 // try delivers an event once, and enters it in the books if it is acknowledged.
-func (l *load) try(ctx context.Context, deliver delivery, m mode, event int, timeout time.Duration) error {
+func (l *load) try(ctx context.Context, by string, deliver delivery, m mode, event int, timeout time.Duration) error {
 	l.deliveries.Add(1)
 	before := l.books.has(m, event)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -124,7 +124,7 @@ func (l *load) try(ctx context.Context, deliver delivery, m mode, event int, tim
 	case !fresh:
 		l.duplicates.Add(1)
 	}
-	l.books.acknowledge(m, event)
+	l.books.acknowledge(m, event, by)
 	if before && fresh {
 		l.books.lose(m, event)
 	}

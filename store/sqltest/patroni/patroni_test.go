@@ -4,6 +4,7 @@ package patroni_test
 
 import (
 	"flag"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,7 +32,7 @@ func testSynchronous(t *testing.T, c *cluster) {
 	l.stop(t, c)
 	b := l.report(t, c)
 	if b.lost != 0 || b.twice != 0 || b.effects != b.acknowledged || b.counted != b.acknowledged {
-		t.Errorf("the books do not balance:%s", b.example)
+		t.Errorf("the books do not balance:\n%s\n%s", strings.Join(b.wrong, "\n"), c.logs())
 	}
 }
 
