@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -82,17 +84,13 @@ func (s *Store) checkEngines(ctx context.Context) error {
 	if !ok {
 		schema, table = "", schema
 	}
-	rows, err := s.db.QueryContext(ctx, s.table.SQL().Engines, schema, table, table+"_inbox", table+"_payloads", table+"_groups")
-	if err != nil {
-		return fmt.Errorf("reading the engines of the tables: %w", err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return rows.Err()
-	}
 	var engine string
-	if err := rows.Scan(&table, &engine); err != nil {
-		return err
+	row := s.db.QueryRowContext(ctx, s.table.SQL().Engines, schema, table, table+"_inbox", table+"_payloads", table+"_groups")
+	switch err := row.Scan(&table, &engine); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading the engines of the tables: %w", err)
 	}
 	return fmt.Errorf("table %s does not roll back, because its engine is %s: change it to InnoDB", table, engine)
 }

@@ -5,7 +5,7 @@ import "strings"
 // Unfit reports whether err says that the connection leads to a node that takes no
 // writes, or that earlier work has left it with a role, or a mode, that may not write.
 func (d Dialect) Unfit(err error) bool {
-	// lib/pq, whose BEGIN says READ WRITE, is told feature_not_supported.
+	// A standby refuses the READ WRITE in the BEGIN of lib/pq with feature_not_supported.
 	return d.says(err, unfit) || d == PostgreSQL && HasState(err, "0A000") && !stalePlan(err)
 }
 
