@@ -173,6 +173,34 @@ func TestEngines_LeaseErrors(t *testing.T) {
 	}
 }
 
+// On Galera, and where all transactions are serializable, a conflict can meet what only reads.
+func TestEngines_ReadMeetsConflict(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		d sqlstore.Dialect
+		fault
+	}{
+		"CockroachDB": {sqlstore.PostgreSQL, fault{at: "HookonceFind", err: pgError("40001", "restart transaction")}},
+		"Galera":      {sqlstore.MySQL, fault{at: "SELECT state, owner", err: mysqlError(1213, "Deadlock found when trying to get lock")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, db, s := newStandIn(t, test.d)
+			events := newEvents(t, db, test.d, nil)
+			c := claim(t, events, "leased", time.Hour)
+			for range 2 {
+				if err := events.Complete(t.Context(), c, nil); err != nil {
+					t.Error(err)
+				}
+				s.fail(test.fault, 1) // of the second call, which finds the record completed
+			}
+			if _, ok := s.take(test.at); !ok {
+				t.Error("the last fault is not left: the second call did not meet the first")
+			}
+		})
+	}
+}
+
 // A server that takes no lock_timeout, or does not honour it, as YugabyteDB and MySQL,
 // holds a call no longer than the context of its wait.
 func TestEngines_NoLockTimeout(t *testing.T) {

@@ -28,8 +28,16 @@ func (t *Table) Find(ctx context.Context, c Conn, key idempotency.Key) (Stored, 
 		result    storedResult
 		lastError sql.NullString
 	)
-	row := c.QueryRow(ctx, t.SQL().Find, []byte(key.Scope), []byte(key.ID))
-	err := row.Scan(&rec.Record.State, &owner, &rec.Record.Token, &rec.Record.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError, &rec.Early)
+	read := func() error {
+		row := c.QueryRow(ctx, t.SQL().Find, []byte(key.Scope), []byte(key.ID))
+		return row.Scan(&rec.Record.State, &owner, &rec.Record.Token, &rec.Record.Attempts, &leaseLeft, &age, &fp, &result.status, &result.mediaType, &result.body, &lastError, &rec.Early)
+	}
+	var err error
+	if c.Alone() { // on Galera even what only reads can meet a conflict
+		err = t.RetryConflicts(ctx, read)
+	} else {
+		err = read()
+	}
 	if err != nil {
 		return rec, err
 	}
