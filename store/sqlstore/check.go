@@ -19,6 +19,8 @@ import (
 //     commit; of TiDB, that its transactions are pessimistic
 //   - on PostgreSQL, that prepared statements survive: behind a pooler in transaction
 //     mode they need a setting of the driver
+//   - on Galera, that what is written reaches the other nodes, and that a part of the
+//     cluster without a majority takes no writes
 //   - the tables: that they exist, are of [SchemaVersion], have every column, are
 //     InnoDB's on MySQL, roll back and, on PostgreSQL, survive a crash
 //   - what the tables do with records: that they refuse a second record with the same
@@ -50,7 +52,7 @@ func (s *Store) checkOn(ctx context.Context, e engine) error {
 		}
 	}
 	for _, check := range []func(context.Context) error{
-		s.checkPooler, s.checkTable, s.checkSettings, s.checkExist, s.checkEngines, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
+		s.checkPooler, s.checkGalera, s.checkTable, s.checkSettings, s.checkExist, s.checkEngines, s.checkVersion, s.checkColumns, s.checkRollback, s.checkRecords,
 	} {
 		if err := check(ctx); err != nil {
 			return err

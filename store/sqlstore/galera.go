@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hookonce/hookonce/store/internal/records"
 )
@@ -44,6 +45,31 @@ func onGalera(ctx context.Context, c conn) (bool, error) {
 		return false, nil
 	}
 	return value == "ON", err
+}
+
+// checkGalera reports a setting of a node with which an event can be applied twice.
+func (s *Store) checkGalera(ctx context.Context) error {
+	if on, err := s.guarded(ctx, s.db); err != nil || !on {
+		return err
+	}
+	var name, value string
+	if err := s.db.QueryRowContext(ctx, "SHOW SESSION VARIABLES LIKE 'wsrep_on'").Scan(&name, &value); err != nil {
+		return fmt.Errorf("reading wsrep_on: %w", err)
+	}
+	if value != "ON" {
+		return errors.New("the session's wsrep_on is OFF, so that no other node learns what was done: leave it ON")
+	}
+	if err := s.db.QueryRowContext(ctx, "SHOW GLOBAL VARIABLES LIKE 'wsrep_provider_options'").Scan(&name, &value); err != nil {
+		return fmt.Errorf("reading wsrep_provider_options: %w", err)
+	}
+	for option := range strings.SplitSeq(value, ";") {
+		name, on, _ := strings.Cut(option, "=")
+		name, on = strings.TrimSpace(name), strings.TrimSpace(on)
+		if (name == "pc.ignore_sb" || name == "pc.ignore_quorum") && on == "true" {
+			return fmt.Errorf("wsrep_provider_options has %s, with which both halves of a divided cluster apply an event: set it to false", name)
+		}
+	}
+	return nil
 }
 
 // errPrepares is the error about a transaction of the caller's, which is not guarded.

@@ -116,11 +116,30 @@ func (s *Store) Renew(ctx context.Context, c lease.Claim, length time.Duration) 
 	return s.orEnded(ctx, c, err, lease.Done)
 }
 
-// Complete implements [lease.Store].
+// Complete implements [lease.Store]. If the last one found its record completed, this one
+// looks first: so it is with each event where the work calls CompleteTx.
 func (s *Store) Complete(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
+	if s.completed.Load() {
+		err := s.addResult(ctx, c, result)
+		if !errors.Is(err, idempotency.ErrLeaseLost) {
+			return err
+		}
+	}
 	err := s.fenced(ctx, s.db, c, "complete", s.table.SQL().Complete, records.ResultArgs(result)...)
-	if errors.Is(err, idempotency.ErrLeaseLost) && result != nil {
-		// CompleteTx may have completed the record, without its result.
+	if !errors.Is(err, idempotency.ErrLeaseLost) {
+		s.completed.Store(false)
+		return err
+	}
+	err = s.addResult(ctx, c, result)
+	s.completed.Store(err == nil)
+	return err
+}
+
+// addResult adds the result to the record that c has completed already, by CompleteTx or
+// by an earlier call whose answer was lost. If it has not, the error is ErrLeaseLost.
+func (s *Store) addResult(ctx context.Context, c lease.Claim, result *idempotency.Result) error {
+	err := idempotency.ErrLeaseLost
+	if result != nil {
 		err = s.fenced(ctx, s.db, c, "complete", s.table.SQL().AddResult, records.ResultArgs(result)...)
 	}
 	return s.orEnded(ctx, c, err, lease.Done)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookonce/hookonce/idempotency"
 	"github.com/hookonce/hookonce/idempotency/lease"
@@ -80,6 +83,39 @@ func TestCompleteTx_ResultKept(t *testing.T) {
 			t.Errorf("got %+v with %+v, want the first result", o, o.Result)
 		}
 		checkCounts(t, db, 1, 1)
+	})
+}
+
+// Work that completes its record, and work that does not, in turns: whichever Complete
+// expects from the one before, the record is completed with its result.
+func TestComplete_AfterCompleteTxAndWithout(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		events := newEvents(t, db, d, nil)
+		for i, inTx := range []bool{false, true, true, false, false, true} {
+			for _, result := range []*idempotency.Result{nil, {Status: 201, Body: []byte("body")}} {
+				c := claim(t, events, fmt.Sprint(i, result != nil), time.Hour)
+				if inTx {
+					if err := finish(t, db, events, c); err != nil {
+						t.Fatal(err)
+					}
+				}
+				late := c
+				late.Token++
+				if err := events.Complete(t.Context(), late, result); !errors.Is(err, idempotency.ErrLeaseLost) {
+					t.Errorf("event %d, as another claim: got %v, want ErrLeaseLost", i, err)
+				}
+				for range 2 { // its answer may be lost
+					if err := events.Complete(t.Context(), c, result); err != nil {
+						t.Errorf("event %d: %v", i, err)
+					}
+				}
+				rec, won := stateOf(t, events, c.Key)
+				if won || rec.State != lease.Done || !cmp.Equal(rec.Result, result) {
+					t.Errorf("event %d: won %v, record %+v with %+v, want the result %+v", i, won, rec, rec.Result, result)
+				}
+			}
+		}
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -30,13 +31,14 @@ type handler func(ctx context.Context, key idempotency.Key, event int) error
 // balance delivers events, and compares what there is then with what there must be.
 func balance(t *testing.T, c *cluster, handlerOf func(node int) handler) {
 	t.Helper()
-	checkBooks(t, deliverAll(t, c, handlerOf, nil))
+	db, n := deliverAll(t, c, handlerOf, nil)
+	checkBooks(t, db, n)
 }
 
-// deliverAll delivers each event to two nodes at once, again and again until each has
-// acknowledged it. Meanwhile it calls a function, which may be nil, whose context ends
-// with the last event.
-func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler, meanwhile func(context.Context)) *sql.DB {
+// deliverAll delivers each event to two nodes at once, each copy until a node has
+// acknowledged it, and returns how many there were: those of the flag or, if there is
+// something to do meanwhile, as many as arrive until that is done.
+func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler, meanwhile func(context.Context)) (*sql.DB, int) {
 	t.Helper()
 	db := c.open(t, 0, "wsrep_sync_wait=15")
 	mustExec(t, db, "CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
@@ -50,21 +52,24 @@ func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler, mean
 		handlers = append(handlers, handlerOf(node))
 	}
 
-	var next, tries, duplicates atomic.Int64
+	var begun, last, tries, duplicates atomic.Int64
+	last.Store(int64(*events))
+	if meanwhile != nil {
+		last.Store(math.MaxInt64)
+	}
 	start := time.Now()
 	group, ctx := errgroup.WithContext(t.Context())
-	running, done := context.WithCancel(ctx)
 	for range writers {
 		group.Go(func() error {
 			for {
-				event := int(next.Add(1)) - 1
-				if event >= *events {
-					done()
+				event := int(begun.Add(1)) - 1
+				if event >= int(last.Load()) {
+					begun.Add(-1)
 					return nil
 				}
 				var both errgroup.Group
 				for _, node := range []int{event % size, (event + 1) % size} {
-					both.Go(func() error { return deliver(ctx, handlers[node], event, &tries, &duplicates) })
+					both.Go(func() error { return deliver(ctx, handlers, node, event, &tries, &duplicates) })
 				}
 				if err := both.Wait(); err != nil {
 					return err
@@ -73,23 +78,25 @@ func deliverAll(t *testing.T, c *cluster, handlerOf func(node int) handler, mean
 		})
 	}
 	if meanwhile != nil {
-		meanwhile(running)
+		meanwhile(ctx)
+		last.Store(0)
 	}
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
-	done()
-	t.Logf("%d events in %v, %d tries, %d duplicates", *events, time.Since(start).Round(time.Millisecond), tries.Load(), duplicates.Load())
-	return db
+	n := int(begun.Load())
+	t.Logf("%d events in %v, %d tries, %d duplicates", n, time.Since(start).Round(time.Millisecond), tries.Load(), duplicates.Load())
+	return db, n
 }
 
 // patience is longer than a node is away.
 const patience = 2 * time.Minute
 
-func deliver(ctx context.Context, h handler, event int, tries, duplicates *atomic.Int64) (err error) {
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+// deliver delivers an event to a node, and after that has refused it to the next one.
+func deliver(ctx context.Context, handlers []handler, node, event int, tries, duplicates *atomic.Int64) (err error) {
+	for end := time.Now().Add(patience); time.Now().Before(end); node++ {
 		tries.Add(1)
-		err = h(ctx, idempotency.Key{Scope: "books", ID: fmt.Sprint(event)}, event)
+		err = handlers[node%size](ctx, idempotency.Key{Scope: "books", ID: fmt.Sprint(event)}, event)
 		switch {
 		case err == nil:
 			return nil
@@ -102,7 +109,7 @@ func deliver(ctx context.Context, h handler, event int, tries, duplicates *atomi
 	return fmt.Errorf("event %d is not acknowledged after %v: %w", event, patience, err)
 }
 
-func checkBooks(t *testing.T, db *sql.DB) {
+func checkBooks(t *testing.T, db *sql.DB, events int) {
 	t.Helper()
 	for part := range 2 {
 		var applied, times int
@@ -110,16 +117,16 @@ func checkBooks(t *testing.T, db *sql.DB) {
 		if err := db.QueryRowContext(t.Context(), query, part).Scan(&applied, &times); err != nil {
 			t.Fatal(err)
 		}
-		if applied != *events || times != *events {
-			t.Errorf("part %d of the work: %d events lost, %d effects too many", part, *events-applied, times-applied)
+		if applied != events || times != events {
+			t.Errorf("part %d of the work: %d events lost, %d effects too many", part, events-applied, times-applied)
 		}
 	}
 	var counted int
 	if err := db.QueryRowContext(t.Context(), "SELECT sum(n) FROM counters").Scan(&counted); err != nil {
 		t.Fatal(err)
 	}
-	if counted != *events {
-		t.Errorf("the counters are at %d, want %d", counted, *events)
+	if counted != events {
+		t.Errorf("the counters are at %d, want %d", counted, events)
 	}
 }
 

@@ -65,11 +65,16 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-// in creates a database in the cluster.
+// in creates a database in the cluster, and waits until each node has it.
 func (c *cluster) in(t *testing.T) *cluster {
 	t.Helper()
 	own := &cluster{nodes: c.nodes, database: "t_" + strings.ToLower(crand.Text())}
 	mustExec(t, c.open(t, 0), "CREATE DATABASE "+own.database)
+	for i := range c.nodes {
+		db := (&cluster{nodes: c.nodes}).open(t, i, "wsrep_sync_wait=15")
+		mustExec(t, db, "SELECT 1")
+		db.Close()
+	}
 	return own
 }
 
@@ -140,12 +145,19 @@ func (c *cluster) start(t *testing.T, i int, options ...string) {
 // wait waits until the node is in the cluster.
 func (c *cluster) wait(t *testing.T, i int) {
 	t.Helper()
-	db := c.open(t, i)
+	c.await(t, i, "wsrep_local_state_comment", "Synced")
+}
+
+// await waits until a status variable of the node has a value.
+func (c *cluster) await(t *testing.T, i int, name, value string) {
+	t.Helper()
+	db := (&cluster{nodes: c.nodes}).open(t, i)
+	defer db.Close()
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		var name, state string
-		err = db.QueryRowContext(t.Context(), "SHOW STATUS LIKE 'wsrep_local_state_comment'").Scan(&name, &state)
-		if err == nil && state == "Synced" {
+		var ignored, got string
+		err = db.QueryRowContext(t.Context(), "SHOW STATUS LIKE '"+name+"'").Scan(&ignored, &got)
+		if err == nil && got == value {
 			return
 		}
 		select {
@@ -153,10 +165,10 @@ func (c *cluster) wait(t *testing.T, i int) {
 			end = time.Now()
 		default:
 		}
-		err = errors.Join(err, errors.New("state "+state))
+		err = errors.Join(err, fmt.Errorf("it is %q", got))
 	}
 	text, _ := os.ReadFile(filepath.Join(c.nodes[i].dir, "log"))
-	t.Fatalf("node %d does not join the cluster: %v\n%s", i, err, text[max(0, len(text)-8000):])
+	t.Fatalf("%s of node %d does not become %s: %v\n%s", name, i, value, err, text[max(0, len(text)-8000):])
 }
 
 // kill ends the node at once.

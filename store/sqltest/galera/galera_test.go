@@ -6,7 +6,8 @@ import "testing"
 func TestGalera(t *testing.T) {
 	c := newCluster(t)
 	t.Run("at once", func(t *testing.T) { testAtOnce(t, c) })
-	t.Run("the books while nodes are killed", func(t *testing.T) { testKills(t, c.in(t)) })
+	t.Run("errors of nodes", func(t *testing.T) { testErrors(t, c) })
+	t.Run("the books while nodes fail", func(t *testing.T) { testFaults(t, c.in(t)) })
 }
 
 func testAtOnce(t *testing.T, c *cluster) {
@@ -21,6 +22,7 @@ func testAtOnce(t *testing.T, c *cluster) {
 		{"a lease is renewed by another node", testStaleNode},
 		{"a lease is completed by one node and taken over by another", testTakenOver},
 		{"the contract of stores", testContract},
+		{"Check of settings", testCheck},
 		{"the books of runs", testRuns},
 		{"the books of an inbox", testInbox},
 		{"the books of ClaimTx", testClaimTx},

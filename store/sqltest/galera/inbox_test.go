@@ -24,7 +24,7 @@ func testInbox(t *testing.T, c *cluster) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stopped := make(chan error, size)
-	db := deliverAll(t, c, func(node int) handler {
+	db, n := deliverAll(t, c, func(node int) handler {
 		var h handler
 		box, h = newInbox(t, c.open(t, node))
 		go func(box *inbox.Inbox) { stopped <- box.Run(ctx, 4) }(box)
@@ -46,7 +46,7 @@ func testInbox(t *testing.T, c *cluster) {
 			t.Error(err)
 		}
 	}
-	checkBooks(t, db)
+	checkBooks(t, db, n)
 }
 
 func count(ctx context.Context, box *inbox.Inbox, states ...inbox.State) (sum int, err error) {

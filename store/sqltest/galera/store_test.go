@@ -3,6 +3,7 @@ package galera_test
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/hookonce/hookonce/idempotency"
@@ -30,6 +31,28 @@ func openStore(t *testing.T, db *sql.DB) *sqlstore.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// testCheck has settings with which events would be applied twice. It is the only one to
+// check a store on the last node.
+func testCheck(t *testing.T, c *cluster) {
+	newStore(t, c.open(t, 0, "wsrep_sync_wait=15"))
+	last := c.open(t, size-1, "wsrep_sync_wait=15")
+	check := func(db *sql.DB, want string) {
+		t.Helper()
+		if err := openStore(t, db).Check(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error about %s", err, want)
+		}
+	}
+	check(c.open(t, size-1, "wsrep_on=OFF"), "wsrep_on is OFF")
+	for _, name := range []string{"pc.ignore_sb", "pc.ignore_quorum"} {
+		mustExec(t, last, "SET GLOBAL wsrep_provider_options = '"+name+" = true'")
+		check(last, name)
+		mustExec(t, last, "SET GLOBAL wsrep_provider_options = '"+name+" = false'")
+	}
+	if err := openStore(t, last).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func effects(t *testing.T, db *sql.DB, name string) (n int) {
