@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/idempotency/inbox"
 	"github.com/hookonce/hookonce/idempotency/lease"
 	"github.com/hookonce/hookonce/store/sqlstore"
 )
@@ -197,6 +198,74 @@ func TestEngines_ReadMeetsConflict(t *testing.T) {
 			if _, ok := s.take(test.at); !ok {
 				t.Error("the last fault is not left: the second call did not meet the first")
 			}
+		})
+	}
+}
+
+// An event that an inbox accepts has one effect, whatever an engine answers on its way. A
+// delivery is accepted if a conflict can be tried again, and refused if it is not known what
+// became of it.
+func TestEngines_InboxErrors(t *testing.T) {
+	t.Parallel()
+	restart := pgError("40001", "restart transaction")
+	ambiguous := pgError("40003", "result is ambiguous")
+	deadlock := mysqlError(1213, "Deadlock found when trying to get lock")
+	timeout := mysqlError(9002, "TiKV server timeout")
+	for name, test := range map[string]struct {
+		d sqlstore.Dialect
+		fault
+		working bool // it comes while the event is processed, not while it is accepted
+		refused bool
+	}{
+		"PostgreSQL, accepting, restarted":     {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxAddAll", err: restart}},
+		"PostgreSQL, accepting, not known":     {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxAddAll", err: ambiguous}, refused: true},
+		"PostgreSQL, accepting, done":          {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxAddAll", err: ambiguous, applied: true}, refused: true},
+		"PostgreSQL, picking, restarted":       {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxPick", err: restart}, working: true},
+		"PostgreSQL, dequeuing, restarted":     {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxDequeue", err: restart}, working: true},
+		"PostgreSQL, COMMIT, restarted":        {d: sqlstore.PostgreSQL, fault: fault{at: "COMMIT", err: restart}, working: true},
+		"PostgreSQL, COMMIT, not known":        {d: sqlstore.PostgreSQL, fault: fault{at: "COMMIT", err: ambiguous}, working: true},
+		"PostgreSQL, COMMIT, done":             {d: sqlstore.PostgreSQL, fault: fault{at: "COMMIT", err: ambiguous, applied: true}, working: true},
+		"PostgreSQL, the work, restarted":      {d: sqlstore.PostgreSQL, fault: fault{at: "INTO effects", err: restart}, working: true},
+		"PostgreSQL, removing, restarted":      {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxRemove", err: restart}, working: true},
+		"PostgreSQL, removing, not known":      {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxRemove", err: ambiguous}, working: true},
+		"MySQL, accepting, a conflict":         {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: deadlock}},
+		"MySQL, accepting, not known":          {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: timeout}, refused: true},
+		"MySQL, accepting, done":               {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: timeout, applied: true}, refused: true},
+		"MySQL, picking, a conflict":           {d: sqlstore.MySQL, fault: fault{at: "SELECT scope, id, token", err: deadlock}, working: true},
+		"MySQL, COMMIT, a conflict":            {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: deadlock}, working: true},
+		"MySQL, COMMIT, not known":             {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: timeout}, working: true},
+		"MySQL, COMMIT, done":                  {d: sqlstore.MySQL, fault: fault{at: "COMMIT", err: timeout, applied: true}, working: true},
+		"MySQL, the work, a conflict":          {d: sqlstore.MySQL, fault: fault{at: "INTO effects", err: deadlock}, working: true},
+		"MySQL, removing, a conflict":          {d: sqlstore.MySQL, fault: fault{at: "DELETE FROM", err: deadlock}, working: true},
+		"MySQL, removing, the node has left":   {d: sqlstore.MySQL, fault: fault{at: "DELETE FROM", err: mysqlError(1047, "WSREP has not yet prepared node")}, working: true},
+		"MySQL, accepting, read-only since":    {d: sqlstore.MySQL, fault: fault{at: "INSERT INTO", err: mysqlError(1290, "--read-only")}, refused: true},
+		"PostgreSQL, accepting, a standby now": {d: sqlstore.PostgreSQL, fault: fault{at: "HookonceInboxAddAll", err: pgError("25006", "cannot execute INSERT in a read-only transaction")}, refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plain, db, s := newStandIn(t, test.d)
+			events := newEvents(t, db, test.d, &sqlstore.Options{Wait: 20 * time.Second})
+			box, h, signer := newInbox(t, events, quickly(inbox.Options{Lease: time.Second}), effectOf)
+			if !test.working {
+				s.fail(test.fault, 1)
+			}
+			if test.refused {
+				if w, err := deliver(t.Context(), h, signer, "evt"); err != nil || w.Code != 503 {
+					t.Errorf("got %v, error %v, want 503", w, err)
+				}
+			}
+			accept(t, h, signer, "evt")
+			if test.working {
+				s.fail(test.fault, 1)
+			}
+			defer work(t, box, 1)()
+			eventually(t, "an empty inbox", func() bool { return count(t, plain, sqlstore.DefaultTable+"_inbox") == 0 })
+			checkCounts(t, plain, 1, 1)
+			if _, ok := s.take(test.at); ok {
+				t.Error("nothing met the fault")
+			}
+			accept(t, h, signer, "evt") // a late retry
+			checkCounts(t, plain, 1, 1)
 		})
 	}
 }

@@ -153,6 +153,20 @@ func (c *standInConn) QueryContext(ctx context.Context, query string, args []dri
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	if f.applied {
+		rows, err := c.standInDriver.QueryContext(ctx, query, args)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		row := make([]driver.Value, len(rows.Columns()))
+		for err == nil {
+			err = rows.Next(row)
+		}
+		if err != io.EOF {
+			return nil, err
+		}
+	}
 	return nil, f.err
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
 )
 
-// dir is for the library, and readable by every account.
+// dir is for the library and the templates, and readable by every account.
 var dir string
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -130,19 +131,45 @@ type server struct {
 func newServer(t *testing.T, e engine) *server {
 	t.Helper()
 	s := &server{engine: e, dir: directory(t, e.account), port: freePort(t)}
-	s.run(t, e.initialize(s.dir)...)
+	s.run(t, "cp", "--archive", template(t, e)+"/data", s.dir)
 	s.start(t)
 	return s
 }
 
-// directory creates a directory that belongs to the account, if we are root.
+// templates are directories with the data of new servers, by the account.
+var templates = struct {
+	mu   sync.Mutex // held while one is created, which takes seconds
+	dirs map[string]string
+}{dirs: map[string]string{}}
+
+func template(t *testing.T, e engine) string {
+	t.Helper()
+	templates.mu.Lock()
+	defer templates.mu.Unlock()
+	if made, ok := templates.dirs[e.account]; ok {
+		return made
+	}
+	s := &server{engine: e, dir: makeDirectory(t, dir, e.account)} // TestMain removes it
+	s.run(t, e.initialize(s.dir)...)
+	templates.dirs[e.account] = s.dir
+	return s.dir
+}
+
 func directory(t *testing.T, account string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "durable-*")
+	dir := makeDirectory(t, "", account)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// makeDirectory creates a directory that belongs to the account if we are root, and is
+// not removed.
+func makeDirectory(t *testing.T, parent, account string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(parent, "durable-*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	if os.Getuid() == 0 {
 		uid, gid := idsOf(t, account)
 		if err := os.Chown(dir, uid, gid); err != nil {
