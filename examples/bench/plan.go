@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,10 @@ func (r *result) spread() string {
 	return fmt.Sprintf("(%.2f, %.2f)", slices.Min(r.ratios), slices.Max(r.ratios))
 }
 
-// memory is the megabytes of the server after the first slice, and after the last.
+// memory is the megabytes of the server after the first slice, at most, and after the last.
 func (r *result) memory() string {
-	return fmt.Sprintf("%d–%d", r.slices[0].memory>>20, r.slices[len(r.slices)-1].memory>>20)
+	most := slices.MaxFunc(r.slices, func(a, b slice) int { return cmp.Compare(a.memory, b.memory) })
+	return fmt.Sprintf("%d, %d, %d", r.slices[0].memory>>20, most.memory>>20, r.slices[len(r.slices)-1].memory>>20)
 }
 
 // A reporter says what is being done: on a terminal in one line that changes.

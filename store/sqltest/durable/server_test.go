@@ -3,13 +3,9 @@ package durable_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +20,7 @@ import (
 
 	"github.com/hookonce/hookonce/store/sqlstore"
 	"github.com/hookonce/hookonce/store/sqltest/internal/heldlog"
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // An engine is a kind of server.
@@ -130,7 +127,7 @@ type server struct {
 // newServer creates a server whose log can be held back, and starts it.
 func newServer(t *testing.T, e engine) *server {
 	t.Helper()
-	s := &server{engine: e, dir: directory(t, e.account), port: freePort(t)}
+	s := &server{engine: e, dir: testserver.Directory(t, e.account), port: testserver.FreePort(t, 1)}
 	s.run(t, "cp", "--archive", template(t, e)+"/data", s.dir)
 	s.start(t)
 	return s
@@ -149,97 +146,27 @@ func template(t *testing.T, e engine) string {
 	if made, ok := templates.dirs[e.account]; ok {
 		return made
 	}
-	s := &server{engine: e, dir: makeDirectory(t, dir, e.account)} // TestMain removes it
+	s := &server{engine: e, dir: filepath.Join(dir, e.account)}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil { // it is there if that failed before
+		t.Fatal(err)
+	}
+	testserver.Own(t, s.dir, s.account)
 	s.run(t, e.initialize(s.dir)...)
 	templates.dirs[e.account] = s.dir
 	return s.dir
 }
 
-func directory(t *testing.T, account string) string {
-	t.Helper()
-	dir := makeDirectory(t, "", account)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
-// makeDirectory creates a directory that belongs to the account if we are root, and is
-// not removed.
-func makeDirectory(t *testing.T, parent, account string) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(parent, "durable-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if os.Getuid() == 0 {
-		uid, gid := idsOf(t, account)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-func idsOf(t *testing.T, account string) (uid, gid int) {
-	t.Helper()
-	u, err := user.Lookup(account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, uidErr := strconv.Atoi(u.Uid)
-	gid, gidErr := strconv.Atoi(u.Gid)
-	if err := errors.Join(uidErr, gidErr); err != nil {
-		t.Fatal(err)
-	}
-	return uid, gid
-}
-
-// freePort returns a port from below those that outgoing connections are given: a
-// server may take half a minute until it listens, and listens there again after a kill.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.N(12000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
 // command returns a command that runs as the server's account.
-func (s *server) command(t *testing.T, args ...string) *exec.Cmd {
+func (s *server) command(t *testing.T, args []string) *exec.Cmd {
 	t.Helper()
-	c := exec.Command(binary(t, args[0]), args[1:]...)
-	c.Dir = s.dir
-	if os.Getuid() == 0 {
-		uid, gid := idsOf(t, s.account)
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	return c
+	return testserver.Command(t, s.account, s.dir, args[0], args[1:]...)
 }
 
 func (s *server) run(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := s.command(t, args...).CombinedOutput(); err != nil {
+	if out, err := s.command(t, args).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", args[0], err, out)
 	}
-}
-
-// binary finds a program in PATH or where Debian keeps servers.
-func binary(t *testing.T, name string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} {
-		if found, _ := filepath.Glob(pattern + name); len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	t.Fatalf("%s is not installed: neither in PATH, nor in /usr/lib/postgresql, nor in /usr/sbin", name)
-	return ""
 }
 
 func (s *server) control() string { return filepath.Join(s.dir, "hold") }
@@ -247,7 +174,7 @@ func (s *server) control() string { return filepath.Join(s.dir, "hold") }
 // start starts the server with the library preloaded, and waits until it answers.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	c := s.command(t, s.serve(s.dir, s.port)...)
+	c := s.command(t, s.serve(s.dir, s.port))
 	c.Env = heldlog.Environ(library(t), s.control(), s.logPath)
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {

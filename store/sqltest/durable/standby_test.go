@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookonce/hookonce/idempotency"
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // A cluster is a primary of PostgreSQL whose commits wait for its one standby.
@@ -27,7 +28,7 @@ func newCluster(t *testing.T, driver string) *cluster {
 		return append(e.serve(dir, port), "-c", "fsync=off", "-c", "synchronous_standby_names=standby",
 			"-c", "wal_sender_timeout=0", "-c", "wal_keep_size=64MB")
 	}
-	primary := &server{engine: waiting, dir: directory(t, e.account), port: freePort(t)}
+	primary := &server{engine: waiting, dir: testserver.Directory(t, e.account), port: testserver.FreePort(t, 1)}
 	primary.run(t, primary.initialize(primary.dir)...)
 
 	following := e
@@ -36,7 +37,7 @@ func newCluster(t *testing.T, driver string) *cluster {
 		return append(e.serve(dir, port), "-c", "fsync=off", "-c", "primary_conninfo="+conninfo,
 			"-c", "wal_retrieve_retry_interval=100ms")
 	}
-	standby := &server{engine: following, dir: directory(t, e.account), port: freePort(t)}
+	standby := &server{engine: following, dir: testserver.Directory(t, e.account), port: testserver.FreePort(t, 1)}
 	// The primary has not run yet, so that a copy of its files is a backup.
 	standby.run(t, "cp", "-a", filepath.Join(primary.dir, "data"), standby.dir)
 	standby.run(t, "touch", filepath.Join(standby.dir, "data", "standby.signal"))

@@ -6,24 +6,25 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql" // mysql
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // provider is Galera's library, where Debian and Red Hat keep it.
 var provider = []string{"/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so"}
+
+// account is that of the servers, if we are root.
+const account = "mysql"
 
 // size is how many nodes a cluster has.
 const size = 3
@@ -47,10 +48,10 @@ func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := new(cluster)
 	for range size {
-		c.nodes = append(c.nodes, &node{dir: directory(t), port: freePorts(t)})
+		c.nodes = append(c.nodes, &node{dir: testserver.Directory(t, account), port: testserver.FreePort(t, 4)})
 	}
 	first := c.nodes[0]
-	install := command(t, first.dir, "mariadb-install-db", append(first.common(), "--auth-root-authentication-method=normal", "--skip-test-db")...)
+	install := testserver.Command(t, account, first.dir, "mariadb-install-db", append(first.common(), "--auth-root-authentication-method=normal", "--skip-test-db")...)
 	run(t, install)
 	for _, n := range c.nodes[1:] {
 		run(t, exec.Command("cp", "--archive", first.dir+"/data", n.dir))
@@ -122,7 +123,7 @@ func (c *cluster) start(t *testing.T, i int, options ...string) {
 		fmt.Sprintf("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%d;ist.recv_addr=127.0.0.1:%d;gcache.size=64M", n.port+1, n.port+2),
 		"--wsrep-sst-method=rsync", fmt.Sprintf("--wsrep-sst-receive-address=127.0.0.1:%d", n.port+3),
 	)
-	command := command(t, n.dir, "mariadbd", append(args, options...)...)
+	command := testserver.Command(t, account, n.dir, "mariadbd", append(args, options...)...)
 	log, err := os.OpenFile(filepath.Join(n.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
@@ -200,74 +201,4 @@ func mustExec(t *testing.T, db *sql.DB, query string) {
 	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), query); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-}
-
-// directory creates a directory that belongs to the server's account, if we are root.
-func directory(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "galera-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if c := credential(t); c != nil {
-		if err := os.Chown(dir, int(c.Uid), int(c.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// credential is that of the account that runs the server, which refuses root.
-func credential(t *testing.T) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("mysql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(uidErr, gidErr); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-// command returns a command that runs as the server's account.
-func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
-			t.Fatal(name, " is not installed: neither in PATH, nor in /usr/sbin")
-		}
-	}
-	c := exec.Command(path, args...)
-	c.Dir = dir
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t)}
-	return c
-}
-
-// freePorts returns the first of four ports that are free, from below those that outgoing
-// connections are given.
-func freePorts(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		first := 20000 + rand.N(3000)*4
-		free := true
-		for port := first; port < first+4 && free; port++ {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if free = err == nil; free {
-				l.Close()
-			}
-		}
-		if free {
-			return first
-		}
-	}
-	t.Fatal("no ports are free")
-	return 0
 }

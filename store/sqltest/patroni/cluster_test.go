@@ -14,6 +14,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // pgx
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // size is how many nodes a cluster has: with one away there still is a standby to wait for.
@@ -38,7 +40,7 @@ type cluster struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	began := time.Now()
-	c := &cluster{proxyPort: freePort(t), poolPort: freePort(t), http: http.Client{Timeout: time.Second}}
+	c := &cluster{proxyPort: testserver.FreePort(t, 1), poolPort: testserver.FreePort(t, 1), http: http.Client{Timeout: time.Second}}
 	port := c.startEtcd(t)
 	for i := range size {
 		c.nodes = append(c.nodes, newNode(t, fmt.Sprintf("node%d", i), port))
@@ -57,7 +59,7 @@ func since(start time.Time) time.Duration { return time.Since(start).Round(100 *
 
 func (c *cluster) startEtcd(t *testing.T) (port int) {
 	t.Helper()
-	dir, port, peer := directory(t), freePort(t), freePort(t)
+	dir, port, peer := testserver.Directory(t, account), testserver.FreePort(t, 1), testserver.FreePort(t, 1)
 	address := func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 	c.etcd = startProcess(t, dir, "etcd", "--name=etcd", "--data-dir="+dir+"/data", "--unsafe-no-fsync",
 		"--listen-client-urls="+address(port), "--advertise-client-urls="+address(port),
@@ -87,14 +89,14 @@ listen primary
 	for _, n := range c.nodes {
 		fmt.Fprintf(&b, "    server %s 127.0.0.1:%d check port %d\n", n.name, n.clients.port(), n.checks.port())
 	}
-	dir := directory(t)
+	dir := testserver.Directory(t, account)
 	c.haproxy = startProcess(t, dir, "haproxy", "-db", "-f", writeFile(t, dir, "haproxy.cfg", []byte(b.String())))
 }
 
 // startPgBouncer starts PgBouncer before HAProxy.
 func (c *cluster) startPgBouncer(t *testing.T) {
 	t.Helper()
-	dir := directory(t)
+	dir := testserver.Directory(t, account)
 	config := fmt.Sprintf(`[databases]
 * = host=127.0.0.1 port=%d user=postgres
 [pgbouncer]

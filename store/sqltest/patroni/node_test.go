@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // A node is a server of PostgreSQL and the Patroni that runs it. Links lead to it, and from
@@ -29,7 +31,7 @@ type node struct {
 
 func newNode(t *testing.T, name string, etcdPort int) *node {
 	t.Helper()
-	n := &node{name: name, dir: directory(t), port: freePort(t), rest: freePort(t)}
+	n := &node{name: name, dir: testserver.Directory(t, account), port: testserver.FreePort(t, 1), rest: testserver.FreePort(t, 1)}
 	n.etcd = newLink(t, etcdPort)
 	n.peers, n.clients = newLink(t, n.port), newLink(t, n.port)
 	n.peerRest, n.checks = newLink(t, n.rest), newLink(t, n.rest)
@@ -104,7 +106,7 @@ func (n *node) config(t *testing.T) []byte {
 // not wait for the disk: that took 15 s.
 func programs(t *testing.T, dir string) string {
 	t.Helper()
-	rewind, bin := binary(t, "pg_rewind"), filepath.Join(dir, "bin")
+	rewind, bin := testserver.Binary(t, "pg_rewind"), filepath.Join(dir, "bin")
 	all, err := filepath.Glob(filepath.Join(filepath.Dir(rewind), "*"))
 	if err != nil {
 		t.Fatal(err)

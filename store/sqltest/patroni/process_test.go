@@ -3,19 +3,17 @@
 package patroni_test
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
 // account is that of all servers, if we are root: PostgreSQL and PgBouncer refuse that.
@@ -33,7 +31,7 @@ type process struct {
 // test, even if that crashes: Patroni then stops its PostgreSQL.
 func startProcess(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
-	p, err := launch(binary(t, program), dir, credential(t), args)
+	p, err := launch(testserver.Binary(t, program), dir, testserver.Credential(t, account), args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +76,7 @@ type service struct{ ended atomic.Int64 }
 
 func startService(t *testing.T, dir, program string, args ...string) *service {
 	t.Helper()
-	path, c := binary(t, program), credential(t)
+	path, c := testserver.Binary(t, program), testserver.Credential(t, account)
 	p, err := launch(path, dir, c, args)
 	if err != nil {
 		t.Fatal(err)
@@ -126,59 +124,6 @@ func killTree(pid int) {
 	syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// binary finds a program in PATH or where Debian keeps servers.
-func binary(t *testing.T, name string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} {
-		if found, _ := filepath.Glob(pattern + name); len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	t.Fatalf("%s is not installed: neither in PATH, nor in /usr/lib/postgresql, nor in /usr/sbin; on Debian, install patroni, etcd-server, haproxy, pgbouncer and postgresql", name)
-	return ""
-}
-
-func credential(t *testing.T) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup(account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(uidErr, gidErr); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-// directory creates a directory that belongs to the servers' account, if we are root.
-func directory(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "patroni-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	own(t, dir)
-	return dir
-}
-
-func own(t *testing.T, path string) {
-	t.Helper()
-	if c := credential(t); c != nil {
-		if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // writeFile writes a configuration for a server.
 func writeFile(t *testing.T, dir, name string, text []byte) string {
 	t.Helper()
@@ -186,21 +131,6 @@ func writeFile(t *testing.T, dir, name string, text []byte) string {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	own(t, path)
+	testserver.Own(t, path, account)
 	return path
-}
-
-// freePort returns a port from below those that outgoing connections are given: a server
-// listens there again after it was killed.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.N(12000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
