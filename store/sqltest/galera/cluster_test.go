@@ -155,7 +155,7 @@ func (c *cluster) await(t *testing.T, i int, name, value string) {
 	db := (&cluster{nodes: c.nodes}).open(t, i)
 	defer db.Close()
 	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var ignored, got string
 		err = db.QueryRowContext(t.Context(), "SHOW STATUS LIKE '"+name+"'").Scan(&ignored, &got)
 		if err == nil && got == value {
