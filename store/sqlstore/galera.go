@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hookonce/hookonce/store/internal/records"
@@ -65,7 +66,8 @@ func (s *Store) checkGalera(ctx context.Context) error {
 	for option := range strings.SplitSeq(value, ";") {
 		name, on, _ := strings.Cut(option, "=")
 		name, on = strings.TrimSpace(name), strings.TrimSpace(on)
-		if (name == "pc.ignore_sb" || name == "pc.ignore_quorum") && on == "true" {
+		off := slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(on))
+		if (name == "pc.ignore_sb" || name == "pc.ignore_quorum") && !off {
 			return fmt.Errorf("wsrep_provider_options has %s, with which both halves of a divided cluster apply an event: set it to false", name)
 		}
 	}

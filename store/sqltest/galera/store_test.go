@@ -46,8 +46,10 @@ func testCheck(t *testing.T, c *cluster) {
 	}
 	check(c.open(t, size-1, "wsrep_on=OFF"), "wsrep_on is OFF")
 	for _, name := range []string{"pc.ignore_sb", "pc.ignore_quorum"} {
-		mustExec(t, last, "SET GLOBAL wsrep_provider_options = '"+name+" = true'")
-		check(last, name)
+		for _, on := range []string{"true", "yes"} {
+			mustExec(t, last, "SET GLOBAL wsrep_provider_options = '"+name+" = "+on+"'")
+			check(last, name)
+		}
 		mustExec(t, last, "SET GLOBAL wsrep_provider_options = '"+name+" = false'")
 	}
 	if err := openStore(t, last).Check(t.Context()); err != nil {
