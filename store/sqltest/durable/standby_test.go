@@ -111,11 +111,13 @@ func checkAway(t *testing.T, when string, ds []delivery, acknowledged map[string
 	}
 	for i, d := range ds {
 		err := <-copies[i]
+		// On a busy machine the server may not say in time that the table can be read.
+		for end := time.Now().Add(20 * time.Second); d.bounded && errors.Is(err, idempotency.ErrUnavailable) && time.Now().Before(end); {
+			err = d.copy(t.Context())
+		}
 		acknowledged[d.name] = acknowledged[d.name] || acknowledges(err)
-		// On a busy machine the server may not say in time that it could be read.
-		refused := errors.Is(err, idempotency.ErrInFlight) || errors.Is(err, idempotency.ErrUnavailable)
-		if acknowledges(err) || d.bounded && !refused {
-			t.Errorf("%s: copy %s: got %v, want ErrInFlight or ErrUnavailable", d.name, when, err)
+		if acknowledges(err) || d.bounded && !errors.Is(err, idempotency.ErrInFlight) {
+			t.Errorf("%s: copy %s: got %v, want ErrInFlight", d.name, when, err)
 		}
 	}
 }
