@@ -96,7 +96,7 @@ var badWorks = []badWork{{
 	name: "idle for too long", only: "postgresql",
 	do: func(ctx context.Context, tx *sql.Tx) error {
 		err := statement("SET idle_in_transaction_session_timeout = 50")(ctx, tx)
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(time.Second)
 		return err
 	},
 	want:   "idle-in-transaction timeout",
@@ -234,10 +234,10 @@ func TestCommit_ContextEnds(t *testing.T) {
 	everyDriver(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		events := newEvents(t, db, d, &sqlstore.Options{RecordFailures: true})
 		createTraps(t, db, d)
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		defer cancel()
+		ctx, expire := withExpiry(t.Context())
 		err := events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
 			err := effect(ctx, tx)
+			expire()
 			<-ctx.Done()
 			return err
 		})
@@ -251,10 +251,11 @@ func TestCommit_ContextEnds(t *testing.T) {
 		if d != sqlstore.PostgreSQL {
 			return // cannot make COMMIT slow
 		}
-		ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
+		ctx, expire = withExpiry(t.Context())
 		err = events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
-			return errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (2)")(ctx, tx))
+			err := errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (3)")(ctx, tx))
+			time.AfterFunc(time.Second, expire) // COMMIT has been sent by then, and takes three
+			return err
 		})
 		if err != nil || ctx.Err() == nil {
 			t.Errorf("after COMMIT was sent: got %v, context %v; want success after its end", err, ctx.Err())
@@ -270,15 +271,15 @@ func TestCommit_NoAnswer(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := openPostgreSQLBy(t, driver)
-			events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 1, Wait: 10 * time.Second})
+			events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 1, Wait: 20 * time.Second})
 			createTraps(t, db, sqlstore.PostgreSQL)
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			start := time.Now()
 			err := events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
-				return errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (13)")(ctx, tx))
+				return errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (18)")(ctx, tx))
 			})
-			if took := time.Since(start); !errors.Is(err, idempotency.ErrUnavailable) || took < 9*time.Second || took > 12*time.Second {
+			if took := time.Since(start); !errors.Is(err, idempotency.ErrUnavailable) || took < 9*time.Second || took > 17*time.Second {
 				t.Errorf("got %v after %v, want ErrUnavailable after 10 s", err, took)
 			}
 			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDuplicate) {
@@ -297,8 +298,7 @@ func TestRunTx_HungWorkFreesEvent(t *testing.T) {
 			return // the next delivery waits for the work, which holds the lock of the writer
 		}
 		events := newEvents(t, db, d, &sqlstore.Options{Wait: 10 * time.Second})
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		defer cancel()
+		ctx, expire := withExpiry(t.Context())
 		working, hung := make(chan struct{}), make(chan struct{})
 		first := make(chan error, 1)
 		go func() {
@@ -310,6 +310,7 @@ func TestRunTx_HungWorkFreesEvent(t *testing.T) {
 			})
 		}()
 		<-working
+		time.AfterFunc(300*time.Millisecond, expire)
 		if err := events.RunTx(t.Context(), key, effect); err != nil {
 			t.Errorf("next delivery: got %v, want success while the first still hangs", err)
 		}

@@ -109,6 +109,29 @@ func effect(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
+// withExpiry returns a context whose deadline has passed once expire is called, so that a
+// test need not guess how long it takes to get where the deadline is to pass.
+func withExpiry(ctx context.Context) (_ context.Context, expire func()) {
+	done := make(chan struct{})
+	return expiring{ctx, done}, func() { close(done) }
+}
+
+type expiring struct {
+	context.Context // for its values
+	done            chan struct{}
+}
+
+func (c expiring) Done() <-chan struct{} { return c.done }
+
+func (c expiring) Err() error {
+	select {
+	case <-c.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func checkCounts(t *testing.T, db *sql.DB, wantRecords, wantEffects int) {
 	t.Helper()
 	if got := count(t, db, sqlstore.DefaultTable); got != wantRecords {

@@ -145,7 +145,7 @@ func TestLease_ReservedConnection(t *testing.T) {
 		if err := finish(t, db, events, c); err != nil {
 			t.Error(err)
 		}
-		claim(t, events, "second", time.Second)
+		claim(t, events, "second", 3*time.Second)
 		checkInUse("claimed again", 1)
 		for end := time.Now().Add(20 * time.Second); db.Stats().InUse > 0; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
