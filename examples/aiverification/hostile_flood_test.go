@@ -73,15 +73,21 @@ func twoThousandConnections(t *testing.T, dbURL string) {
 		}
 		wg.Go(func() {
 			<-start
-			c, err := net.Dial("tcp", h.addr)
-			if err != nil {
-				t.Error(err)
-				return
+			status := 0
+			for range 3 { // a busy machine sends some so late that the server has closed their connection
+				c, err := net.Dial("tcp", h.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conns[i] = c // open until all are answered
+				c.SetDeadline(time.Now().Add(time.Minute))
+				io.WriteString(c, post(body, "X-Signature-256: "+mac))
+				if status = h.answer(c); status != 0 {
+					break
+				}
+				c.Close()
 			}
-			conns[i] = c // open until all are answered
-			c.SetDeadline(time.Now().Add(time.Minute))
-			io.WriteString(c, post(body, "X-Signature-256: "+mac))
-			status := h.answer(c)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[authentic][status]++
