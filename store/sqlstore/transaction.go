@@ -223,26 +223,43 @@ func (t *transaction) Usable() (err error) {
 // there for a success, with a warning that pgx drops; lib/pq refuses it. It is
 // conn.Conn().PgConn().TxStatus() == 'I', of a driver that is not imported.
 func idle(conn any) bool {
-	pgxConn := result(reflect.ValueOf(conn).MethodByName("Conn"))
-	if !pgxConn.IsValid() {
-		return false
+	value := reflect.ValueOf(conn)
+	path, known := statusPaths.Load(value.Type())
+	if !known {
+		path, _ = statusPaths.LoadOrStore(value.Type(), statusPath(value.Type()))
 	}
-	pgConn := result(pgxConn.MethodByName("PgConn"))
-	if !pgConn.IsValid() {
-		return false
+	methods := path.([]reflect.Value)
+	for _, method := range methods {
+		value = method.Call([]reflect.Value{value})[0]
 	}
-	status := result(pgConn.MethodByName("TxStatus"))
-	return status.Kind() == reflect.Uint8 && status.Uint() == 'I'
+	return len(methods) > 0 && value.Uint() == 'I'
 }
 
-// result calls a method that takes nothing and returns one value. Without such a method
-// it is the zero Value.
-func result(method reflect.Value) (value reflect.Value) {
-	if method.IsValid() && method.Type().NumIn() == 0 && method.Type().NumOut() == 1 {
-		value = method.Call(nil)[0]
+// statusPaths holds the statusPath of each type of connections. To look for a method by
+// its name takes longer than to call it.
+var statusPaths sync.Map
+
+// statusPath returns the methods that lead from a connection to the status of its
+// transaction, none if it has others. Their names are constants, so that the linker may
+// still leave out methods that nothing calls.
+func statusPath(t reflect.Type) []reflect.Value {
+	conn, hasConn := t.MethodByName("Conn")
+	if !hasConn || !returnsOne(conn) {
+		return nil
 	}
-	return value
+	pgConn, hasPgConn := conn.Type.Out(0).MethodByName("PgConn")
+	if !hasPgConn || !returnsOne(pgConn) {
+		return nil
+	}
+	status, hasStatus := pgConn.Type.Out(0).MethodByName("TxStatus")
+	if !hasStatus || !returnsOne(status) || status.Type.Out(0).Kind() != reflect.Uint8 {
+		return nil
+	}
+	return []reflect.Value{conn.Func, pgConn.Func, status.Func}
 }
+
+// returnsOne reports whether a method takes nothing and returns one value.
+func returnsOne(m reflect.Method) bool { return m.Type.NumIn() == 1 && m.Type.NumOut() == 1 }
 
 // clean ends a transaction that database/sql believes to have ended. SQLite keeps it
 // open after most errors of COMMIT, and not every driver rolls back then
