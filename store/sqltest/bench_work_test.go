@@ -114,12 +114,20 @@ SELECT scope, id, '{"scheme":"test"}', convert_to(repeat('x', 1000), 'utf8'), ac
 		mustExec(b, db, fmt.Sprintf(`
 INSERT INTO idempotency_records_inbox (scope, id, endpoint, state, group_name, due_at, accepted_at, token, attempts, copies)
 SELECT 'test', concat('wait_', md5(seq)), 'test', 1, '', t + seq * 6000, t, 0, 0, 0
-FROM seq_1_to_%d, (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 900000000 AS t) AS t`, n))
+FROM %s, (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 900000000 AS t) AS t`, numbers(n)))
 		q = `
 INSERT INTO idempotency_records_payloads (scope, id, delivery, body, changed_at)
 SELECT scope, id, '{"scheme":"test"}', repeat('x', 1000), accepted_at FROM idempotency_records_inbox`
 	}
 	mustExec(b, db, q)
+}
+
+// numbers is a table of the numbers from 1 to n, a multiple of 1,000, on MariaDB and MySQL.
+func numbers(n int) string {
+	list := func(name string, n int) string {
+		return fmt.Sprintf(`JSON_TABLE(CONCAT('[0', REPEAT(',0', %d), ']'), '$[*]' COLUMNS (i FOR ORDINALITY)) AS %s`, n-1, name)
+	}
+	return fmt.Sprintf("(SELECT (a.i - 1) * 1000 + b.i AS seq FROM %s, %s) AS numbers", list("a", n/1000), list("b", 1000))
 }
 
 // fillRecords adds records that are done, in the order of their keys, which is quick.
@@ -130,7 +138,7 @@ func fillRecords(b testing.TB, db *sql.DB, d sqlstore.Dialect, n int) {
 	case sqlstore.PostgreSQL:
 		rows = fmt.Sprintf("SELECT 'test', convert_to('done_' || lpad(to_hex(i * 7919::bigint), 32, '0'), 'utf8'), 2, '', 1, 1, 0, 0 FROM generate_series(1, %d) AS i", n)
 	case sqlstore.MySQL:
-		rows = fmt.Sprintf("SELECT 'test', concat('done_', lpad(hex(seq * 7919), 32, '0')), 2, '', 1, 1, 0, 0 FROM seq_1_to_%d", n)
+		rows = fmt.Sprintf("SELECT 'test', concat('done_', lpad(hex(seq * 7919), 32, '0')), 2, '', 1, 1, 0, 0 FROM %s", numbers(n))
 	case sqlstore.SQLite:
 		rows = fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT CAST('test' AS BLOB), CAST('done_' || printf('%%032x', i * 7919) AS BLOB), 2, x'', 1, 1, 0, 0 FROM n", n)
 	}
