@@ -131,9 +131,15 @@ func programs(t *testing.T, dir string) string {
 
 func (n *node) data() string { return filepath.Join(n.dir, "data") }
 
+// start starts Patroni, which runs until the end of the cluster: a test that starts a node
+// again can be one of several on it.
 func (n *node) start(t *testing.T) {
 	t.Helper()
-	n.patroni = startProcess(t, n.dir, "patroni", filepath.Join(n.dir, "patroni.yml"))
+	p, err := launch(testserver.Binary(t, "patroni"), n.dir, testserver.Credential(t, account), []string{filepath.Join(n.dir, "patroni.yml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.patroni = p
 }
 
 // kill ends Patroni and PostgreSQL at once.
