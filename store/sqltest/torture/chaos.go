@@ -22,6 +22,7 @@ type chaos struct {
 	serverKills   atomic.Int64
 	serverPauses  atomic.Int64
 	databaseKills atomic.Int64
+	cutOffs       atomic.Int64
 	heldKills     atomic.Int64 // of what writes the log, while that was held back
 	logHolds      atomic.Int64
 	holdUps       atomic.Int64
@@ -49,7 +50,7 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 		every(c.holdLogEvery, c.slowLog)
 	}
 	if c.proxy != nil {
-		every(c.databaseKillEvery, c.killDatabase)
+		every(c.databaseKillEvery, c.strikeDatabase)
 		every(c.cutEvery, c.cutCommit)
 		every(4*c.cutEvery, c.cutStatement)
 		every(c.holdUpEvery, c.holdUp)
@@ -115,6 +116,14 @@ func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
 	defer s.mu.Unlock()
 	c.serverPauses.Add(1)
 	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
+}
+
+// strikeDatabase is killDatabase, or strikeNode for a cluster.
+func (c *chaos) strikeDatabase(ctx context.Context, r *rand.Rand) error {
+	if c.size > 1 {
+		return c.strikeNode(ctx, r)
+	}
+	return c.killDatabase(ctx, r)
 }
 
 // killDatabase kills the database server: every other time while its log is held back,

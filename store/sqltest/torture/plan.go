@@ -7,7 +7,8 @@ import "time"
 type plan struct {
 	deliveries    int // at least
 	serverKills   int
-	databaseKills int
+	databaseKills int // of a cluster: kills of a node
+	cutOffs       int // of a node, from the others
 	cuts          int // of COMMIT
 	heldKills     int // of the database, or its process, while its log is held back
 	hangs         int // of handlers; 0: none hangs
@@ -45,6 +46,9 @@ func shortPlan(e *engine) plan {
 		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 1_500, 20, 200*time.Millisecond
 	}
+	if e.size > 1 {
+		p.servers, p.deliveries, p.serverKills, p.cutOffs, p.heldKills = 2*e.size, 2_000, 6, 1, 0
+	}
 	return p
 }
 
@@ -60,6 +64,10 @@ func longPlan(e *engine) plan {
 	if !e.hasServer() {
 		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 20_000, 200, 300*time.Millisecond
+	}
+	if e.size > 1 {
+		p.servers, p.deliveries, p.serverKills, p.cutOffs, p.heldKills = 2*e.size, 100_000, 100, 10, 0
+		p.cuts = 200
 	}
 	return p
 }

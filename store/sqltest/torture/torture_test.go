@@ -42,10 +42,10 @@ func untilSignal(t *testing.T) context.Context {
 	return ctx
 }
 
-// eachEngine runs f for each database: concurrently in a short run, which waits
+// eachEngine runs f for each of the databases: concurrently in a short run, which waits
 // most of the time, and one after the other in a long one.
-func eachEngine(t *testing.T, f func(t *testing.T, name string)) {
-	for _, name := range engineNames {
+func eachEngine(t *testing.T, names []string, f func(t *testing.T, name string)) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			if !*long {
 				t.Parallel()
@@ -59,7 +59,7 @@ func TestTorture(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, append(slices.Clip(engineNames), "galera"), func(t *testing.T, name string) {
 		if !*long {
 			checkBalanced(t, name, shortPlan(engines()[name]))
 			return
@@ -77,7 +77,7 @@ func TestQuiet(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, engineNames, func(t *testing.T, name string) {
 		for _, name := range drivers(name) {
 			p := quietPlan(engines()[name])
 			if *long {
@@ -110,7 +110,7 @@ func TestOutage(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, engineNames, func(t *testing.T, name string) {
 		for title, outages := range map[string][]outage{"disk full": diskFull, "others": others} {
 			t.Run(title, func(t *testing.T) {
 				if !*long {
