@@ -50,7 +50,11 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 		every(c.holdLogEvery, c.slowLog)
 	}
 	if c.proxy != nil {
-		every(c.databaseKillEvery, c.strikeDatabase)
+		strike := c.killDatabase
+		if c.size > 1 {
+			strike = c.strikeNode
+		}
+		every(c.databaseKillEvery, strike)
 		every(c.cutEvery, c.cutCommit)
 		every(4*c.cutEvery, c.cutStatement)
 		every(c.holdUpEvery, c.holdUp)
@@ -116,14 +120,6 @@ func (c *chaos) pauseServer(_ context.Context, r *rand.Rand) error {
 	defer s.mu.Unlock()
 	c.serverPauses.Add(1)
 	return s.pause(c.lease + time.Duration(r.Int64N(int64(c.lease/2))))
-}
-
-// strikeDatabase is killDatabase, or strikeNode for a cluster.
-func (c *chaos) strikeDatabase(ctx context.Context, r *rand.Rand) error {
-	if c.size > 1 {
-		return c.strikeNode(ctx, r)
-	}
-	return c.killDatabase(ctx, r)
 }
 
 // killDatabase kills the database server: every other time while its log is held back,

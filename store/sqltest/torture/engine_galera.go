@@ -11,9 +11,10 @@ func galera() *engine {
 	e.size, e.join, e.bootstrap = 3, galeranode.Options, []string{galeranode.NewCluster}
 	e.cutOff = "SET GLOBAL wsrep_provider_options = 'gmcast.isolate = 1'"
 	e.reconnect = "SET GLOBAL wsrep_provider_options = 'gmcast.isolate = 0'"
-	// Other statements are prepared, so that some aborts by another node go unnoticed but
-	// for the store's guard. A server uses one node, and need not wait for the others.
-	e.ownTx, e.current = "&interpolateParams=true", "&wsrep_sync_wait=15"
+	// Other statements are prepared, and an abort by another node that comes meanwhile is
+	// unnoticed but for the store's guard. A server uses one node, and need not wait for
+	// what is committed by others.
+	e.ownTx, e.current, e.reads = "&interpolateParams=true", "&wsrep_sync_wait=15", 5
 	// Galera needs a primary key to replicate a row well.
 	e.tables[0] = `CREATE TABLE ledger (
 		id BIGINT AUTO_INCREMENT PRIMARY KEY, mode VARCHAR(20) NOT NULL, event VARCHAR(80) NOT NULL, note TEXT NOT NULL

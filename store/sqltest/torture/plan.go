@@ -47,7 +47,9 @@ func shortPlan(e *engine) plan {
 		p.deliveries, p.serverKills, p.serverKillEvery = 1_500, 20, 200*time.Millisecond
 	}
 	if e.size > 1 {
-		p.servers, p.deliveries, p.serverKills, p.cutOffs, p.heldKills = 2*e.size, 2_000, 6, 1, 0
+		p = p.cluster(e)
+		p.deliveries, p.serverKills, p.cutOffs, p.databaseKillEvery = 2_000, 6, 1, time.Second
+		p.serverKillEvery = time.Second
 	}
 	return p
 }
@@ -66,8 +68,8 @@ func longPlan(e *engine) plan {
 		p.deliveries, p.serverKills, p.serverKillEvery = 20_000, 200, 300*time.Millisecond
 	}
 	if e.size > 1 {
-		p.servers, p.deliveries, p.serverKills, p.cutOffs, p.heldKills = 2*e.size, 100_000, 100, 10, 0
-		p.cuts = 200
+		p = p.cluster(e)
+		p.deliveries, p.serverKills, p.cuts, p.cutOffs, p.databaseKillEvery = 100_000, 100, 200, 10, 5*time.Second
 	}
 	return p
 }
@@ -97,6 +99,12 @@ func (p plan) oneProcess(e *engine) plan {
 	if e.logPath == "" {
 		p.heldKills = 0
 	}
+	return p
+}
+
+// cluster is p for a cluster, each node of which two processes use.
+func (p plan) cluster(e *engine) plan {
+	p.servers, p.heldKills = 2*e.size, 0
 	return p
 }
 

@@ -169,7 +169,7 @@ func (r *run) fulfilled() bool {
 func (r *run) settle(ctx context.Context) error {
 	time.Sleep(r.lease)
 	for _, node := range r.nodes {
-		if err := node.ready(ctx); err != nil {
+		if err := node.ready(context.WithoutCancel(ctx)); err != nil {
 			return fmt.Errorf("%s: %w", r.database.name, err)
 		}
 	}

@@ -152,7 +152,7 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 	calm := func(e *engine, deliveries int) plan {
 		p := smallPlan(e)
 		p.deliveries, p.atOnce = deliveries, 60
-		p.databaseKills, p.heldKills = 0, 0
+		p.databaseKills, p.cutOffs, p.heldKills = 0, 0, 0
 		p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdLogEvery = 2*time.Second, time.Hour, time.Hour, time.Hour
 		return p
 	}
@@ -234,11 +234,23 @@ func lineOf(text, of string) string {
 
 func TestTorture_UnfulfilledPlanFails(t *testing.T) {
 	t.Parallel()
-	p := smallPlan(sqliteEngine())
-	p.deliveries, p.serverKills, p.limit = 100, 1_000_000, 3*time.Second
-	var out bytes.Buffer
-	err := torture(untilSignal(t), "sqlite", p, 1, "", &out)
-	if !errors.Is(err, errImbalance) || !strings.Contains(out.String(), "NOT ALL OF IT WAS DONE IN TIME") {
-		t.Errorf("got %v, want %v\n%s", err, errImbalance, out.String())
+	small := smallPlan(sqliteEngine())
+	small.deliveries, small.serverKills, small.limit = 100, 0, 3*time.Second
+	for title, spoil := range map[string]func(p *plan){
+		"kills of servers":     func(p *plan) { p.serverKills = 1_000_000 },
+		"kills of nodes":       func(p *plan) { p.databaseKills = 1 },
+		"nodes cut off":        func(p *plan) { p.cutOffs = 1 },
+		"COMMITs that are cut": func(p *plan) { p.cuts = 1 },
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			p := small
+			spoil(&p)
+			var out bytes.Buffer
+			err := torture(untilSignal(t), "sqlite", p, 1, "", &out)
+			if !errors.Is(err, errImbalance) || !strings.Contains(out.String(), "NOT ALL OF IT WAS DONE IN TIME") {
+				t.Errorf("got %v, want %v\n%s", err, errImbalance, out.String())
+			}
+		})
 	}
 }
