@@ -168,10 +168,8 @@ func (r *run) fulfilled() bool {
 // settle waits for what may still be in flight, balances the books and prints them.
 func (r *run) settle(ctx context.Context) error {
 	time.Sleep(r.lease)
-	for _, node := range r.nodes {
-		if err := node.ready(context.WithoutCancel(ctx)); err != nil {
-			return fmt.Errorf("%s: %w", r.database.name, err)
-		}
+	if err := r.allReady(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("%s: %w", r.database.name, err)
 	}
 	if err := r.emptied(ctx); err != nil {
 		return fmt.Errorf("%s: waiting for the inbox: %w", r.database.name, err)

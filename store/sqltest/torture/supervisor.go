@@ -17,7 +17,7 @@ import (
 
 // startTimeout is how long a database may take to answer after its start, on a busy
 // machine.
-const startTimeout = 60 * time.Second
+const startTimeout = 2 * time.Minute
 
 // supervise restarts the server whenever it has ended, like a service manager. It starts
 // the first time with more options.
@@ -84,6 +84,16 @@ func (d *database) ready(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// allReady waits until all servers are.
+func (d *database) allReady(ctx context.Context) error {
+	for _, node := range d.nodes {
+		if err := node.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isUp returns an error unless the server is ready.
