@@ -39,7 +39,7 @@ type engine struct {
 	reconnect string
 	ownTx     string // is added to a DSN for transactions of the handlers' own
 	current   string // likewise, to read what was committed by any node
-	reads     int    // with which the work begins
+	reads     int    // with which the work of transactional mode begins
 
 	logPath string // is in the path of its log's files; "" if they cannot be held back
 

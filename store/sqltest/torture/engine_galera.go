@@ -14,7 +14,7 @@ func galera() *engine {
 	// Other statements are prepared, and an abort by another node that comes meanwhile is
 	// unnoticed but for the store's guard. A server uses one node, and need not wait for
 	// what is committed by others.
-	e.ownTx, e.current, e.reads = "&interpolateParams=true", "&wsrep_sync_wait=15", 5
+	e.ownTx, e.current, e.reads = "&interpolateParams=true", "&wsrep_sync_wait=15", 8
 	// Galera needs a primary key to replicate a row well.
 	e.tables[0] = `CREATE TABLE ledger (
 		id BIGINT AUTO_INCREMENT PRIMARY KEY, mode VARCHAR(20) NOT NULL, event VARCHAR(80) NOT NULL, note TEXT NOT NULL

@@ -111,8 +111,10 @@ type statement struct {
 // events share, in random order.
 func (s *server) effect(m mode, event string) []statement {
 	var all []statement
-	for id := range s.reads {
-		all = append(all, statement{s.bind("SELECT balance FROM accounts WHERE id = ?"), []any{id}})
+	if m == transactional {
+		for id := range s.reads {
+			all = append(all, statement{s.bind("SELECT balance FROM accounts WHERE id = ?"), []any{id}})
+		}
 	}
 	all = append(all, statement{
 		s.bind("INSERT INTO ledger (mode, event, note) VALUES (?, ?, ?)"),
