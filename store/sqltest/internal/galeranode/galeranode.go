@@ -30,7 +30,7 @@ func Options(first, nodes, node int) ([]string, error) {
 		return err == nil
 	})
 	if library < 0 {
-		return nil, fmt.Errorf("Galera is not installed: there is none of %v", provider)
+		return nil, fmt.Errorf("there is none of %v: Galera is not installed", provider)
 	}
 	for _, tool := range []string{"rsync", "wsrep_sst_rsync"} {
 		if _, err := exec.LookPath(tool); err != nil {
