@@ -17,11 +17,9 @@ import (
 
 	_ "github.com/go-sql-driver/mysql" // mysql
 
+	"github.com/hookonce/hookonce/store/sqltest/internal/galeranode"
 	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
-
-// provider is Galera's library, where Debian and Red Hat keep it.
-var provider = []string{"/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so"}
 
 // account is that of the servers, if we are root.
 const account = "mysql"
@@ -32,7 +30,7 @@ const size = 3
 // A node is one server of a cluster.
 type node struct {
 	dir     string
-	port    int // of SQL; the next three are Galera's own
+	port    int // of SQL, and the next ones, see galeranode
 	process *os.Process
 	exited  chan struct{}
 }
@@ -47,8 +45,9 @@ type cluster struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := new(cluster)
-	for range size {
-		c.nodes = append(c.nodes, &node{dir: testserver.Directory(t, account), port: testserver.FreePort(t, 4)})
+	port := testserver.FreePort(t, size*galeranode.Ports)
+	for i := range size {
+		c.nodes = append(c.nodes, &node{dir: testserver.Directory(t, account), port: port + i*galeranode.Ports})
 	}
 	first := c.nodes[0]
 	install := testserver.Command(t, account, first.dir, "mariadb-install-db", append(first.common(), "--auth-root-authentication-method=normal", "--skip-test-db")...)
@@ -56,7 +55,7 @@ func newCluster(t *testing.T) *cluster {
 	for _, n := range c.nodes[1:] {
 		run(t, exec.Command("cp", "--archive", first.dir+"/data", n.dir))
 	}
-	c.start(t, 0, "--wsrep-new-cluster")
+	c.start(t, 0, galeranode.NewCluster)
 	c.wait(t, 0)
 	// One joins after the other: each copies the data of one that is in the cluster.
 	for i := 1; i < size; i++ {
@@ -96,34 +95,16 @@ func (n *node) common() []string {
 // start starts a node, without waiting for it.
 func (c *cluster) start(t *testing.T, i int, options ...string) {
 	t.Helper()
-	library := slices.IndexFunc(provider, func(name string) bool {
-		_, err := os.Stat(name)
-		return err == nil
-	})
-	if library < 0 {
-		t.Fatal("Galera is not installed: there is none of ", provider)
-	}
-	for _, tool := range []string{"rsync", "wsrep_sst_rsync"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatal(tool, " is not installed, by which a node gets its data")
-		}
-	}
 	n := c.nodes[i]
-	var peers []string
-	for _, peer := range c.nodes {
-		peers = append(peers, fmt.Sprintf("127.0.0.1:%d", peer.port+1))
+	galera, err := galeranode.Options(c.nodes[0].port, size, i)
+	if err != nil {
+		t.Fatal(err)
 	}
 	args := append(n.common(),
 		fmt.Sprintf("--port=%d", n.port), "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=300",
 		"--socket="+n.dir+"/socket", "--pid-file="+n.dir+"/pid",
-		"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--innodb-flush-log-at-trx-commit=0",
-		"--wsrep-on=ON", "--wsrep-provider="+provider[library], "--wsrep-cluster-name="+filepath.Base(c.nodes[0].dir),
-		"--wsrep-cluster-address=gcomm://"+strings.Join(peers, ","),
-		fmt.Sprintf("--wsrep-node-address=127.0.0.1:%d", n.port+1),
-		fmt.Sprintf("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%d;ist.recv_addr=127.0.0.1:%d;gcache.size=64M", n.port+1, n.port+2),
-		"--wsrep-sst-method=rsync", fmt.Sprintf("--wsrep-sst-receive-address=127.0.0.1:%d", n.port+3),
 	)
-	command := testserver.Command(t, account, n.dir, "mariadbd", append(args, options...)...)
+	command := testserver.Command(t, account, n.dir, "mariadbd", slices.Concat(args, galera, options)...)
 	log, err := os.OpenFile(filepath.Join(n.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -58,15 +59,25 @@ func (s *server) serveStandard(mux *http.ServeMux, o *sqlstore.Options) error {
 		return err
 	}
 	db.SetConnMaxLifetime(s.MaxLife)
+	own := db // begins the transactions of handlers
+	if s.ownTx != "" {
+		if own, err = s.open(s.DSN+s.ownTx, s.Conns); err != nil {
+			return err
+		}
+	}
 	events, err := sqlstore.New(db, s.dialect, o)
 	if err != nil {
 		return err
 	}
 	s.pool = pool{events.Purge, func() (open, inUse int) {
-		db.SetMaxIdleConns(-1)
-		db.SetMaxIdleConns(s.Conns)
-		stats := db.Stats()
-		return stats.OpenConnections, stats.InUse
+		for _, db := range slices.Compact([]*sql.DB{db, own}) {
+			db.SetMaxIdleConns(-1)
+			db.SetMaxIdleConns(s.Conns)
+			stats := db.Stats()
+			open += stats.OpenConnections
+			inUse += stats.InUse
+		}
+		return open, inUse
 	}}
 	a := &access[*sql.Tx]{
 		server: s,
@@ -78,7 +89,7 @@ func (s *server) serveStandard(mux *http.ServeMux, o *sqlstore.Options) error {
 			return err
 		},
 		inTx: func(ctx context.Context, f func(tx *sql.Tx) error) error {
-			tx, err := db.BeginTx(ctx, nil)
+			tx, err := own.BeginTx(ctx, nil)
 			if err != nil {
 				return err
 			}

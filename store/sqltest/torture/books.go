@@ -53,11 +53,15 @@ func (b *books) read(ctx context.Context, d *database) error {
 	if b.waiting, err = d.waiting(ctx); err != nil {
 		return err
 	}
-	if d.connections != "" {
-		if err := d.admin.QueryRowContext(ctx, d.connections).Scan(&b.conns); err != nil {
+	for i, node := range d.nodes {
+		var conns int
+		if err := node.admin.QueryRowContext(ctx, d.connections).Scan(&conns); err != nil {
 			return err
 		}
-		b.conns-- // our own
+		b.conns += conns
+		if i == 0 {
+			b.conns-- // our own
+		}
 	}
 	return d.books.QueryRowContext(ctx, "SELECT sum(balance) FROM accounts").Scan(&b.balance)
 }

@@ -22,6 +22,7 @@ type chaos struct {
 	serverKills   atomic.Int64
 	serverPauses  atomic.Int64
 	databaseKills atomic.Int64
+	cutOffs       atomic.Int64
 	heldKills     atomic.Int64 // of what writes the log, while that was held back
 	logHolds      atomic.Int64
 	holdUps       atomic.Int64
@@ -49,7 +50,11 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 		every(c.holdLogEvery, c.slowLog)
 	}
 	if c.proxy != nil {
-		every(c.databaseKillEvery, c.killDatabase)
+		strike := c.killDatabase
+		if c.size > 1 {
+			strike = c.strikeNode
+		}
+		every(c.databaseKillEvery, strike)
 		every(c.cutEvery, c.cutCommit)
 		every(4*c.cutEvery, c.cutStatement)
 		every(c.holdUpEvery, c.holdUp)

@@ -5,16 +5,19 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
+
+	"github.com/hookonce/hookonce/store/sqltest/internal/galeranode"
+	"github.com/hookonce/hookonce/store/sqltest/internal/testserver"
 )
 
-// A database is one throwaway database: a server with its own directory, or a file.
+// A database is one throwaway database: a server with its own directory, a cluster of
+// such, or a file.
 type database struct {
 	*engine
 	dir  string
@@ -22,6 +25,9 @@ type database struct {
 	port int
 	log  *os.File
 	env  []string // of the process that writes the log
+
+	nodes   []*database // its servers: itself and, of a cluster, the others
+	options []string    // with which the server joins its cluster
 
 	mu      sync.Mutex  // guards what follows
 	process *os.Process // nil while there is none
@@ -55,22 +61,23 @@ func (d *database) start(ctx context.Context) error {
 		}
 		return d.makeTables(ctx)
 	}
-	if err := d.makeServer(); err != nil {
+	if err := d.makeServers(); err != nil {
 		return err
 	}
-	go d.supervise()
-	if d.admin, err = d.open(d.adminDSN(d.dir, d.port), 1); err != nil {
-		return err
-	}
-	if err := d.ready(ctx); err != nil {
-		return err
+	// One joins after the other: each copies the data of one that is in the cluster.
+	first := d.bootstrap
+	for _, node := range d.nodes {
+		if err := node.startServer(ctx, first); err != nil {
+			return err
+		}
+		first = nil
 	}
 	for _, statement := range d.setUp {
 		if _, err := d.admin.ExecContext(ctx, statement); err != nil {
 			return err
 		}
 	}
-	if d.books, err = d.open(d.userDSN(d.address()), 1); err != nil {
+	if d.books, err = d.open(d.userDSN(d.address())+d.current, 1); err != nil {
 		return err
 	}
 	return d.makeTables(ctx)
@@ -115,25 +122,44 @@ func (d *database) attributes() *syscall.SysProcAttr {
 	return a
 }
 
-func (d *database) makeServer() (err error) {
-	if err := d.copyTemplate(); err != nil {
+// makeServers makes the server, or all of the cluster, ready to be started.
+func (d *database) makeServers() (err error) {
+	size := max(1, d.size)
+	if d.port, err = testserver.FindPort(size * galeranode.Ports); err != nil {
 		return err
 	}
-	if d.port, err = freePort(); err != nil {
+	for i := range size {
+		node := d
+		if i > 0 {
+			node = &database{engine: d.engine, dir: fmt.Sprint(d.dir, i), port: d.port + i*galeranode.Ports, ended: make(chan struct{})}
+			if err := node.makeDirectory(); err != nil {
+				return err
+			}
+		}
+		if d.join != nil {
+			if node.options, err = d.join(d.port, size, i); err != nil {
+				return err
+			}
+		}
+		if err := node.copyTemplate(); err != nil {
+			return err
+		}
+		if node.log, err = os.CreateTemp("", "torture-*.log"); err != nil {
+			return err
+		}
+		d.nodes = append(d.nodes, node)
+	}
+	return nil
+}
+
+// startServer starts the server, the first time with more options, and returns when it is
+// ready.
+func (d *database) startServer(ctx context.Context, first []string) (err error) {
+	go d.supervise(first)
+	if d.admin, err = d.open(d.adminDSN(d.dir, d.port), 1); err != nil {
 		return err
 	}
-	d.log, err = os.CreateTemp("", "torture-*.log")
-	return err
+	return d.ready(ctx)
 }
 
 func (d *database) address() string { return fmt.Sprintf("127.0.0.1:%d", d.port) }
-
-// freePort returns an unused port of the loopback interface.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}

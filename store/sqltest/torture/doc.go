@@ -12,6 +12,8 @@
 // 2xx or 409, or for half of the events, one of them. Meanwhile:
 //
 //   - servers are killed with SIGKILL, and so is the database;
+//   - or of a cluster, Galera's, one node at a time is killed, or cut off from the others
+//     but not from the servers, of which two use each node;
 //   - writes of the database's log are slow, and the database is killed before they
 //     are done;
 //   - servers are stopped until their leases have expired, and continued;
@@ -31,8 +33,9 @@
 // the transaction that completes the lease. At the end there must be one effect and
 // one processed record for each event, and nothing left over.
 //
-// Then there are outages, one after the other: the disk is full, the database read-only, the database, its
-// network, or another system that the work depends on is away for several redeliveries.
+// Then there are outages, except on a cluster, one after the other: the disk is full, the
+// database read-only, the database, its network, or another system that the work depends
+// on is away for several redeliveries.
 // Attempts are bounded. No event is acknowledged that is not stored, none dies of an
 // outage, those whose work fails each time do die, and the same process recovers when
 // the outage ends. And the database fails over: open connections become read-only, and
@@ -46,8 +49,8 @@
 //
 //	go -C store/sqltest test -v ./torture -run '/postgres' -seed 42
 //
-// The servers of PostgreSQL and MariaDB, and a C compiler, must be installed: the log
-// is held back by a preloaded library, that of SQLite in runs of its own with another
+// The servers of PostgreSQL and MariaDB, Galera, rsync and a C compiler must be installed:
+// the log is held back by a preloaded library, that of SQLite in runs of its own with another
 // driver. To fill a disk, the tests mount a small one, which only root may do; other
 // users see these tests skipped.
 package torture

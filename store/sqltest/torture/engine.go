@@ -26,9 +26,20 @@ type engine struct {
 	initialize func(dir string) (*exec.Cmd, error) // creates the data directory
 	serve      func(dir string, port int) (*exec.Cmd, error)
 	adminDSN   func(dir string, port int) string
+	up         string        // a query that is true when the server is ready
 	frames     func() framer // reads the client's side of the protocol
 	setUp      []string      // as the administrator, once
 	immediate  bool          // SIGQUIT stops it without a checkpoint
+
+	// Only a cluster has these.
+	size      int                                            // in nodes, of which each takes writes
+	join      func(first, nodes, node int) ([]string, error) // the options of a node, by the first of all ports
+	bootstrap []string                                       // likewise, of the first node's first start only
+	cutOff    string                                         // has a node lose the others, as the administrator
+	reconnect string
+	ownTx     string // is added to a DSN for transactions of the handlers' own
+	current   string // likewise, to read what was committed by any node
+	reads     int    // with which the work of transactional mode begins
 
 	logPath string // is in the path of its log's files; "" if they cannot be held back
 
@@ -42,7 +53,7 @@ type engine struct {
 
 // engines are all engines by name.
 func engines() map[string]*engine {
-	return map[string]*engine{"sqlite": sqliteEngine(), "sqlite3": heldSQLite(), "postgres": postgreSQL(), "mariadb": mariaDB()}
+	return map[string]*engine{"sqlite": sqliteEngine(), "sqlite3": heldSQLite(), "postgres": postgreSQL(), "mariadb": mariaDB(), "galera": galera()}
 }
 
 // engineNames is the order in which long runs take them.

@@ -36,6 +36,7 @@ func mariaDB() *engine {
 		userDSN: func(address string) string {
 			return "torture@tcp(" + address + ")/torture?timeout=5s"
 		},
+		up:      "SELECT TRUE",
 		frames:  func() framer { return mySQLFrames{} },
 		logPath: "ib_logfile0",
 		setUp: []string{

@@ -28,6 +28,7 @@ func postgreSQL() *engine {
 		},
 		adminDSN:  func(_ string, port int) string { return postgreSQLDSN(fmt.Sprintf("127.0.0.1:%d", port)) },
 		userDSN:   postgreSQLDSN,
+		up:        "SELECT TRUE",
 		frames:    func() framer { return &postgreSQLFrames{} },
 		immediate: true,
 		logPath:   "/pg_wal/",

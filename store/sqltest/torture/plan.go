@@ -7,7 +7,8 @@ import "time"
 type plan struct {
 	deliveries    int // at least
 	serverKills   int
-	databaseKills int
+	databaseKills int // of a cluster: kills of a node
+	cutOffs       int // of a node, from the others
 	cuts          int // of COMMIT
 	heldKills     int // of the database, or its process, while its log is held back
 	hangs         int // of handlers; 0: none hangs
@@ -45,6 +46,11 @@ func shortPlan(e *engine) plan {
 		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 1_500, 20, 200*time.Millisecond
 	}
+	if e.size > 1 {
+		p = p.cluster(e)
+		p.deliveries, p.serverKills, p.cutOffs, p.databaseKillEvery = 2_000, 6, 1, time.Second
+		p.serverKillEvery = time.Second
+	}
 	return p
 }
 
@@ -60,6 +66,10 @@ func longPlan(e *engine) plan {
 	if !e.hasServer() {
 		p = p.oneProcess(e)
 		p.deliveries, p.serverKills, p.serverKillEvery = 20_000, 200, 300*time.Millisecond
+	}
+	if e.size > 1 {
+		p = p.cluster(e)
+		p.deliveries, p.serverKills, p.cuts, p.cutOffs, p.databaseKillEvery = 100_000, 100, 200, 10, 5*time.Second
 	}
 	return p
 }
@@ -89,6 +99,12 @@ func (p plan) oneProcess(e *engine) plan {
 	if e.logPath == "" {
 		p.heldKills = 0
 	}
+	return p
+}
+
+// cluster is p for a cluster, each node of which two processes use.
+func (p plan) cluster(e *engine) plan {
+	p.servers, p.heldKills = 2*e.size, 0
 	return p
 }
 

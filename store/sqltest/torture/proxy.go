@@ -28,12 +28,11 @@ var cutNames = map[cut]string{
 	cutStanding: "when the server had answered another statement",
 }
 
-// A proxy sits between the servers and their database. It recognizes a COMMIT, and
-// misbehaves like a network.
+// A proxy sits between the servers and their database, with an address for each node of
+// it. It recognizes a COMMIT, and misbehaves like a network.
 type proxy struct {
-	listener net.Listener
-	to       string
-	frames   func() framer
+	listeners []net.Listener
+	frames    func() framer
 
 	armed    atomic.Int32 // the cut of the next COMMIT
 	armedAny atomic.Bool  // cut the next statement
@@ -43,34 +42,40 @@ type proxy struct {
 	cuts     map[cut]int
 	links    sync.WaitGroup
 	open     sync.Map // of *link, to close them at the end
-	accepted chan struct{}
+	accepts  sync.WaitGroup
 }
 
-func newProxy(to string, frames func() framer) (*proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+func newProxy(nodes []*database, frames func() framer) (*proxy, error) {
+	p := &proxy{frames: frames, cuts: make(map[cut]int)}
+	for _, node := range nodes {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.listeners = append(p.listeners, l)
+		p.accepts.Go(func() { p.accept(l, node.address()) })
 	}
-	p := &proxy{listener: l, to: to, frames: frames, cuts: make(map[cut]int), accepted: make(chan struct{})}
-	go p.accept()
 	return p, nil
 }
 
-func (p *proxy) address() string { return p.listener.Addr().String() }
+// address returns the address that leads to a node, as if they were in a ring.
+func (p *proxy) address(node int) string {
+	return p.listeners[node%len(p.listeners)].Addr().String()
+}
 
-func (p *proxy) accept() {
-	defer close(p.accepted)
+func (p *proxy) accept(l net.Listener, to string) {
 	for {
-		client, err := p.listener.Accept()
+		client, err := l.Accept()
 		if err != nil {
 			return
 		}
-		p.links.Go(func() { p.serve(client) })
+		p.links.Go(func() { p.serve(client, to) })
 	}
 }
 
-func (p *proxy) serve(client net.Conn) {
-	server, err := net.DialTimeout("tcp", p.to, time.Second)
+func (p *proxy) serve(client net.Conn, to string) {
+	server, err := net.DialTimeout("tcp", to, time.Second)
 	if err != nil {
 		client.Close()
 		return
@@ -86,8 +91,10 @@ func (p *proxy) serve(client net.Conn) {
 
 // close ends the proxy and all its connections.
 func (p *proxy) close() {
-	p.listener.Close()
-	<-p.accepted
+	for _, l := range p.listeners {
+		l.Close()
+	}
+	p.accepts.Wait()
 	p.calm()
 	p.open.Range(func(l, _ any) bool {
 		l.(*link).close()

@@ -17,8 +17,12 @@ func (r *run) report(b *books, lines []*line) {
 		len(b.events), t.total.Load(), r.fleet, r.serverKills.Load(), r.serverPauses.Load())
 	if r.proxy != nil {
 		commits, statements, by := r.proxy.counted()
-		fmt.Fprintf(out, "       database killed %d times, and away for %v; network slow or stalled %d times\n",
-			r.databaseKills.Load(), time.Duration(r.away.Load()).Round(100*time.Millisecond), r.holdUps.Load())
+		killed := fmt.Sprintf("database killed %d times", r.databaseKills.Load())
+		if r.size > 1 {
+			killed = fmt.Sprintf("a node of %d killed %d times, and cut off from the others %d times", r.size, r.databaseKills.Load(), r.cutOffs.Load())
+		}
+		fmt.Fprintf(out, "       %s, and away for %v; network slow or stalled %d times\n",
+			killed, time.Duration(r.away.Load()).Round(100*time.Millisecond), r.holdUps.Load())
 		fmt.Fprintf(out, "       %d commits cut (%s), %d other statements\n", commits, counts(by, cutNames[cutStanding]), statements)
 	}
 	if r.logPath != "" {

@@ -71,14 +71,12 @@ func (r *run) setUp(ctx context.Context, base serverConfig) (err error) {
 	base.Engine, base.Outside = r.name, r.outside.url()
 	program, attributes := "", r.attributes()
 	if r.hasServer() {
-		if r.proxy, err = newProxy(r.database.address(), r.frames); err != nil {
+		if r.proxy, err = newProxy(r.nodes, r.frames); err != nil {
 			return err
 		}
-		base.DSN = r.userDSN(r.proxy.address())
 		program, err = os.Executable()
 		attributes.Credential = nil
 	} else {
-		base.DSN = r.userDSN(r.file)
 		program = filepath.Join(r.dir, "torture")
 		err = errors.Join(copyProgram(program), r.giveAway())
 	}
@@ -89,7 +87,14 @@ func (r *run) setUp(ctx context.Context, base serverConfig) (err error) {
 	if !r.hasServer() {
 		env = r.env
 	}
-	if r.fleet, err = newFleet(program, attributes, env, r.configs(base)); err != nil {
+	configs := r.configs(base)
+	for i := range configs {
+		configs[i].DSN = r.userDSN(r.file)
+		if r.hasServer() {
+			configs[i].DSN = r.userDSN(r.proxy.address(i))
+		}
+	}
+	if r.fleet, err = newFleet(program, attributes, env, configs); err != nil {
 		return err
 	}
 	r.maxAttempts = base.MaxAttempts
@@ -156,12 +161,16 @@ func (r *run) fulfilled() bool {
 	return r.sender.tally.total.Load() >= int64(r.deliveries) &&
 		r.serverKills.Load() >= int64(r.plan.serverKills) &&
 		r.databaseKills.Load() >= int64(r.plan.databaseKills) && cuts >= r.cuts &&
+		r.cutOffs.Load() >= int64(r.plan.cutOffs) &&
 		r.heldKills.Load() >= int64(r.plan.heldKills) && r.outside.hung.count() >= r.hangs && r.outside.returned.count() >= r.returns
 }
 
 // settle waits for what may still be in flight, balances the books and prints them.
 func (r *run) settle(ctx context.Context) error {
 	time.Sleep(r.lease)
+	if err := r.allReady(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("%s: %w", r.database.name, err)
+	}
 	if err := r.emptied(ctx); err != nil {
 		return fmt.Errorf("%s: waiting for the inbox: %w", r.database.name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,16 +17,18 @@ import (
 
 // startTimeout is how long a database may take to answer after its start, on a busy
 // machine.
-const startTimeout = 60 * time.Second
+const startTimeout = 2 * time.Minute
 
-// supervise restarts the server whenever it has ended, like a service manager.
-func (d *database) supervise() {
+// supervise restarts the server whenever it has ended, like a service manager. It starts
+// the first time with more options.
+func (d *database) supervise(first []string) {
 	defer close(d.ended)
-	for {
+	for options := slices.Concat(d.options, first); ; options = d.options {
 		command, err := d.serve(d.dir, d.port)
 		if err != nil {
 			return
 		}
+		command.Args = append(command.Args, options...)
 		command.Dir, command.SysProcAttr = d.dir, d.attributes()
 		command.Stdout, command.Stderr, command.Env = d.log, d.log, d.env
 		if !d.launch(command) {
@@ -66,21 +69,41 @@ func (d *database) launch(command *exec.Cmd) bool {
 	return true
 }
 
-// ready waits until the server answers.
+// ready waits until the server is.
 func (d *database) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		err := d.admin.PingContext(ctx)
+		err := d.isUp(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w\n%s", err, d.lastWords())
+			return fmt.Errorf("the server is not ready: %w\n%s", err, d.lastWords())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// allReady waits until all servers are.
+func (d *database) allReady(ctx context.Context) error {
+	for _, node := range d.nodes {
+		if err := node.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isUp returns an error unless the server is ready.
+func (d *database) isUp(ctx context.Context) error {
+	var up bool
+	err := d.admin.QueryRowContext(ctx, d.up).Scan(&up)
+	if err == nil && !up {
+		err = errors.New("it has not joined the others")
+	}
+	return err
 }
 
 // takeAway kills the server, which stays away, and returns when its processes have
@@ -92,16 +115,10 @@ func (d *database) takeAway(ctx context.Context, signal syscall.Signal) error {
 	if d.process == nil {
 		return nil // it has ended by itself
 	}
-	children := childrenOf(d.process.Pid)
-	if err := d.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
 	if signal == syscall.SIGKILL {
-		// PostgreSQL's processes outlive their parent until they have finished a
-		// query, and keep a new server from starting.
-		for _, pid := range children {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
+		killAll(d.process.Pid)
+	} else if err := d.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
 	for d.process != nil && ctx.Err() == nil {
 		d.mu.Unlock()
@@ -119,6 +136,17 @@ func (d *database) bringBack(ctx context.Context) error {
 	return d.ready(ctx)
 }
 
+// killAll kills a server with the processes that it has started. PostgreSQL's outlive their
+// parent until they have finished a query, and keep a new server from starting; Galera's
+// send a node its data.
+func killAll(server int) {
+	children := childrenOf(server)
+	syscall.Kill(-server, syscall.SIGKILL) // its group
+	for _, pid := range children {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 func childrenOf(pid int) []int {
 	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
@@ -133,8 +161,11 @@ func childrenOf(pid int) []int {
 	return pids
 }
 
-// stop stops the server for good.
+// stop stops all servers for good.
 func (d *database) stop() {
+	for _, node := range d.nodes[min(1, len(d.nodes)):] {
+		node.stop()
+	}
 	for _, db := range []*sql.DB{d.admin, d.books} {
 		if db != nil {
 			db.Close()
@@ -148,11 +179,7 @@ func (d *database) stop() {
 	process := d.process
 	d.mu.Unlock()
 	if process != nil {
-		children := childrenOf(process.Pid)
-		process.Kill()
-		for _, pid := range children {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
+		killAll(process.Pid)
 		<-d.ended
 	}
 	d.log.Close()

@@ -42,10 +42,10 @@ func untilSignal(t *testing.T) context.Context {
 	return ctx
 }
 
-// eachEngine runs f for each database: concurrently in a short run, which waits
+// eachEngine runs f for each of the databases: concurrently in a short run, which waits
 // most of the time, and one after the other in a long one.
-func eachEngine(t *testing.T, f func(t *testing.T, name string)) {
-	for _, name := range engineNames {
+func eachEngine(t *testing.T, names []string, f func(t *testing.T, name string)) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			if !*long {
 				t.Parallel()
@@ -59,7 +59,7 @@ func TestTorture(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, append(slices.Clip(engineNames), "galera"), func(t *testing.T, name string) {
 		if !*long {
 			checkBalanced(t, name, shortPlan(engines()[name]))
 			return
@@ -77,7 +77,7 @@ func TestQuiet(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, engineNames, func(t *testing.T, name string) {
 		for _, name := range drivers(name) {
 			p := quietPlan(engines()[name])
 			if *long {
@@ -110,7 +110,7 @@ func TestOutage(t *testing.T) {
 	if !*long {
 		t.Parallel()
 	}
-	eachEngine(t, func(t *testing.T, name string) {
+	eachEngine(t, engineNames, func(t *testing.T, name string) {
 		for title, outages := range map[string][]outage{"disk full": diskFull, "others": others} {
 			t.Run(title, func(t *testing.T) {
 				if !*long {
@@ -152,7 +152,7 @@ func TestTorture_BrokenServerIsFound(t *testing.T) {
 	calm := func(e *engine, deliveries int) plan {
 		p := smallPlan(e)
 		p.deliveries, p.atOnce = deliveries, 60
-		p.databaseKills, p.heldKills = 0, 0
+		p.databaseKills, p.cutOffs, p.heldKills = 0, 0, 0
 		p.serverKillEvery, p.databaseKillEvery, p.pauseEvery, p.holdLogEvery = 2*time.Second, time.Hour, time.Hour, time.Hour
 		return p
 	}
@@ -234,11 +234,23 @@ func lineOf(text, of string) string {
 
 func TestTorture_UnfulfilledPlanFails(t *testing.T) {
 	t.Parallel()
-	p := smallPlan(sqliteEngine())
-	p.deliveries, p.serverKills, p.limit = 100, 1_000_000, 3*time.Second
-	var out bytes.Buffer
-	err := torture(untilSignal(t), "sqlite", p, 1, "", &out)
-	if !errors.Is(err, errImbalance) || !strings.Contains(out.String(), "NOT ALL OF IT WAS DONE IN TIME") {
-		t.Errorf("got %v, want %v\n%s", err, errImbalance, out.String())
+	small := smallPlan(sqliteEngine())
+	small.deliveries, small.serverKills, small.limit = 100, 0, 3*time.Second
+	for title, spoil := range map[string]func(p *plan){
+		"kills of servers":     func(p *plan) { p.serverKills = 1_000_000 },
+		"kills of nodes":       func(p *plan) { p.databaseKills = 1 },
+		"nodes cut off":        func(p *plan) { p.cutOffs = 1 },
+		"COMMITs that are cut": func(p *plan) { p.cuts = 1 },
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			p := small
+			spoil(&p)
+			var out bytes.Buffer
+			err := torture(untilSignal(t), "sqlite", p, 1, "", &out)
+			if !errors.Is(err, errImbalance) || !strings.Contains(out.String(), "NOT ALL OF IT WAS DONE IN TIME") {
+				t.Errorf("got %v, want %v\n%s", err, errImbalance, out.String())
+			}
+		})
 	}
 }

@@ -110,10 +110,16 @@ type statement struct {
 // effect is the work: it inserts a row, and for some events updates two rows that all
 // events share, in random order.
 func (s *server) effect(m mode, event string) []statement {
-	all := []statement{{
+	var all []statement
+	if m == transactional {
+		for id := range s.reads {
+			all = append(all, statement{s.bind("SELECT balance FROM accounts WHERE id = ?"), []any{id}})
+		}
+	}
+	all = append(all, statement{
 		s.bind("INSERT INTO ledger (mode, event, note) VALUES (?, ?, ?)"),
 		[]any{string(m), event, strings.Repeat("x", s.Pad)},
-	}}
+	})
 	if transfers(event) {
 		for _, account := range accountsOf(event) {
 			all = append(all, statement{s.bind("UPDATE accounts SET balance = balance + 1 WHERE id = ?"), []any{account}})

@@ -81,19 +81,27 @@ func Command(t testing.TB, account, dir, name string, args ...string) *exec.Cmd 
 	return c
 }
 
-// FreePort is the first of n ports that are free, from below those that outgoing
-// connections are given: a server may take half a minute until it listens, and listens
-// there again after it was killed.
+// FreePort is FindPort for a test.
 func FreePort(t testing.TB, n int) int {
 	t.Helper()
+	port, err := FindPort(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// FindPort returns the first of n ports that are free, from below those that outgoing
+// connections are given: a server may take half a minute until it listens, and listens
+// there again after it was killed.
+func FindPort(n int) (int, error) {
 	for range 100 {
 		first := 20000 + rand.N(12000-n)
 		if free(first, n) {
-			return first
+			return first, nil
 		}
 	}
-	t.Fatal("no ports are free")
-	return 0
+	return 0, errors.New("no ports are free")
 }
 
 func free(first, n int) bool {
