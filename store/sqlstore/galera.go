@@ -79,10 +79,10 @@ var errPrepares = errors.New("on Galera, an abort by another node that comes whi
 	"would not be seen in a transaction of your own: set interpolateParams=true in the data source name, or use RunTx")
 
 // ownTx returns an error if what another node aborts in tx, which is the caller's, might
-// be taken for committed. It asks the driver once.
+// be taken for committed. It asks each time, as tx may be of any pool.
 func (s *Store) ownTx(ctx context.Context, tx *sql.Tx) error {
 	on, err := s.guarded(ctx, tx)
-	if err != nil || !on || s.interpolates.Load() {
+	if err != nil || !on {
 		return err
 	}
 	rows, err := tx.QueryContext(ctx, "SELECT ?", 1)
@@ -97,7 +97,6 @@ func (s *Store) ownTx(ctx context.Context, tx *sql.Tx) error {
 	case names[0] == "?":
 		return errPrepares
 	}
-	s.interpolates.Store(true)
 	return rows.Close()
 }
 

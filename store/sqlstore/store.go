@@ -46,8 +46,7 @@ type Store struct {
 	shedAt  atomic.Int64         // in nanoseconds since 1970
 	galera  atomic.Pointer[bool] // the server is a node of a cluster; nil: not known
 
-	completed    atomic.Bool // the last Complete found that CompleteTx had come before it
-	interpolates atomic.Bool // the driver prepares no statements; false: perhaps it does
+	completed atomic.Bool // the last Complete found that CompleteTx had come before it
 }
 
 var (

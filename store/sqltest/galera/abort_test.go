@@ -131,6 +131,11 @@ func testOwnTx(t *testing.T, c *cluster) {
 	db := c.open(t, 0)
 	s := newStore(t, db)
 	key := idempotency.Key{Scope: "test", ID: "own"}
+	// That a transaction of another pool is accepted says nothing of the next.
+	err := inTx(t.Context(), c.open(t, 0, "interpolateParams=true"), func(tx *sql.Tx) error { return s.ClaimTx(t.Context(), tx, key) })
+	if err != nil {
+		t.Error(err)
+	}
 	for name, f := range map[string]func(*sql.Tx) error{
 		"ClaimTx": func(tx *sql.Tx) error { return s.ClaimTx(t.Context(), tx, key) },
 		"ClaimBatchTx": func(tx *sql.Tx) error {
