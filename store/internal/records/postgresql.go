@@ -172,8 +172,8 @@ ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
 	// The rows are locked first, once, since DELETE has no SKIP LOCKED. Planners expect
-	// fewer of them than there are, and would run a subquery again for each row that may
-	// be deleted.
+	// fewer of them than there are: were the range given for DELETE, too, they would go
+	// through the list again for each row in it.
 	Purge: `-- name: HookoncePurge :execrows
 WITH free AS MATERIALIZED (
     SELECT scope, id
@@ -184,8 +184,7 @@ WITH free AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 DELETE FROM {table}
-WHERE {range}
-  AND (scope, id) IN (SELECT scope, id FROM free)
+WHERE (scope, id) IN (SELECT scope, id FROM free)
   AND greatest(changed_at, lease_until) < {now} - $4::bigint`,
 
 	PurgePayloads: `-- name: HookoncePurgePayloads :execrows
@@ -198,8 +197,7 @@ WITH free AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 DELETE FROM {table}_payloads
-WHERE {range}
-  AND (scope, id) IN (SELECT scope, id FROM free)
+WHERE (scope, id) IN (SELECT scope, id FROM free)
   AND changed_at < {now} - $4::bigint`,
 
 	Columns: `-- name: HookonceColumns :many
