@@ -171,9 +171,7 @@ WHERE (scope, id) > ($1, $2)
 ORDER BY scope, id
 LIMIT 1 OFFSET $3`,
 
-	// The rows are locked first, once, since DELETE has no SKIP LOCKED. Planners expect
-	// fewer of them than there are: were the range given for DELETE, too, they would go
-	// through the list again for each row in it.
+	// The rows are locked first, once, since DELETE has no SKIP LOCKED.
 	Purge: `-- name: HookoncePurge :execrows
 WITH free AS MATERIALIZED (
     SELECT scope, id
@@ -184,7 +182,7 @@ WITH free AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 DELETE FROM {table}
-WHERE (scope, id) IN (SELECT scope, id FROM free)
+WHERE {found}
   AND greatest(changed_at, lease_until) < {now} - $4::bigint`,
 
 	PurgePayloads: `-- name: HookoncePurgePayloads :execrows
@@ -197,7 +195,7 @@ WITH free AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 DELETE FROM {table}_payloads
-WHERE (scope, id) IN (SELECT scope, id FROM free)
+WHERE {found}
   AND changed_at < {now} - $4::bigint`,
 
 	Columns: `-- name: HookonceColumns :many

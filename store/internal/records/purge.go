@@ -22,10 +22,15 @@ func (p Position) After(d Dialect) []any {
 
 // A purge of PostgreSQL's deletes from a range of keys within a scope, or from one that
 // ends before a scope: the upper bound of a comparison of rows would not end the scan of
-// an index.
-const (
-	withinScope = "scope = $1 AND id > $2 AND id <= $3"
-	beforeScope = "(scope, id) > ($1, $2) AND scope < $3"
+// an index. What it has found it deletes by the list of it alone: a planner expects less of
+// a range than there is, and would go through the list again for each row.
+var (
+	withinScope = strings.NewReplacer(
+		"{range}", "scope = $1 AND id > $2 AND id <= $3",
+		"{found}", "scope = $1 AND id = ANY (ARRAY(SELECT id FROM free))")
+	beforeScope = strings.NewReplacer(
+		"{range}", "(scope, id) > ($1, $2) AND scope < $3",
+		"{found}", "(scope, id) IN (SELECT scope, id FROM free)")
 )
 
 // PurgeBetween returns query, which is Purge or PurgePayloads, for the keys after from up
@@ -36,10 +41,10 @@ func (t *Table) PurgeBetween(query string, from, to Position) (text string, args
 	case t.Dialect != PostgreSQL:
 		return query, append(from.After(t.Dialect), to.After(t.Dialect)...), to
 	case bytes.Equal(from.Scope, to.Scope):
-		return strings.ReplaceAll(query, "{range}", withinScope), []any{from.Scope, from.ID, to.ID}, to
+		return withinScope.Replace(query), []any{from.Scope, from.ID, to.ID}, to
 	}
 	end = Position{Scope: to.Scope, ID: []byte{}}
-	return strings.ReplaceAll(query, "{range}", beforeScope), []any{from.Scope, from.ID, to.Scope}, end
+	return beforeScope.Replace(query), []any{from.Scope, from.ID, to.Scope}, end
 }
 
 // DeleteKeys returns query, which is Delete or DeletePayloads, for n keys.
