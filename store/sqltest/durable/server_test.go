@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,14 +213,26 @@ func (s *server) kill(t *testing.T) {
 		return
 	}
 	s.signal(t, syscall.SIGSTOP) // so that it starts no more
-	s.signal(t, syscall.SIGKILL)
+	children := s.signal(t, syscall.SIGKILL)
 	<-s.exited
 	s.process = nil
+	// A new server of PostgreSQL refuses to start as long as one has its memory.
+	for end := time.Now().Add(20 * time.Second); slices.ContainsFunc(children, lives) && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// lives reports whether a process is there, and is more than what its parent has not
+// waited for yet.
+func lives(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(text), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
 }
 
 // signal sends a signal to the server's processes: its children first, since those
-// cannot be found without it.
-func (s *server) signal(t *testing.T, sig syscall.Signal) {
+// cannot be found without it. It returns these.
+func (s *server) signal(t *testing.T, sig syscall.Signal) (pids []int) {
 	t.Helper()
 	if sig == syscall.SIGSTOP {
 		s.process.Signal(sig)
@@ -231,9 +244,11 @@ func (s *server) signal(t *testing.T, sig syscall.Signal) {
 	for field := range strings.FieldsSeq(string(children)) {
 		if pid, err := strconv.Atoi(field); err == nil {
 			syscall.Kill(pid, sig)
+			pids = append(pids, pid)
 		}
 	}
 	s.process.Signal(sig)
+	return pids
 }
 
 // open opens the server's database with connections of its own.
