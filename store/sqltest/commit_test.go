@@ -271,15 +271,15 @@ func TestCommit_NoAnswer(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := openPostgreSQLBy(t, driver)
-			events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 1, Wait: 20 * time.Second})
+			events := newEvents(t, db, sqlstore.PostgreSQL, &sqlstore.Options{MaxAttempts: 1, Wait: 10 * time.Second})
 			createTraps(t, db, sqlstore.PostgreSQL)
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			start := time.Now()
 			err := events.RunTx(ctx, key, func(ctx context.Context, tx *sql.Tx) error {
-				return errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (18)")(ctx, tx))
+				return errors.Join(effect(ctx, tx), statement("INSERT INTO slow VALUES (13)")(ctx, tx))
 			})
-			if took := time.Since(start); !errors.Is(err, idempotency.ErrUnavailable) || took < 9*time.Second || took > 17*time.Second {
+			if took := time.Since(start); !errors.Is(err, idempotency.ErrUnavailable) || took < 9*time.Second || took > 12*time.Second {
 				t.Errorf("got %v after %v, want ErrUnavailable after 10 s", err, took)
 			}
 			if err := events.RunTx(t.Context(), key, effect); !errors.Is(err, idempotency.ErrDuplicate) {

@@ -171,7 +171,7 @@ func TestStore_BusyTimeoutOfSQLite(t *testing.T) {
 			if err := run(); err == nil {
 				t.Errorf("%s: got no error while another process writes", name)
 			}
-			if waited := time.Since(start); waited > 4*time.Second {
+			if waited := time.Since(start); waited > 3*time.Second {
 				t.Errorf("%s waited for %v, want at most busy_timeout and a little", name, waited)
 			}
 		}
